@@ -1,0 +1,74 @@
+/*
+ * catalog.h: finding the extension's own objects, and acting as its owner.
+ *
+ * Objects are found by name in the schema "steward", never through a search
+ * path, and remembered until an invalidation says that they may have changed.
+ */
+#ifndef STEWARD_BASE_CATALOG_H
+#define STEWARD_BASE_CATALOG_H
+
+#include "base/compat.h"
+
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
+#define STEWARD_SCHEMA "steward"
+
+/* A table or index of ours; make it static and zero all but the name. */
+typedef struct StewardRelationRef
+{
+	const char *name;
+	Oid			oid;
+	uint64		epoch;
+} StewardRelationRef;
+
+/* A type of ours, likewise. */
+typedef struct StewardTypeRef
+{
+	const char *name;
+	Oid			oid;
+	uint64		epoch;
+} StewardTypeRef;
+
+/* Sets up the invalidation callbacks; called once by _PG_init. */
+extern void steward_catalog_init(void);
+
+/*
+ * Oid of the extension; InvalidOid with missing_ok, else
+ * ERRCODE_UNDEFINED_OBJECT when this database does not have it.
+ */
+extern Oid	steward_extension_oid(bool missing_ok);
+
+/* Owner of the extension. Reads pg_extension; cached until invalidated. */
+extern Oid	steward_extension_owner(void);
+
+/* Oid of a relation of ours; InvalidOid when it does not exist. */
+extern Oid	steward_relation_lookup(StewardRelationRef *ref);
+
+/* The same, with ERRCODE_UNDEFINED_TABLE. */
+extern Oid	steward_relation_oid(StewardRelationRef *ref);
+
+/* Opens a relation of ours (table_open); the caller closes it. */
+extern Relation steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode);
+
+/* Oid of a type of ours; InvalidOid when it does not exist. */
+extern Oid	steward_type_lookup(StewardTypeRef *ref);
+
+/* Who we were before steward_become_owner. */
+typedef struct StewardIdentity
+{
+	Oid			user;
+	int			security_context;
+	int			guc_nest_level;
+} StewardIdentity;
+
+/*
+ * Acts as another role until steward_become_caller: user id changed under
+ * SECURITY_RESTRICTED_OPERATION, search_path pg_catalog and pg_temp, row
+ * security off. An error undoes it by the (sub)transaction's abort.
+ */
+extern void steward_become(Oid role, StewardIdentity *saved);
+extern void steward_become_owner(StewardIdentity *saved);
+extern void steward_become_caller(StewardIdentity *saved);
+
+#endif							/* STEWARD_BASE_CATALOG_H */

@@ -1,0 +1,49 @@
+/*
+ * compat.h: what differs between PostgreSQL 15, 16, 17 and 18.
+ *
+ * Every file of the extension includes this first, in place of postgres.h; no
+ * other file looks at PG_VERSION_NUM.
+ */
+#ifndef STEWARD_BASE_COMPAT_H
+#define STEWARD_BASE_COMPAT_H
+
+#include "pg_config.h"
+
+#if PG_VERSION_NUM < 150000
+#error "pg_steward needs PostgreSQL 15 or newer"
+#endif
+
+/* 15 exports every symbol of a module and so leaves this empty. */
+#if PG_VERSION_NUM < 160000
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 shows an extension's name and version; see PG_MODULE_MAGIC_EXT. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_MODULE_MAGIC(module, release) \
+	PG_MODULE_MAGIC_EXT(.name = module, .version = release)
+#else
+#define STEWARD_MODULE_MAGIC(module, release) PG_MODULE_MAGIC
+#endif
+
+/* 17 moved the statistics target out of the attribute. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_STATISTICS_TARGET(stats) ((stats)->attstattarget)
+#else
+#define STEWARD_STATISTICS_TARGET(stats) ((stats)->attr->attstattarget)
+#endif
+
+/* Defines a function that SQL calls: exported, with its version-1 record. */
+#define STEWARD_FUNCTION(name) \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name); \
+	Datum name(PG_FUNCTION_ARGS)
+
+#endif							/* STEWARD_BASE_COMPAT_H */

@@ -1,0 +1,43 @@
+/*
+ * guc.c: the settings under "steward.", in alphabetical order.
+ */
+#include "base/guc.h"
+
+#include "utils/guc.h"
+
+char	   *steward_root_key_file = NULL;
+char	   *steward_root_key_command = NULL;
+int			steward_root_key_timeout = 10000;
+bool		steward_protect_memory = true;
+bool		steward_allow_unkeyed_ddl = false;
+
+void
+steward_guc_init(void)
+{
+	DefineCustomBoolVariable("steward.allow_unkeyed_ddl",
+							 "Lets DDL pass that the guard of encrypted types refuses.",
+							 "For a rescue: such objects can hold values that anyone who reads the catalogs can open.",
+							 &steward_allow_unkeyed_ddl, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.protect_memory",
+							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
+							 NULL,
+							 &steward_protect_memory, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.root_key_command",
+							   "Command that prints the keyring, run at start and at reload.",
+							   "Needs shared_preload_libraries = 'pg_steward'. Only one of root_key_file and root_key_command may be set.",
+							   &steward_root_key_command, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.root_key_file",
+							   "File that holds the keyring, outside the data directory.",
+							   "Written by pg_steward_keygen; readable by the server's user alone.",
+							   &steward_root_key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.root_key_timeout",
+							"Time after which root_key_command is ended.",
+							NULL,
+							&steward_root_key_timeout, 10000, 100, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("steward");
+}

@@ -1,0 +1,18 @@
+/*
+ * guc.h: the settings under "steward.".
+ */
+#ifndef STEWARD_BASE_GUC_H
+#define STEWARD_BASE_GUC_H
+
+#include "base/compat.h"
+
+extern char *steward_root_key_file;
+extern char *steward_root_key_command;
+extern int	steward_root_key_timeout;	/* milliseconds */
+extern bool steward_protect_memory;
+extern bool steward_allow_unkeyed_ddl;
+
+/* Defines the settings and reserves the prefix; called once by _PG_init. */
+extern void steward_guc_init(void);
+
+#endif							/* STEWARD_BASE_GUC_H */

@@ -1,0 +1,38 @@
+/*
+ * bytes.h: big-endian integers in byte strings.
+ */
+#ifndef STEWARD_CRYPTO_BYTES_H
+#define STEWARD_CRYPTO_BYTES_H
+
+#include <stdint.h>
+
+static inline void
+steward_store_be32(unsigned char *out, uint32_t value)
+{
+	out[0] = (unsigned char) (value >> 24);
+	out[1] = (unsigned char) (value >> 16);
+	out[2] = (unsigned char) (value >> 8);
+	out[3] = (unsigned char) value;
+}
+
+static inline uint32_t
+steward_load_be32(const unsigned char *in)
+{
+	return (uint32_t) in[0] << 24 | (uint32_t) in[1] << 16 |
+		(uint32_t) in[2] << 8 | (uint32_t) in[3];
+}
+
+static inline void
+steward_store_be64(unsigned char *out, uint64_t value)
+{
+	steward_store_be32(out, (uint32_t) (value >> 32));
+	steward_store_be32(out + 4, (uint32_t) value);
+}
+
+static inline uint64_t
+steward_load_be64(const unsigned char *in)
+{
+	return (uint64_t) steward_load_be32(in) << 32 | steward_load_be32(in + 4);
+}
+
+#endif							/* STEWARD_CRYPTO_BYTES_H */

@@ -1,0 +1,113 @@
+/*
+ * kdf.c: names, tags and derived keys; see kdf.h for the terms.
+ */
+#include "crypto/kdf.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "crypto/bytes.h"
+
+#define LABEL_KEY_ID "pg_steward/key-id/1"
+#define LABEL_ROOT_ID "pg_steward/root-id/1"
+#define LABEL_KEY_TAG "pg_steward/key-tag/1"
+#define LABEL_TRANSIENT "pg_steward/transient/1"
+#define LABEL_SUBJECT "pg_steward/subject/1"
+#define LABEL_HEDGE "pg_steward/hedge/1"
+#define LABEL_HASH "pg_steward/hash/1"
+#define LABEL_UNIQUE "pg_steward/unique/1"
+
+int
+steward_crypto_init(void)
+{
+	return sodium_init() < 0 ? -1 : 0;
+}
+
+/* out = BLAKE2b(key, label): the shape of every derivation but two. */
+static void
+derive(unsigned char *out, size_t out_len, const unsigned char *key,
+	   const char *label)
+{
+	(void) crypto_generichash(out, out_len, (const unsigned char *) label,
+							  strlen(label), key, STEWARD_KEY_BYTES);
+}
+
+uint32_t
+steward_kdf_key_id(const char *path, size_t path_len)
+{
+	crypto_generichash_state state;
+	unsigned char digest[crypto_generichash_BYTES];
+	uint32_t	id;
+
+	(void) crypto_generichash_init(&state, NULL, 0, sizeof digest);
+	(void) crypto_generichash_update(&state,
+									 (const unsigned char *) LABEL_KEY_ID,
+									 sizeof LABEL_KEY_ID - 1);
+	(void) crypto_generichash_update(&state, (const unsigned char *) path,
+									 path_len);
+	(void) crypto_generichash_final(&state, digest, sizeof digest);
+	id = steward_load_be32(digest) & 0x7fffffffU;
+	return id == 0 ? 1 : id;
+}
+
+/*
+ * The short names are prefixes of a full BLAKE2b-256, not shorter digests:
+ * BLAKE2b mixes the output length into its state, so the two would differ.
+ */
+void
+steward_kdf_root_id(unsigned char id[STEWARD_ROOT_ID_BYTES],
+					const unsigned char root[STEWARD_KEY_BYTES])
+{
+	unsigned char digest[32];
+
+	derive(digest, sizeof digest, root, LABEL_ROOT_ID);
+	memcpy(id, digest, STEWARD_ROOT_ID_BYTES);
+}
+
+uint32_t
+steward_kdf_key_tag(const unsigned char key[STEWARD_KEY_BYTES])
+{
+	unsigned char digest[32];
+
+	derive(digest, sizeof digest, key, LABEL_KEY_TAG);
+	return steward_load_be32(digest);
+}
+
+void
+steward_kdf_transient(unsigned char key[STEWARD_KEY_BYTES],
+					  const unsigned char root[STEWARD_KEY_BYTES])
+{
+	derive(key, STEWARD_KEY_BYTES, root, LABEL_TRANSIENT);
+}
+
+void
+steward_kdf_subject(unsigned char key[STEWARD_KEY_BYTES],
+					const unsigned char version[STEWARD_KEY_BYTES],
+					const unsigned char secret[STEWARD_KEY_BYTES])
+{
+	crypto_generichash_state state;
+
+	(void) crypto_generichash_init(&state, version, STEWARD_KEY_BYTES,
+								   STEWARD_KEY_BYTES);
+	(void) crypto_generichash_update(&state,
+									 (const unsigned char *) LABEL_SUBJECT,
+									 sizeof LABEL_SUBJECT - 1);
+	(void) crypto_generichash_update(&state, secret, STEWARD_KEY_BYTES);
+	(void) crypto_generichash_final(&state, key, STEWARD_KEY_BYTES);
+	sodium_memzero(&state, sizeof state);
+}
+
+void
+steward_kdf_hedge(unsigned char hedge[STEWARD_HEDGE_BYTES],
+				  const unsigned char key[STEWARD_KEY_BYTES])
+{
+	derive(hedge, STEWARD_HEDGE_BYTES, key, LABEL_HEDGE);
+}
+
+void
+steward_kdf_tag_keys(StewardTagKeys *keys,
+					 const unsigned char secret[STEWARD_KEY_BYTES])
+{
+	derive(keys->hash, sizeof keys->hash, secret, LABEL_HASH);
+	derive(keys->unique, sizeof keys->unique, secret, LABEL_UNIQUE);
+}

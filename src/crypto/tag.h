@@ -1,0 +1,22 @@
+/*
+ * tag.h: keyed short digests of canonical plaintext bytes (SipHash-2-4,
+ * Aumasson and Bernstein 2012), for the hash and unique operator classes.
+ */
+#ifndef STEWARD_CRYPTO_TAG_H
+#define STEWARD_CRYPTO_TAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/kdf.h"
+
+#define STEWARD_TAG128_BYTES 16
+
+extern uint64_t steward_tag_64(const unsigned char key[STEWARD_TAG_KEY_BYTES],
+							   const unsigned char *canonical, size_t len);
+
+extern void steward_tag_128(unsigned char tag[STEWARD_TAG128_BYTES],
+							const unsigned char key[STEWARD_TAG_KEY_BYTES],
+							const unsigned char *canonical, size_t len);
+
+#endif							/* STEWARD_CRYPTO_TAG_H */

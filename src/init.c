@@ -1,0 +1,25 @@
+/*
+ * init.c: what the server calls when it loads the library.
+ */
+#include "base/compat.h"
+
+#include "base/catalog.h"
+#include "base/guc.h"
+#include "base/hooks.h"
+#include "crypto/kdf.h"
+
+STEWARD_MODULE_MAGIC("pg_steward", "1.0");
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (steward_crypto_init() != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("libsodium could not be initialised")));
+	steward_guc_init();
+	steward_catalog_init();
+	steward_hooks_init();
+}
