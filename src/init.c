@@ -7,6 +7,7 @@
 #include "base/guc.h"
 #include "base/hooks.h"
 #include "crypto/kdf.h"
+#include "keys/keys.h"
 
 STEWARD_MODULE_MAGIC("pg_steward", "1.0");
 
@@ -22,4 +23,5 @@ _PG_init(void)
 	steward_guc_init();
 	steward_catalog_init();
 	steward_hooks_init();
+	steward_keys_init();
 }

@@ -40,6 +40,13 @@
 #define STEWARD_STATISTICS_TARGET(stats) ((stats)->attr->attstattarget)
 #endif
 
+/* 18 asks who waits. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point(true)
+#else
+#define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point()
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

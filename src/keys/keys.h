@@ -1,0 +1,91 @@
+/*
+ * keys.h: named keys, as the rest of the extension uses them.
+ *
+ * Terms
+ *	 key id		number of a key path; 0 means transient
+ *	 holder		the named key whose material a path uses: its first segment
+ *	 version	one 32-byte key of a holder, named by its key tag
+ *	 right		what a role may do with the values under a holder
+ *
+ * Pointers to keys are good until the next call of any function that may read
+ * tables: use them at once.
+ */
+#ifndef STEWARD_KEYS_KEYS_H
+#define STEWARD_KEYS_KEYS_H
+
+#include "base/compat.h"
+
+#include "crypto/value.h"
+
+typedef enum StewardRight
+{
+	STEWARD_RIGHT_DECRYPT = 1,
+	STEWARD_RIGHT_SEARCH = 2,
+	STEWARD_RIGHT_LOAD = 4
+} StewardRight;
+
+/* Registers callbacks; when preloaded also the root command's worker. */
+extern void steward_keys_init(void);
+
+/*
+ * The key under which new values of this key id are sealed, and its tag; key
+ * id 0 gives the transient key. Raises ERRCODE_UNDEFINED_OBJECT for an unknown
+ * key and ERRCODE_CONFIG_FILE_ERROR without its root.
+ */
+extern const StewardValueKey *steward_key_for_sealing(uint32 key_id,
+													  uint32 *key_tag);
+
+/*
+ * The key that opens a value. Raises as above, and ERRCODE_UNDEFINED_OBJECT
+ * when the key has no such version.
+ */
+extern const StewardValueKey *steward_key_for_opening(uint32 key_id,
+													  uint32 key_tag);
+
+/* Keys of the hash and unique classes. Raises ERRCODE_UNDEFINED_OBJECT before
+ * the first key was created and ERRCODE_CONFIG_FILE_ERROR without its root. */
+extern const StewardTagKeys *steward_tag_keys(void);
+
+/* Is the path of this id registered, or known to this process below a
+ * registered holder? Needs no root. */
+extern bool steward_key_is_known(uint32 key_id);
+
+/* Has a known key this version? Needs no root. */
+extern bool steward_key_has_version(uint32 key_id, uint32 key_tag);
+
+/* Does this database have any key? False also without the extension. */
+extern bool steward_key_any(void);
+
+/* The registered path of an id, copied to the caller's context, or NULL. */
+extern char *steward_key_path(uint32 key_id);
+
+/*
+ * Registers a path that the process remembers for this id when its holder
+ * exists and it is not registered yet. Raises ERRCODE_DUPLICATE_OBJECT when
+ * the id belongs to another path. Writes steward.key as the extension owner.
+ */
+extern void steward_key_register(uint32 key_id);
+
+/* May this role do any of these (a mask of StewardRight) with the key? */
+extern bool steward_key_allowed(uint32 key_id, Oid role, int rights);
+
+/* Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless the current user may. */
+extern void steward_key_require(uint32 key_id, int rights);
+
+/*
+ * For the rights cache: reads the rights of a role on a holder from the
+ * tables. Registers nothing.
+ */
+extern int	steward_rights_read(uint32 holder_id, Oid role);
+
+/* Forgets cached rights; called whenever key tables changed. */
+extern void steward_rights_flush(void);
+extern void steward_rights_init(void);
+
+/* Counts up whenever the cached keys were thrown away. */
+extern uint64 steward_key_generation(void);
+
+/* The holder of a key id; 0 when the key is unknown. */
+extern uint32 steward_key_holder(uint32 key_id);
+
+#endif							/* STEWARD_KEYS_KEYS_H */

@@ -1,0 +1,386 @@
+/*
+ * manage.c: making keys, granting and revoking rights on them.
+ *
+ * The functions act as the extension's owner: whoever may execute them need
+ * have no right on the tables. What the owner's statements are given is wrapped.
+ */
+#include "base/compat.h"
+
+#include <sodium.h>
+
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "catalog/pg_type_d.h"
+#include "commands/trigger.h"
+#include "crypto/random.h"
+#include "executor/spi.h"
+#include "keys/keys.h"
+#include "keys/names.h"
+#include "keys/roots.h"
+#include "keys/secrets.h"
+#include "keys/tables.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+/* Runs one statement of ours; returns the number of rows. */
+static uint64
+run(const char *sql, int count, Oid *types, Datum *values, int expected)
+{
+	int			result = SPI_execute_with_args(sql, count, types, values, NULL,
+											   false, 0);
+
+	if (result != expected)
+		elog(ERROR, "statement on key tables failed: %s",
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static Datum
+bytes_datum(const unsigned char *bytes, size_t len)
+{
+	bytea	   *result = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), bytes, len);
+	return PointerGetDatum(result);
+}
+
+/* Makes a fresh 32-byte secret in locked memory; the caller zeroes it. */
+static unsigned char *
+fresh_secret(void)
+{
+	unsigned char *secret = steward_secrets()->scratch;
+
+	steward_random_key(secret, STEWARD_KEY_BYTES);
+	return secret;
+}
+
+/* The realm of this database, made now if it has none. */
+static void
+ensure_realm(unsigned char realm[STEWARD_REALM_BYTES])
+{
+	Oid			types[1] = {UUIDOID};
+	pg_uuid_t	uuid;
+	Datum		values[1] = {UUIDPGetDatum(&uuid)};
+
+	if (steward_key_table_realm(realm))
+		return;
+	steward_random_key(uuid.data, UUID_LEN);
+	(void) run("INSERT INTO steward.realm (realm) VALUES ($1)", 1, types, values,
+			   SPI_OK_INSERT);
+	memcpy(realm, uuid.data, STEWARD_REALM_BYTES);
+}
+
+/* Stores a fresh index or hash secret. */
+static void
+insert_secret(const unsigned char *realm, StewardWrapKind kind, uint32 key_id)
+{
+	const StewardRoot *root = steward_root_current();
+	unsigned char wrapped[STEWARD_WRAP_BYTES];
+	StewardWrapContext context;
+	Oid			types[4] = {INT4OID, INT4OID, BYTEAOID, BYTEAOID};
+	Datum		values[4];
+
+	steward_wrap_context(&context, realm, kind, key_id, 0);
+	steward_wrap_seal(wrapped, root->key, &context, fresh_secret());
+	sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
+	values[0] = Int32GetDatum((int32) kind);
+	values[1] = Int32GetDatum((int32) key_id);
+	values[2] = bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
+	values[3] = bytes_datum(wrapped, sizeof wrapped);
+	(void) run("INSERT INTO steward.key_secret (kind, key_id, root_id, wrapped) VALUES ($1, $2, $3, $4)",
+			   4, types, values, SPI_OK_INSERT);
+}
+
+static void
+insert_version(const unsigned char *realm, uint32 key_id, int32 version)
+{
+	const StewardRoot *root = steward_root_current();
+	unsigned char *secret = fresh_secret();
+	uint32		key_tag = steward_kdf_key_tag(secret);
+	unsigned char wrapped[STEWARD_WRAP_BYTES];
+	StewardWrapContext context;
+	Oid			types[5] = {INT4OID, INT4OID, INT8OID, BYTEAOID, BYTEAOID};
+	Datum		values[5];
+
+	steward_wrap_context(&context, realm, STEWARD_WRAP_KEY_VERSION, key_id,
+						 key_tag);
+	steward_wrap_seal(wrapped, root->key, &context, secret);
+	sodium_memzero(secret, STEWARD_KEY_BYTES);
+	values[0] = Int32GetDatum((int32) key_id);
+	values[1] = Int32GetDatum(version);
+	values[2] = Int64GetDatum((int64) key_tag);
+	values[3] = bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
+	values[4] = bytes_datum(wrapped, sizeof wrapped);
+	(void) run("INSERT INTO steward.key_version (key_id, version, key_tag, root_id, wrapped) VALUES ($1, $2, $3, $4, $5)",
+			   5, types, values, SPI_OK_INSERT);
+}
+
+static void
+insert_key(uint32 key_id, const char *path, uint32 holder_id)
+{
+	Oid			types[3] = {INT4OID, TEXTOID, INT4OID};
+	Datum		values[3];
+
+	values[0] = Int32GetDatum((int32) key_id);
+	values[1] = CStringGetTextDatum(path);
+	values[2] = Int32GetDatum((int32) holder_id);
+	(void) run("INSERT INTO steward.key (key_id, path, holder_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			   3, types, values, SPI_OK_INSERT);
+}
+
+/* Two people may make keys at once: the table lock lets one after the other. */
+static void
+lock_keys(void)
+{
+	(void) run("LOCK TABLE steward.key IN SHARE ROW EXCLUSIVE MODE", 0, NULL,
+			   NULL, SPI_OK_UTILITY);
+}
+
+static pg_attribute_noreturn() void
+raise_taken(const char *path, const char *other)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("key name \"%s\" cannot be used", path),
+			 errdetail("It has the same key id as \"%s\".", other),
+			 errhint("Choose another name.")));
+}
+
+/* Writes a key that does not exist yet; SPI is connected, we are the owner. */
+static void
+make_key(const char *path, uint32 key_id)
+{
+	size_t		holder_length = steward_name_holder_length(path);
+	uint32		holder_id = steward_kdf_key_id(path, holder_length);
+	unsigned char realm[STEWARD_REALM_BYTES];
+	StewardWrappedRow row;
+	StewardKeyRow holder;
+
+	if (path[holder_length] != '\0')
+	{
+		if (!steward_key_table_find(holder_id, &holder))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("key \"%.*s\" does not exist", (int) holder_length, path),
+					 errhint("Create it first: a path below it uses its versions and rights.")));
+		insert_key(key_id, path, holder_id);
+		return;
+	}
+	ensure_realm(realm);
+	insert_key(key_id, path, key_id);
+	insert_version(realm, key_id, 1);
+	insert_secret(realm, STEWARD_WRAP_INDEX_SECRET, key_id);
+	if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
+		insert_secret(realm, STEWARD_WRAP_HASH_SECRET, 0);
+}
+
+STEWARD_FUNCTION(steward_create_key)
+{
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	uint32		key_id = steward_name_check(path);
+	StewardIdentity caller;
+	StewardKeyRow row;
+
+	SPI_connect();
+	steward_become_owner(&caller);
+	lock_keys();
+	if (steward_key_table_find(key_id, &row))
+	{
+		if (strcmp(row.path, path) != 0)
+			raise_taken(path, row.path);
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("key \"%s\" already exists", path)));
+	}
+	make_key(path, key_id);
+	steward_become_caller(&caller);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+void
+steward_key_register(uint32 key_id)
+{
+	const char *recalled = steward_name_recall(key_id);
+	StewardKeyRow row;
+	StewardIdentity caller;
+	char	   *path;
+
+	if (steward_key_table_find(key_id, &row))
+	{
+		if (recalled != NULL && strcmp(row.path, recalled) != 0)
+			raise_taken(recalled, row.path);
+		return;
+	}
+	if (recalled == NULL || strchr(recalled, '/') == NULL ||
+		!steward_key_table_find(steward_kdf_key_id(recalled,
+												   steward_name_holder_length(recalled)),
+								&row))
+		return;
+	path = pstrdup(recalled);
+	SPI_connect();
+	steward_become_owner(&caller);
+	insert_key(key_id, path, row.key_id);
+	steward_become_caller(&caller);
+	SPI_finish();
+	CommandCounterIncrement();
+}
+
+/* ---- rights ---- */
+
+static int
+parse_privilege(const char *privilege)
+{
+	if (strcmp(privilege, "decrypt") == 0)
+		return STEWARD_RIGHT_DECRYPT;
+	if (strcmp(privilege, "search") == 0)
+		return STEWARD_RIGHT_SEARCH;
+	if (strcmp(privilege, "load") == 0)
+		return STEWARD_RIGHT_LOAD;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown privilege \"%s\"", privilege),
+			 errhint("Privileges on keys are \"decrypt\", \"search\" and \"load\".")));
+}
+
+/* The id of an existing key that has material of its own. */
+static uint32
+find_holder(const char *path)
+{
+	uint32		key_id = steward_name_check(path);
+	size_t		holder_length = steward_name_holder_length(path);
+	StewardKeyRow row;
+
+	if (!steward_key_table_find(key_id, &row) || strcmp(row.path, path) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"%s\" does not exist", path)));
+	if (path[holder_length] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("key \"%s\" has no rights of its own", path),
+				 errhint("It follows key \"%.*s\": grant or revoke there.",
+						 (int) holder_length, path)));
+	return key_id;
+}
+
+static Oid
+check_grantee(Oid role)
+{
+	/* regrole takes any number; a grant must be on somebody who exists. */
+	(void) GetUserNameFromId(role, false);
+	return role;
+}
+
+static void
+run_on_role(const char *format, Oid role)
+{
+	char	   *sql = psprintf(format, quote_identifier(GetUserNameFromId(role, false)));
+
+	(void) run(sql, 0, NULL, NULL, SPI_OK_UTILITY);
+}
+
+/* What the marker no longer vouches for must not come back to life. */
+static void
+delete_void_grants(Oid role)
+{
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(role)};
+
+	if (pg_class_aclcheck(steward_key_table_grantee_marker(), role,
+						  ACL_REFERENCES) != ACLCHECK_OK)
+		(void) run("DELETE FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
+				   1, types, values, SPI_OK_DELETE);
+}
+
+STEWARD_FUNCTION(steward_grant_key)
+{
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid			role = check_grantee(PG_GETARG_OID(1));
+	char	   *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	uint32		key_id;
+	StewardIdentity caller;
+	Oid			types[3] = {INT4OID, REGROLEOID, TEXTOID};
+	Datum		values[3];
+
+	(void) parse_privilege(privilege);
+	key_id = find_holder(path);
+	values[0] = Int32GetDatum((int32) key_id);
+	values[1] = ObjectIdGetDatum(role);
+	values[2] = CStringGetTextDatum(privilege);
+
+	SPI_connect();
+	steward_become_owner(&caller);
+	lock_keys();
+	delete_void_grants(role);
+	run_on_role("GRANT REFERENCES ON TABLE steward.key_grantee TO %s", role);
+	(void) run("INSERT INTO steward.key_grant (key_id, grantee, privilege) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+			   3, types, values, SPI_OK_INSERT);
+	steward_become_caller(&caller);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+STEWARD_FUNCTION(steward_revoke_key)
+{
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid			role = check_grantee(PG_GETARG_OID(1));
+	char	   *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	uint32		key_id;
+	StewardIdentity caller;
+	Oid			types[3] = {INT4OID, OIDOID, TEXTOID};
+	Datum		values[3];
+
+	(void) parse_privilege(privilege);
+	key_id = find_holder(path);
+	values[0] = Int32GetDatum((int32) key_id);
+	values[1] = ObjectIdGetDatum(role);
+	values[2] = CStringGetTextDatum(privilege);
+
+	SPI_connect();
+	steward_become_owner(&caller);
+	lock_keys();
+	(void) run("DELETE FROM steward.key_grant AS g WHERE g.key_id OPERATOR(pg_catalog.=) $1 AND g.grantee OPERATOR(pg_catalog.=) $2 AND g.privilege OPERATOR(pg_catalog.=) $3",
+			   3, types, values, SPI_OK_DELETE);
+	if (run("SELECT FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
+			1, &types[1], &values[1], SPI_OK_SELECT) == 0)
+		run_on_role("REVOKE REFERENCES ON TABLE steward.key_grantee FROM %s", role);
+	steward_become_caller(&caller);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+STEWARD_FUNCTION(steward_has_key_privilege)
+{
+	Oid			role = check_grantee(PG_GETARG_OID(0));
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int			right = parse_privilege(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	uint32		key_id = steward_name_check(path);
+
+	if (!steward_key_is_known(key_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"%s\" does not exist", path)));
+	PG_RETURN_BOOL(steward_key_allowed(key_id, role, right));
+}
+
+/*
+ * Trigger on every key table. A change of rows alone invalidates nothing in
+ * other sessions; this does, when the transaction commits.
+ */
+STEWARD_FUNCTION(steward_key_changed)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called as a trigger", "key_changed")));
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigger->tg_relation));
+	PG_RETURN_POINTER(NULL);
+}

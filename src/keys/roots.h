@@ -1,0 +1,59 @@
+/*
+ * roots.h: the root keys of this process, from a file or a command.
+ *
+ * They are read at first use and again after a reload of the configuration.
+ * Whoever gets none gets ERRCODE_CONFIG_FILE_ERROR and a HINT: never a default
+ * key, never a plaintext.
+ */
+#ifndef STEWARD_KEYS_ROOTS_H
+#define STEWARD_KEYS_ROOTS_H
+
+#include "base/compat.h"
+
+#include "crypto/keyring.h"
+#include "crypto/value.h"
+
+/*
+ * The keyring, never empty. The pointer is good until the next call of any
+ * function here. Raises ERRCODE_CONFIG_FILE_ERROR.
+ */
+extern const StewardKeyring *steward_roots(void);
+
+/* The root that wraps new secrets. */
+extern const StewardRoot *steward_root_current(void);
+
+/* The root with this id, or NULL. */
+extern const StewardRoot *steward_root_find(const unsigned char *id);
+
+/* The key and its tag that seal transient values under the current root. */
+extern const StewardValueKey *steward_root_transient(uint32 *key_tag);
+
+/* The transient key with this tag, or NULL. */
+extern const StewardValueKey *steward_root_transient_find(uint32 key_tag);
+
+/*
+ * Changes whenever the keyring of this process changed. Does not read it, so
+ * it raises nothing.
+ */
+extern uint64 steward_roots_generation(void);
+
+/*
+ * Reads and checks the key file at path into secrets->incoming. Raises
+ * ERRCODE_CONFIG_FILE_ERROR with the reason; the file's content is never shown
+ * and its name only in the server's log.
+ */
+extern void steward_root_file_read(const char *path);
+
+/* Asks for shared memory and the worker; from _PG_init when preloaded. */
+extern void steward_root_command_init(void);
+
+/*
+ * Copies the keyring that the command printed into secrets->incoming, waiting
+ * for the command's first run. Raises ERRCODE_CONFIG_FILE_ERROR.
+ */
+extern void steward_root_command_read(void);
+
+/* A number that changes with each successful run of the command. */
+extern uint64 steward_root_command_generation(void);
+
+#endif							/* STEWARD_KEYS_ROOTS_H */

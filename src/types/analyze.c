@@ -1,0 +1,185 @@
+/*
+ * analyze.c: statistics of encrypted columns.
+ *
+ * ANALYZE may keep how many values are null, how wide they are and how many
+ * differ; no value, no frequency of a value and no order. Distinct values are
+ * counted by keyed hash, without the keys not at all.
+ */
+#include "types/encrypted.h"
+
+#include <math.h>
+
+#include "access/detoast.h"
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "commands/vacuum.h"
+#include "common/hashfn.h"
+#include "crypto/tag.h"
+#include "keys/keys.h"
+#include "utils/sortsupport.h"
+
+/* Values wider than this are not opened. */
+#define WIDTH_THRESHOLD 1024
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+	uint64		x = *(const uint64 *) a;
+	uint64		y = *(const uint64 *) b;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/*
+ * Number of distinct values in the table, from a sample of its rows: the
+ * estimator of Haas and Stokes (1998, "Duj1"), as PostgreSQL's own ANALYZE
+ * uses. Returned in the form of stadistinct: negative is a fraction of the rows.
+ */
+static float4
+estimate_distinct(uint64 *hashes, int count, double total_rows, double null_fraction)
+{
+	int			distinct = 0;
+	int			once = 0;
+	double		rows = total_rows * (1.0 - null_fraction);
+	double		estimate;
+
+	if (count == 0)
+		return 0.0;
+	qsort(hashes, count, sizeof(uint64), compare_hashes);
+	for (int i = 0, run = 0; i < count; i += run)
+	{
+		for (run = 1; i + run < count && hashes[i + run] == hashes[i]; run++)
+			 /* count the run */ ;
+		distinct++;
+		if (run == 1)
+			once++;
+	}
+	if (once == count)
+		return (float4) -(1.0 - null_fraction);
+	if (once == 0)
+		return (float4) distinct;
+	estimate = (double) count * distinct /
+		((double) count - once + (double) once * count / Max(rows, 1.0));
+	estimate = Min(Max(estimate, distinct), Max(rows, distinct));
+	if (total_rows > 0 && estimate > 0.1 * total_rows)
+		return (float4) -(estimate / total_rows);
+	return (float4) floor(estimate + 0.5);
+}
+
+/*
+ * Hash of one value. Wide ones are taken to differ from all others, as
+ * PostgreSQL's own ANALYZE does: fetching them would cost too much.
+ */
+static uint64
+hash_value(Datum value, int row)
+{
+	struct varlena *bytes;
+	StewardDatum datum;
+	StewardPlain plain;
+	uint64		hash;
+
+	if (toast_raw_datum_size(value) > WIDTH_THRESHOLD)
+		return hash_combine64((uint64) row, UINT64CONST(0x9e3779b97f4a7c15));
+	bytes = PG_DETOAST_DATUM_PACKED(value);
+	steward_parse(&steward_text_info, &datum, bytes);
+	plain = steward_open(&datum);
+	hash = steward_tag_64(steward_tag_keys()->hash, plain.bytes, plain.len);
+	steward_plain_free(&plain);
+	if ((Pointer) bytes != DatumGetPointer(value))
+		pfree(bytes);
+	return hash;
+}
+
+/*
+ * Hashes of the sample, or 0 values when one of them cannot be opened: a host
+ * without a keyring must be able to ANALYZE.
+ */
+static int
+hash_sample(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
+			uint64 *hashes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile int count = 0;
+
+	PG_TRY();
+	{
+		for (int i = 0; i < rows; i++)
+		{
+			bool		isnull;
+			Datum		value = fetch(stats, i, &isnull);
+
+			STEWARD_ANALYZE_DELAY_POINT();
+			if (!isnull)
+				hashes[count++] = hash_value(value, i);
+		}
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_CONFIG_FILE_ERROR &&
+			error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT &&
+			error->sqlerrcode != ERRCODE_DATA_CORRUPTED)
+			PG_RE_THROW();
+		FlushErrorState();
+		FreeErrorData(error);
+		count = 0;
+	}
+	PG_END_TRY();
+	return count;
+}
+
+static void
+compute_statistics(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
+				   double total_rows)
+{
+	uint64	   *hashes;
+	double		width = 0;
+	int			nulls = 0;
+	int			count;
+
+	if (rows <= 0)
+		return;
+	for (int i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		Datum		value = fetch(stats, i, &isnull);
+
+		if (isnull)
+			nulls++;
+		else
+			width += VARSIZE_ANY(DatumGetPointer(value));
+	}
+	stats->stats_valid = true;
+	stats->stanullfrac = (float4) nulls / rows;
+	stats->stawidth = nulls < rows ? (int32) (width / (rows - nulls)) : 0;
+	stats->stadistinct = 0.0;	/* unknown */
+
+	/* Arrays of encrypted values share this function; they stay uncounted. */
+	if (stats->extra_data == NULL)
+		return;
+	hashes = palloc(rows * sizeof(uint64));
+	count = hash_sample(stats, fetch, rows, hashes);
+	if (count > 0)
+		stats->stadistinct = estimate_distinct(hashes, count, total_rows,
+											   stats->stanullfrac);
+	pfree(hashes);
+}
+
+static StewardTypeRef text_type = {"encrypted_text"};
+
+STEWARD_FUNCTION(steward_typanalyze)
+{
+	VacAttrStats *stats = (VacAttrStats *) PG_GETARG_POINTER(0);
+	static bool countable = true;
+
+	if (STEWARD_STATISTICS_TARGET(stats) < 0)
+		STEWARD_STATISTICS_TARGET(stats) = default_statistics_target;
+	stats->compute_stats = compute_statistics;
+	stats->minrows = 300 * STEWARD_STATISTICS_TARGET(stats);
+	stats->extra_data = stats->attrtypid == steward_type_lookup(&text_type) ?
+		&countable : NULL;
+	PG_RETURN_BOOL(true);
+}

@@ -1,0 +1,413 @@
+/*
+ * compare.c: operators of encrypted_text, and what its operator classes call.
+ *
+ * Operators check rights: "search" or "decrypt" for equality, "decrypt" for
+ * order. What indexes and hash tables call checks nothing, for whoever may
+ * INSERT maintains an index; it gives away only keyed digests. The default
+ * btree class is not for indexes and does check, since ORDER BY calls it without
+ * asking for anything else.
+ *
+ * Equality is of canonical bytes: texts of different length differ without being
+ * opened, identical ciphertexts are equal. Order is that of the database's own
+ * collation, which is always deterministic, so it agrees with equality.
+ */
+#include "types/encrypted.h"
+
+#include <sodium.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation_d.h"
+#include "base/errors.h"
+#include "common/hashfn.h"
+#include "crypto/tag.h"
+#include "keys/keys.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
+
+/* One side of a comparison: ciphertext, or a plaintext text. */
+typedef struct Side
+{
+	bool		encrypted;
+	bool		owned;			/* plain was made here */
+	StewardDatum datum;
+	struct varlena *value;
+	StewardPlain plain;			/* UTF-8; bytes NULL until it is needed */
+} Side;
+
+static void
+take_encrypted(Side *side, struct varlena *value)
+{
+	side->encrypted = true;
+	side->owned = false;
+	side->value = value;
+	side->plain.bytes = NULL;
+	steward_parse(&steward_text_info, &side->datum, value);
+	side->plain.len = side->datum.plain_len;
+}
+
+static void
+take_text(Side *side, text *value)
+{
+	char	   *bytes = VARDATA_ANY(value);
+	size_t		len = VARSIZE_ANY_EXHDR(value);
+
+	side->encrypted = false;
+	side->value = value;
+	side->plain.bytes = (unsigned char *) steward_text_to_utf8(bytes, &len);
+	side->plain.len = len;
+	side->owned = (char *) side->plain.bytes != bytes;
+}
+
+static void
+open_side(Side *side)
+{
+	if (side->plain.bytes == NULL)
+	{
+		side->plain = steward_open(&side->datum);
+		side->owned = true;
+	}
+}
+
+static void
+release_side(Side *side)
+{
+	if (side->owned)
+		steward_plain_free(&side->plain);
+}
+
+static void
+require(const Side *side, int rights)
+{
+	if (side->encrypted)
+		steward_key_require(side->datum.key_id, rights);
+}
+
+static bool
+same_bytes(const Side *a, const Side *b)
+{
+	size_t		len = VARSIZE_ANY_EXHDR(a->value);
+
+	return a->encrypted && b->encrypted &&
+		len == VARSIZE_ANY_EXHDR(b->value) &&
+		memcmp(VARDATA_ANY(a->value), VARDATA_ANY(b->value), len) == 0;
+}
+
+static bool
+equal_sides(Side *a, Side *b)
+{
+	StewardPlaintextScope scope;
+	bool		equal;
+
+	if (same_bytes(a, b))
+		return true;
+	if (a->plain.len != b->plain.len)
+		return false;
+	steward_plaintext_begin(&scope);
+	open_side(a);
+	open_side(b);
+	equal = memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
+	steward_plaintext_end(&scope);
+	return equal;
+}
+
+/* Opens both, compares, cleans up: the frame of every equality operator. */
+static bool
+equal_and_release(Side *a, Side *b)
+{
+	bool		equal;
+
+	require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	equal = equal_sides(a, b);
+	release_side(a);
+	release_side(b);
+	return equal;
+}
+
+static bool
+equal_encrypted(FunctionCallInfo fcinfo)
+{
+	Side		a;
+	Side		b;
+
+	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
+	take_encrypted(&b, PG_GETARG_VARLENA_PP(1));
+	return equal_and_release(&a, &b);
+}
+
+static bool
+equal_mixed(FunctionCallInfo fcinfo, int encrypted_argument)
+{
+	StewardPlaintextScope scope;
+	Side		a;
+	Side		b;
+	bool		equal;
+
+	steward_plaintext_begin(&scope);
+	take_encrypted(&a, PG_GETARG_VARLENA_PP(encrypted_argument));
+	take_text(&b, PG_GETARG_TEXT_PP(1 - encrypted_argument));
+	equal = equal_and_release(&a, &b);
+	steward_plaintext_end(&scope);
+	return equal;
+}
+
+STEWARD_FUNCTION(steward_text_eq)
+{
+	PG_RETURN_BOOL(equal_encrypted(fcinfo));
+}
+
+STEWARD_FUNCTION(steward_text_ne)
+{
+	PG_RETURN_BOOL(!equal_encrypted(fcinfo));
+}
+
+STEWARD_FUNCTION(steward_text_eq_plain)
+{
+	PG_RETURN_BOOL(equal_mixed(fcinfo, 0));
+}
+
+STEWARD_FUNCTION(steward_text_ne_plain)
+{
+	PG_RETURN_BOOL(!equal_mixed(fcinfo, 0));
+}
+
+STEWARD_FUNCTION(steward_plain_eq_text)
+{
+	PG_RETURN_BOOL(equal_mixed(fcinfo, 1));
+}
+
+STEWARD_FUNCTION(steward_plain_ne_text)
+{
+	PG_RETURN_BOOL(!equal_mixed(fcinfo, 1));
+}
+
+/* ---- order of plaintext ---- */
+
+/* The collation works on the server's encoding. */
+static void
+to_server_encoding(Side *side)
+{
+	size_t		len = side->plain.len;
+	char	   *converted = steward_utf8_to_text((char *) side->plain.bytes, &len);
+
+	if (converted == (char *) side->plain.bytes)
+		return;
+	release_side(side);
+	side->plain.bytes = (unsigned char *) converted;
+	side->plain.len = len;
+	side->owned = true;
+}
+
+static int
+compare_order(FunctionCallInfo fcinfo)
+{
+	StewardPlaintextScope scope;
+	Side		a;
+	Side		b;
+	int			result;
+
+	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
+	take_encrypted(&b, PG_GETARG_VARLENA_PP(1));
+	require(&a, STEWARD_RIGHT_DECRYPT);
+	require(&b, STEWARD_RIGHT_DECRYPT);
+	if (same_bytes(&a, &b))
+		return 0;
+
+	steward_plaintext_begin(&scope);
+	open_side(&a);
+	open_side(&b);
+	to_server_encoding(&a);
+	to_server_encoding(&b);
+	result = varstr_cmp((char *) a.plain.bytes, (int) a.plain.len,
+						(char *) b.plain.bytes, (int) b.plain.len,
+						DEFAULT_COLLATION_OID);
+	release_side(&a);
+	release_side(&b);
+	steward_plaintext_end(&scope);
+	return result;
+}
+
+STEWARD_FUNCTION(steward_text_cmp)
+{
+	PG_RETURN_INT32(compare_order(fcinfo));
+}
+
+STEWARD_FUNCTION(steward_text_lt)
+{
+	PG_RETURN_BOOL(compare_order(fcinfo) < 0);
+}
+
+STEWARD_FUNCTION(steward_text_le)
+{
+	PG_RETURN_BOOL(compare_order(fcinfo) <= 0);
+}
+
+STEWARD_FUNCTION(steward_text_ge)
+{
+	PG_RETURN_BOOL(compare_order(fcinfo) >= 0);
+}
+
+STEWARD_FUNCTION(steward_text_gt)
+{
+	PG_RETURN_BOOL(compare_order(fcinfo) > 0);
+}
+
+/* ---- keyed digests: no rights, for indexes and hash tables ---- */
+
+static void
+tag_side(Side *side, unsigned char tag[STEWARD_TAG128_BYTES])
+{
+	const StewardTagKeys *keys;
+
+	open_side(side);
+	keys = steward_tag_keys();
+	steward_tag_128(tag, keys->unique, side->plain.bytes, side->plain.len);
+}
+
+/* Order of the keyed tags: random to whoever does not have the hash secret. */
+static int
+compare_tags(Side *a, Side *b)
+{
+	unsigned char a_tag[STEWARD_TAG128_BYTES];
+	unsigned char b_tag[STEWARD_TAG128_BYTES];
+	StewardPlaintextScope scope;
+	int			result = 0;
+
+	if (!same_bytes(a, b))
+	{
+		steward_plaintext_begin(&scope);
+		tag_side(a, a_tag);
+		tag_side(b, b_tag);
+		result = memcmp(a_tag, b_tag, sizeof a_tag);
+		steward_plaintext_end(&scope);
+	}
+	release_side(a);
+	release_side(b);
+	return result;
+}
+
+static int
+compare_tags_encrypted(FunctionCallInfo fcinfo)
+{
+	Side		a;
+	Side		b;
+
+	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
+	take_encrypted(&b, PG_GETARG_VARLENA_PP(1));
+	return compare_tags(&a, &b);
+}
+
+static int
+compare_tags_mixed(FunctionCallInfo fcinfo)
+{
+	StewardPlaintextScope scope;
+	Side		a;
+	Side		b;
+	int			result;
+
+	steward_plaintext_begin(&scope);
+	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
+	take_text(&b, PG_GETARG_TEXT_PP(1));
+	result = compare_tags(&a, &b);
+	steward_plaintext_end(&scope);
+	return result;
+}
+
+STEWARD_FUNCTION(steward_text_tag_cmp)
+{
+	PG_RETURN_INT32(compare_tags_encrypted(fcinfo));
+}
+
+STEWARD_FUNCTION(steward_text_tag_cmp_plain)
+{
+	PG_RETURN_INT32(compare_tags_mixed(fcinfo));
+}
+
+/*
+ * The order operators of the unique class exist because a btree class must
+ * have them. They check, as operators do.
+ */
+static int
+compare_tags_checked(FunctionCallInfo fcinfo)
+{
+	StewardDatum datum;
+
+	for (int i = 0; i < 2; i++)
+	{
+		steward_parse(&steward_text_info, &datum, PG_GETARG_VARLENA_PP(i));
+		steward_key_require(datum.key_id,
+							STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	}
+	return compare_tags_encrypted(fcinfo);
+}
+
+STEWARD_FUNCTION(steward_text_tag_lt)
+{
+	PG_RETURN_BOOL(compare_tags_checked(fcinfo) < 0);
+}
+
+STEWARD_FUNCTION(steward_text_tag_le)
+{
+	PG_RETURN_BOOL(compare_tags_checked(fcinfo) <= 0);
+}
+
+STEWARD_FUNCTION(steward_text_tag_ge)
+{
+	PG_RETURN_BOOL(compare_tags_checked(fcinfo) >= 0);
+}
+
+STEWARD_FUNCTION(steward_text_tag_gt)
+{
+	PG_RETURN_BOOL(compare_tags_checked(fcinfo) > 0);
+}
+
+/* SipHash-64 of the first argument under the hash secret. */
+static uint64
+hash_argument(FunctionCallInfo fcinfo, bool encrypted)
+{
+	StewardPlaintextScope scope;
+	const StewardTagKeys *keys;
+	uint64		hash;
+	Side		side;
+
+	steward_plaintext_begin(&scope);
+	if (encrypted)
+		take_encrypted(&side, PG_GETARG_VARLENA_PP(0));
+	else
+		take_text(&side, PG_GETARG_TEXT_PP(0));
+	open_side(&side);
+	keys = steward_tag_keys();
+	hash = steward_tag_64(keys->hash, side.plain.bytes, side.plain.len);
+	release_side(&side);
+	steward_plaintext_end(&scope);
+	return hash;
+}
+
+/* PostgreSQL wants seed 0 to give the low half that the short hash gives. */
+static uint64
+with_seed(uint64 hash, uint64 seed)
+{
+	return seed == 0 ? hash : hash_combine64(hash, seed);
+}
+
+STEWARD_FUNCTION(steward_text_hash)
+{
+	PG_RETURN_INT32((int32) (uint32) hash_argument(fcinfo, true));
+}
+
+STEWARD_FUNCTION(steward_text_hash_extended)
+{
+	PG_RETURN_INT64((int64) with_seed(hash_argument(fcinfo, true),
+									  (uint64) PG_GETARG_INT64(1)));
+}
+
+STEWARD_FUNCTION(steward_plain_hash)
+{
+	PG_RETURN_INT32((int32) (uint32) hash_argument(fcinfo, false));
+}
+
+STEWARD_FUNCTION(steward_plain_hash_extended)
+{
+	PG_RETURN_INT64((int64) with_seed(hash_argument(fcinfo, false),
+									  (uint64) PG_GETARG_INT64(1)));
+}

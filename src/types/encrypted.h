@@ -1,0 +1,90 @@
+/*
+ * encrypted.h: values of the encrypted types.
+ *
+ * One implementation serves all types; what differs stands in a descriptor.
+ * The plaintext bytes of a type are those of docs/formats.md; the canonical
+ * bytes are those that are compared, hashed and tagged (equal plaintexts have
+ * equal canonical bytes).
+ *
+ * Terms
+ *	 armour		the text form of ciphertext, "stw1:…"
+ *	 transient	sealed under the key of the current root (key id 0), because
+ *				the column's key is not known yet; never stored
+ */
+#ifndef STEWARD_TYPES_ENCRYPTED_H
+#define STEWARD_TYPES_ENCRYPTED_H
+
+#include "base/compat.h"
+
+#include "crypto/datum.h"
+
+typedef struct StewardTypeInfo
+{
+	StewardPlainType code;		/* byte 2 of the datum */
+	const char *name;			/* SQL name in schema steward */
+	const char *encrypt_function;	/* for HINTs */
+} StewardTypeInfo;
+
+extern const StewardTypeInfo steward_text_info;
+
+/* Opened plaintext; bytes lie in palloc'd memory, zeroed by free. */
+typedef struct StewardPlain
+{
+	unsigned char *bytes;
+	size_t		len;
+} StewardPlain;
+
+/* Largest plaintext whose armour is still a value that can be dumped. */
+#define STEWARD_PLAIN_MAX ((size_t) (MaxAllocSize / 4 * 3 - 1024))
+
+/*
+ * Seals plaintext bytes under a key id (0 = transient); a varlena in the
+ * current context. Raises what steward_key_for_sealing raises, and
+ * ERRCODE_PROGRAM_LIMIT_EXCEEDED. Checks no right.
+ */
+extern struct varlena *steward_seal(const StewardTypeInfo *info, uint32 key_id,
+									const unsigned char *plain, size_t len);
+
+/*
+ * Parses a detoasted value; raises ERRCODE_DATA_CORRUPTED when it is malformed
+ * or of another type. *datum points into value.
+ */
+extern void steward_parse(const StewardTypeInfo *info, StewardDatum *datum,
+						  struct varlena *value);
+
+/*
+ * Opens a parsed value into out, which has room for datum->plain_len bytes.
+ * Raises ERRCODE_DATA_CORRUPTED with one constant text. Checks no right.
+ */
+extern void steward_open_into(const StewardDatum *datum, unsigned char *out);
+
+/* The same into fresh memory; steward_plain_free zeroes and frees it. */
+extern StewardPlain steward_open(const StewardDatum *datum);
+extern void steward_plain_free(StewardPlain *plain);
+
+/*
+ * Gives a value the key of a type modifier: returns it as it is when it has
+ * that key already (or typmod is -1), else opens it, for which a named key needs
+ * the right to decrypt, and seals it again.
+ */
+extern struct varlena *steward_recode(const StewardTypeInfo *info,
+									  struct varlena *value, int32 typmod);
+
+/* The key id of a type modifier: 0 (transient) for -1. */
+extern uint32 steward_typmod_key(int32 typmod);
+
+/*
+ * Checks that the current user may bring this ciphertext in as it is (armour,
+ * binary input) and that it fits the column: structure, key, version.
+ */
+extern void steward_check_load(const StewardTypeInfo *info,
+							   struct varlena *value, int32 typmod);
+
+/* Text in the server's encoding to UTF-8 and back; may return its argument. */
+extern char *steward_text_to_utf8(char *text, size_t *len);
+extern char *steward_utf8_to_text(char *utf8, size_t *len);
+
+/* Sets up what the event trigger needs; called by _PG_init. */
+extern void steward_types_init(void);
+
+#endif							/* STEWARD_TYPES_ENCRYPTED_H */

@@ -1,0 +1,42 @@
+/*
+ * guard.h: the parts of the DDL guard.
+ *
+ * guard.c finds out what a command touched; guard_object.c goes through what
+ * the catalogs hold about an object; guard_expression.c judges expressions.
+ */
+#ifndef STEWARD_TYPES_GUARD_H
+#define STEWARD_TYPES_GUARD_H
+
+#include "base/compat.h"
+
+#include "nodes/nodes.h"
+
+/* Is this an encrypted type, or made of one (array, domain, composite, range)? */
+extern bool steward_guard_type(Oid type);
+
+/* The encrypted type, or an array or domain of it? Such a column needs a key. */
+extern bool steward_guard_type_takes_key(Oid type, int32 typmod,
+										 int32 *key_typmod);
+
+/* What an expression or query may hold that a catalog must not. */
+typedef struct StewardFindings
+{
+	bool		constant;		/* a constant of an encrypted type */
+	bool		decrypts;		/* a call that opens encrypted values */
+} StewardFindings;
+
+/* Judges a stored expression (text form); NULL text finds nothing. */
+extern StewardFindings steward_guard_expression(const char *node_string);
+
+/* Raises when the expression holds an encrypted constant; what names the
+ * place, as in "a default". Returns what it found besides. */
+extern StewardFindings steward_guard_no_constant(const char *node_string,
+												 const char *what);
+
+/* Go through everything that belongs to the object; raise what is refused. */
+extern void steward_guard_relation(Oid relid);
+extern void steward_guard_type_object(Oid type);
+extern void steward_guard_function(Oid function);
+extern void steward_guard_publication(Oid publication);
+
+#endif							/* STEWARD_TYPES_GUARD_H */

@@ -1,0 +1,124 @@
+/*
+ * seal.c: sealing, opening and recoding values; see encrypted.h.
+ */
+#include "types/encrypted.h"
+
+#include <sodium.h>
+
+#include "base/errors.h"
+#include "crypto/value.h"
+#include "keys/keys.h"
+#include "utils/memutils.h"
+
+uint32
+steward_typmod_key(int32 typmod)
+{
+	return typmod > 0 ? (uint32) typmod : 0;
+}
+
+struct varlena *
+steward_seal(const StewardTypeInfo *info, uint32 key_id,
+			 const unsigned char *plain, size_t len)
+{
+	StewardDatumLabel label = {.type = info->code,.key_id = key_id};
+	const StewardValueKey *key;
+	struct varlena *result;
+	size_t		size;
+
+	if (len > STEWARD_PLAIN_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("value is too long to be encrypted"),
+				 errdetail("The limit is %zu bytes, so that a dump can hold the ciphertext.",
+						   STEWARD_PLAIN_MAX)));
+	size = VARHDRSZ + steward_datum_size(len, false);
+	result = palloc(size);
+	SET_VARSIZE(result, size);
+	key = steward_key_for_sealing(key_id, &label.key_tag);
+	steward_value_seal((unsigned char *) VARDATA(result), key, &label, plain, len);
+	return result;
+}
+
+void
+steward_parse(const StewardTypeInfo *info, StewardDatum *datum,
+			  struct varlena *value)
+{
+	StewardDatumStatus status = steward_datum_parse(datum,
+													(unsigned char *) VARDATA_ANY(value),
+													VARSIZE_ANY_EXHDR(value));
+
+	if (status == STEWARD_DATUM_OK && datum->type == info->code)
+		return;
+	if (status == STEWARD_DATUM_UNKNOWN_FORMAT ||
+		status == STEWARD_DATUM_UNKNOWN_SUITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ciphertext has a format that this version does not know"),
+				 errhint("Update pg_steward to the version that wrote it.")));
+	if (status == STEWARD_DATUM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("ciphertext is not of type %s", info->name)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("malformed ciphertext")));
+}
+
+void
+steward_open_into(const StewardDatum *datum, unsigned char *out)
+{
+	const StewardValueKey *key = steward_key_for_opening(datum->key_id,
+														 datum->key_tag);
+
+	if (datum->subject != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("values bound to a subject need a newer version of pg_steward")));
+	if (unlikely(!steward_value_open(out, datum, key)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("encrypted value cannot be opened"),
+				 errdetail("It was altered, or it was moved from another place.")));
+}
+
+StewardPlain
+steward_open(const StewardDatum *datum)
+{
+	StewardPlain plain;
+
+	plain.len = datum->plain_len;
+	plain.bytes = palloc(plain.len + 1);
+	plain.bytes[plain.len] = '\0';
+	steward_open_into(datum, plain.bytes);
+	return plain;
+}
+
+void
+steward_plain_free(StewardPlain *plain)
+{
+	sodium_memzero(plain->bytes, plain->len);
+	pfree(plain->bytes);
+	plain->bytes = NULL;
+}
+
+struct varlena *
+steward_recode(const StewardTypeInfo *info, struct varlena *value, int32 typmod)
+{
+	uint32		key_id = steward_typmod_key(typmod);
+	StewardPlaintextScope scope;
+	StewardDatum datum;
+	StewardPlain plain;
+	struct varlena *result;
+
+	steward_parse(info, &datum, value);
+	if (key_id == 0 || datum.key_id == key_id)
+		return value;
+	steward_key_require(datum.key_id, STEWARD_RIGHT_DECRYPT);
+
+	steward_plaintext_begin(&scope);
+	plain = steward_open(&datum);
+	result = steward_seal(info, key_id, plain.bytes, plain.len);
+	steward_plain_free(&plain);
+	steward_plaintext_end(&scope);
+	return result;
+}
