@@ -2,7 +2,7 @@
 # clusters and run every test live in test/targets.mk, because they must work
 # before PostgreSQL's development files are installed.
 
-HOUSE_TARGETS = quickstart check soak bench lint floors matrix deps
+HOUSE_TARGETS = quickstart check soak bench lint format floors matrix deps
 
 ifneq ($(filter $(HOUSE_TARGETS),$(MAKECMDGOALS)),)
 include test/targets.mk
@@ -45,7 +45,7 @@ $(OBJS): $(wildcard src/*/*.h)
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(FLOOR_SQL)
 	@mkdir -p sql
-	{ echo '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit'; cat $^; } > $@
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit'; cat $^; } > $@
 
 TOOL_CRYPTO = $(filter-out %.sql,$(wildcard src/crypto/*.c))
 pg_steward_keygen: src/tools/keygen.c $(TOOL_CRYPTO)
