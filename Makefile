@@ -31,8 +31,10 @@ REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=pg_steward
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pg_steward
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
+ifneq ($(PROVE_TESTS),)
 TAP_TESTS = 1
-PROVE_TESTS = test/t/*.pl
+endif
 
 EXTRA_CLEAN = sql/$(EXTENSION)--$(EXTVERSION).sql pg_steward_keygen build results
 

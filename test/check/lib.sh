@@ -24,7 +24,8 @@ steward_copy_data() {
     fi
 }
 
-# The "N passed, N failed" that ends file $1, as "N N"; nothing without one.
+# The last "N passed, N failed" in file $1, as "N N"; nothing without one. It
+# need not be the last line: make adds one of its own when a goal fails.
 steward_totals() {
-    tail -n 1 "$1" | sed -n 's/^\([0-9]\+\) passed, \([0-9]\+\) failed$/\1 \2/p'
+    sed -n 's/^\([0-9]\+\) passed, \([0-9]\+\) failed$/\1 \2/p' "$1" | tail -n 1
 }
