@@ -2,7 +2,7 @@
 # clusters and run every test live in test/targets.mk, because they must work
 # before PostgreSQL's development files are installed.
 
-HOUSE_TARGETS = quickstart check soak bench lint floors matrix deps
+HOUSE_TARGETS = quickstart check soak bench lint format floors matrix deps
 
 ifneq ($(filter $(HOUSE_TARGETS),$(MAKECMDGOALS)),)
 include test/targets.mk
@@ -31,8 +31,10 @@ REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=pg_steward
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pg_steward
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
+ifneq ($(PROVE_TESTS),)
 TAP_TESTS = 1
-PROVE_TESTS = test/t/*.pl
+endif
 
 EXTRA_CLEAN = sql/$(EXTENSION)--$(EXTVERSION).sql pg_steward_keygen build results
 
@@ -45,7 +47,7 @@ $(OBJS): $(wildcard src/*/*.h)
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(FLOOR_SQL)
 	@mkdir -p sql
-	{ echo '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit'; cat $^; } > $@
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_steward" to load this file. \quit'; cat $^; } > $@
 
 TOOL_CRYPTO = $(filter-out %.sql,$(wildcard src/crypto/*.c))
 pg_steward_keygen: src/tools/keygen.c $(TOOL_CRYPTO)
