@@ -40,6 +40,7 @@ bool
 steward_armour_decode(unsigned char *out, size_t *out_len, const char *text,
 					  size_t text_len)
 {
+	*out_len = 0;
 	if (!steward_armour_is_claimed(text, text_len))
 		return false;
 	return sodium_base642bin(out, steward_armour_decoded_max(text_len),

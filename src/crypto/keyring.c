@@ -68,19 +68,19 @@ steward_keyring_parse(StewardKeyring *keyring, size_t *bad_line,
 					  const char *text, size_t len)
 {
 	StewardKeyringStatus status = STEWARD_KEYRING_OK;
-	const char *end = text + len;
-	const char *line = text;
+	size_t		start = 0;
 	size_t		number = 0;
 
 	sodium_memzero(keyring, sizeof *keyring);
-	while (status == STEWARD_KEYRING_OK && line < end)
+	while (status == STEWARD_KEYRING_OK && start < len)
 	{
-		const char *newline = memchr(line, '\n', (size_t) (end - line));
-		const char *line_end = newline != NULL ? newline : end;
+		const char *newline = memchr(text + start, '\n', len - start);
+		size_t		line_len = newline != NULL ?
+			(size_t) (newline - text) - start : len - start;
 
 		number++;
-		status = add_line(keyring, line, (size_t) (line_end - line));
-		line = line_end + 1;
+		status = add_line(keyring, text + start, line_len);
+		start += line_len + 1;
 	}
 	if (status == STEWARD_KEYRING_OK && keyring->count == 0)
 	{
