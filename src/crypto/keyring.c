@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/bytes.h"
+
 #define WORD "root "
 #define WORD_LEN 5
 #define ID_DIGITS (2 * STEWARD_ROOT_ID_BYTES)
@@ -23,7 +25,7 @@ parse_line(StewardRoot *root, const char *line, size_t len)
 	if (len < WORD_LEN + ID_DIGITS + 1 || memcmp(line, WORD, WORD_LEN) != 0 ||
 		line[WORD_LEN + ID_DIGITS] != ' ')
 		return STEWARD_KEYRING_BAD_LINE;
-	if (len != LINE_LEN ||
+	if (len != LINE_LEN || !steward_is_ascii(line, len) ||
 		sodium_base642bin(root->key, STEWARD_KEY_BYTES,
 						  line + WORD_LEN + ID_DIGITS + 1, KEY_DIGITS, NULL,
 						  &got, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
