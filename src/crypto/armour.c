@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/bytes.h"
+
 #define VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
 bool
@@ -40,10 +42,15 @@ bool
 steward_armour_decode(unsigned char *out, size_t *out_len, const char *text,
 					  size_t text_len)
 {
-	if (!steward_armour_is_claimed(text, text_len))
+	*out_len = 0;
+	if (!steward_armour_is_claimed(text, text_len) ||
+		!steward_is_ascii(text, text_len))
 		return false;
-	return sodium_base642bin(out, steward_armour_decoded_max(text_len),
-							 text + STEWARD_ARMOUR_PREFIX_LEN,
-							 text_len - STEWARD_ARMOUR_PREFIX_LEN, NULL,
-							 out_len, NULL, VARIANT) == 0;
+	if (sodium_base642bin(out, steward_armour_decoded_max(text_len),
+						  text + STEWARD_ARMOUR_PREFIX_LEN,
+						  text_len - STEWARD_ARMOUR_PREFIX_LEN, NULL,
+						  out_len, NULL, VARIANT) == 0)
+		return true;
+	*out_len = 0;
+	return false;
 }

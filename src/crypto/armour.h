@@ -26,7 +26,8 @@ extern size_t steward_armour_decoded_max(size_t text_len);
 
 /*
  * Decodes armour into out (steward_armour_decoded_max bytes); false when the
- * prefix is missing or the rest is not canonical unpadded base64url.
+ * prefix is missing or the rest is not canonical unpadded base64url; *out_len
+ * is 0 then.
  */
 extern bool steward_armour_decode(unsigned char *out, size_t *out_len,
 								  const char *text, size_t text_len);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crypto/bytes.h"
+#include "crypto/wipe.h"
 
 #define LABEL_KEY_ID "pg_steward/key-id/1"
 #define LABEL_ROOT_ID "pg_steward/root-id/1"
@@ -30,6 +31,7 @@ derive(unsigned char *out, size_t out_len, const unsigned char *key,
 {
 	(void) crypto_generichash(out, out_len, (const unsigned char *) label,
 							  strlen(label), key, STEWARD_KEY_BYTES);
+	steward_wipe_stack();
 }
 
 uint32_t
@@ -62,15 +64,19 @@ steward_kdf_root_id(unsigned char id[STEWARD_ROOT_ID_BYTES],
 
 	derive(digest, sizeof digest, root, LABEL_ROOT_ID);
 	memcpy(id, digest, STEWARD_ROOT_ID_BYTES);
+	sodium_memzero(digest, sizeof digest);
 }
 
 uint32_t
 steward_kdf_key_tag(const unsigned char key[STEWARD_KEY_BYTES])
 {
 	unsigned char digest[32];
+	uint32_t	tag;
 
 	derive(digest, sizeof digest, key, LABEL_KEY_TAG);
-	return steward_load_be32(digest);
+	tag = steward_load_be32(digest);
+	sodium_memzero(digest, sizeof digest);
+	return tag;
 }
 
 void
@@ -95,6 +101,7 @@ steward_kdf_subject(unsigned char key[STEWARD_KEY_BYTES],
 	(void) crypto_generichash_update(&state, secret, STEWARD_KEY_BYTES);
 	(void) crypto_generichash_final(&state, key, STEWARD_KEY_BYTES);
 	sodium_memzero(&state, sizeof state);
+	steward_wipe_stack();
 }
 
 void

@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/bytes.h"
+
 #define WORD "root "
 #define WORD_LEN 5
 #define ID_DIGITS (2 * STEWARD_ROOT_ID_BYTES)
@@ -23,7 +25,7 @@ parse_line(StewardRoot *root, const char *line, size_t len)
 	if (len < WORD_LEN + ID_DIGITS + 1 || memcmp(line, WORD, WORD_LEN) != 0 ||
 		line[WORD_LEN + ID_DIGITS] != ' ')
 		return STEWARD_KEYRING_BAD_LINE;
-	if (len != LINE_LEN ||
+	if (len != LINE_LEN || !steward_is_ascii(line, len) ||
 		sodium_base642bin(root->key, STEWARD_KEY_BYTES,
 						  line + WORD_LEN + ID_DIGITS + 1, KEY_DIGITS, NULL,
 						  &got, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
@@ -68,19 +70,19 @@ steward_keyring_parse(StewardKeyring *keyring, size_t *bad_line,
 					  const char *text, size_t len)
 {
 	StewardKeyringStatus status = STEWARD_KEYRING_OK;
-	const char *end = text + len;
-	const char *line = text;
+	size_t		start = 0;
 	size_t		number = 0;
 
 	sodium_memzero(keyring, sizeof *keyring);
-	while (status == STEWARD_KEYRING_OK && line < end)
+	while (status == STEWARD_KEYRING_OK && start < len)
 	{
-		const char *newline = memchr(line, '\n', (size_t) (end - line));
-		const char *line_end = newline != NULL ? newline : end;
+		const char *newline = memchr(text + start, '\n', len - start);
+		size_t		line_len = newline != NULL ?
+			(size_t) (newline - text) - start : len - start;
 
 		number++;
-		status = add_line(keyring, line, (size_t) (line_end - line));
-		line = line_end + 1;
+		status = add_line(keyring, text + start, line_len);
+		start += line_len + 1;
 	}
 	if (status == STEWARD_KEYRING_OK && keyring->count == 0)
 	{

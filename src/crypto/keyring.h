@@ -5,8 +5,8 @@
  *
  * one a line: the id is the root id in 16 lower-case hexadecimal digits, which
  * must fit the key; the key is 32 bytes in standard base64 with padding. Empty
- * lines and lines that begin with '#' are skipped. The last root is the
- * current one, earlier ones only unwrap.
+ * lines and lines that begin with '#' are skipped, a carriage return at the end
+ * of a line too. The last root is the current one, earlier ones only unwrap.
  */
 #ifndef STEWARD_CRYPTO_KEYRING_H
 #define STEWARD_CRYPTO_KEYRING_H

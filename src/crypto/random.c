@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define POOL_BYTES 6144			/* 256 salts of 24 bytes */
+#define REQUEST_MAX_BYTES 64
 
 static struct
 {
@@ -30,7 +31,7 @@ refill_pool(void)
 		fork_handler_set = 1;
 	randombytes_buf(pool.bytes, POOL_BYTES);
 	/* Without the handler a child could repeat our salts: keep no stock. */
-	pool.left = fork_handler_set ? POOL_BYTES : 64;
+	pool.left = fork_handler_set ? POOL_BYTES : REQUEST_MAX_BYTES;
 }
 
 void
@@ -44,6 +45,11 @@ steward_random_salt(unsigned char *out, size_t len)
 {
 	unsigned char *next;
 
+	if (len > REQUEST_MAX_BYTES)
+	{
+		randombytes_buf(out, len);
+		return;
+	}
 	if (pool.left < len)
 		refill_pool();
 	next = pool.bytes + POOL_BYTES - pool.left;

@@ -14,7 +14,10 @@
 /* Fresh bytes from the operating system, for keys and identifiers. */
 extern void steward_random_key(unsigned char *out, size_t len);
 
-/* Bytes from the pool, for salts; len at most 64. Not thread-safe. */
+/*
+ * Bytes for salts: from the pool up to 64, more come fresh from the operating
+ * system. Not thread-safe.
+ */
 extern void steward_random_salt(unsigned char *out, size_t len);
 
 #endif							/* STEWARD_CRYPTO_RANDOM_H */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crypto/random.h"
+#include "crypto/wipe.h"
 
 #define LABEL_VALUE "pg_steward/value/1"
 #define LABEL_VALUE_LEN (sizeof LABEL_VALUE - 1)
@@ -77,6 +78,7 @@ steward_value_seal_salted(unsigned char *out, const StewardValueKey *key,
 													 header_len, NULL,
 													 zero_nonce, derived);
 	sodium_memzero(derived, sizeof derived);
+	steward_wipe_stack();
 }
 
 void
@@ -113,5 +115,6 @@ steward_value_open(unsigned char *plain, const StewardDatum *datum,
 	if (!opened)
 		sodium_memzero(plain, datum->plain_len);
 	sodium_memzero(derived, sizeof derived);
+	steward_wipe_stack();
 	return opened;
 }

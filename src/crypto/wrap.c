@@ -5,10 +5,12 @@
 #include "crypto/wrap.h"
 
 #include <sodium.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "crypto/bytes.h"
 #include "crypto/random.h"
+#include "crypto/wipe.h"
 
 #define LABEL_WRAP "pg_steward/wrap/1"
 #define WRAP_FORMAT 1
@@ -30,6 +32,9 @@ typedef struct WrapKeys
 	unsigned char ad[AD_BYTES];
 } WrapKeys;
 
+_Static_assert(offsetof(WrapKeys, commitment) == STEWARD_KEY_BYTES,
+			   "one 64-byte output must fill key and commitment");
+
 static void
 derive_wrap_keys(WrapKeys *keys, const unsigned char *root,
 				 const StewardWrapContext *context, const unsigned char *salt)
@@ -47,7 +52,6 @@ derive_wrap_keys(WrapKeys *keys, const unsigned char *root,
 									 sizeof LABEL_WRAP - 1);
 	(void) crypto_generichash_update(&state, keys->ad, AD_BYTES);
 	(void) crypto_generichash_update(&state, salt, SALT_BYTES);
-	/* key and commitment are neighbours: one 64-byte output fills both */
 	(void) crypto_generichash_final(&state, (unsigned char *) keys,
 									STEWARD_KEY_BYTES + COMMITMENT_BYTES);
 	sodium_memzero(&state, sizeof state);
@@ -84,6 +88,7 @@ steward_wrap_seal_salted(unsigned char out[STEWARD_WRAP_BYTES],
 													 AD_BYTES, NULL, zero_nonce,
 													 keys.key);
 	sodium_memzero(&keys, sizeof keys);
+	steward_wipe_stack();
 }
 
 void
@@ -123,5 +128,6 @@ steward_wrap_open(unsigned char secret[STEWARD_KEY_BYTES],
 	if (!opened)
 		sodium_memzero(secret, STEWARD_KEY_BYTES);
 	sodium_memzero(&keys, sizeof keys);
+	steward_wipe_stack();
 	return opened;
 }

@@ -1,0 +1,144 @@
+/*
+ * kdf_test.c: names, tags and derived keys. The expected bytes were computed
+ * with another implementation of BLAKE2b; test/vectors/ holds more of them.
+ */
+#include "crypto/kdf.h"
+
+#include "tap.h"
+
+static unsigned char parent[STEWARD_KEY_BYTES];
+static unsigned char other[STEWARD_KEY_BYTES];
+
+static uint32_t
+key_id(const char *path)
+{
+	Guarded		copy = guard_copy(path, strlen(path));
+	uint32_t	id = steward_kdf_key_id((const char *) copy.bytes, strlen(path));
+
+	guard_free(&copy);
+	return id;
+}
+
+static void
+test_key_id(void)
+{
+	int			wrong = 0;
+
+	tap_ok(key_id("pii") == 0x7188bd2b, "the id of a path");
+	tap_ok(key_id("pii/customer.ssn") == 0x5c3c34b1, "the id of a path below it");
+	tap_ok(key_id("") == 0x32f07af9, "the id of the empty path");
+	tap_ok(key_id("top/0") == 0x6b065f21, "the top bit is cleared");
+	tap_ok(key_id("zero/1840566808") == 1, "the one known path with 0 gets 1");
+	tap_ok(key_id("pii") != key_id("pii/") && key_id("pii") != key_id("PII"),
+		   "ids depend on every byte");
+	for (int i = 0; i < 100000; i++)
+	{
+		char		path[32];
+		uint32_t	id;
+
+		snprintf(path, sizeof path, "path/%d", i);
+		id = steward_kdf_key_id(path, strlen(path));
+		wrong += id == 0 || id > 0x7fffffff;
+	}
+	tap_ok(wrong == 0, "100000 ids are within 1 and 2^31 - 1");
+}
+
+static void
+test_names(void)
+{
+	unsigned char id[STEWARD_ROOT_ID_BYTES];
+	unsigned char expected[STEWARD_KEY_BYTES];
+
+	steward_kdf_root_id(id, parent);
+	fill_hex(expected, sizeof id, "37268eab6c5df8ed");
+	tap_bytes(id, expected, sizeof id, "root id");
+	tap_ok(steward_kdf_key_tag(parent) == 0x11bef9d2, "key tag");
+}
+
+static void
+test_keys(void)
+{
+	unsigned char key[STEWARD_KEY_BYTES];
+	unsigned char expected[STEWARD_KEY_BYTES];
+	unsigned char hedge[STEWARD_HEDGE_BYTES];
+	StewardTagKeys tags;
+
+	steward_kdf_transient(key, parent);
+	fill_hex(expected, sizeof key,
+			 "2dea90211c9fc80f9e97f46911a7cd7bcdaa80f759085b68685bd4b899cdfddf");
+	tap_bytes(key, expected, sizeof key, "transient key");
+	steward_kdf_subject(key, parent, other);
+	fill_hex(expected, sizeof key,
+			 "a5bec6c055666c461515cb43b3dec7403db43d5804931500e84f02e0c590e13b");
+	tap_bytes(key, expected, sizeof key, "subject key");
+	steward_kdf_hedge(hedge, parent);
+	fill_hex(expected, sizeof hedge, "f830b8b04b6583d4ef65b18c84f54e76");
+	tap_bytes(hedge, expected, sizeof hedge, "hedge key");
+	steward_kdf_tag_keys(&tags, parent);
+	fill_hex(expected, sizeof tags.hash, "635b5425de7a3f54b710ab6f9d303c8e");
+	tap_bytes(tags.hash, expected, sizeof tags.hash, "key of the hash tags");
+	fill_hex(expected, sizeof tags.unique, "8d49c79f539f4033b53a8e2defad9363");
+	tap_bytes(tags.unique, expected, sizeof tags.unique,
+			  "key of the unique tags");
+}
+
+/* Both inputs matter, and they cannot change places. */
+static void
+test_subject_inputs(void)
+{
+	unsigned char one[STEWARD_KEY_BYTES];
+	unsigned char two[STEWARD_KEY_BYTES];
+
+	steward_kdf_subject(one, parent, other);
+	steward_kdf_subject(two, other, parent);
+	tap_ok(memcmp(one, two, sizeof one) != 0, "version and secret do not swap");
+	steward_kdf_subject(two, parent, parent);
+	tap_ok(memcmp(one, two, sizeof one) != 0, "another secret, another key");
+	steward_kdf_subject(two, other, other);
+	tap_ok(memcmp(one, two, sizeof one) != 0, "another version, another key");
+}
+
+/* Keys made for one purpose are of no use for another. */
+static void
+test_labels_differ(void)
+{
+	unsigned char digests[7][STEWARD_HEDGE_BYTES];
+	unsigned char key[STEWARD_KEY_BYTES];
+	uint32_t	tag = steward_kdf_key_tag(parent);
+	StewardTagKeys tags;
+	int			same = 0;
+
+	memset(digests, 0, sizeof digests);
+	steward_kdf_transient(key, parent);
+	memcpy(digests[0], key, sizeof digests[0]);
+	steward_kdf_subject(key, parent, parent);
+	memcpy(digests[1], key, sizeof digests[1]);
+	steward_kdf_hedge(digests[2], parent);
+	steward_kdf_tag_keys(&tags, parent);
+	memcpy(digests[3], tags.hash, sizeof digests[3]);
+	memcpy(digests[4], tags.unique, sizeof digests[4]);
+	steward_kdf_root_id(digests[5], parent);
+	for (int i = 0; i < 4; i++)
+		digests[6][i] = (unsigned char) (tag >> (24 - 8 * i));
+	for (int i = 0; i < 7; i++)
+	{
+		for (int j = 0; j < i; j++)
+			same += memcmp(digests[i], digests[j], 4) == 0;
+	}
+	tap_ok(same == 0, "seven derivations of one key differ");
+}
+
+int
+main(void)
+{
+	tap_begin();
+	tap_ok(steward_crypto_init() == 0, "preparing twice is harmless");
+	fill_sequence(parent, sizeof parent, 0);
+	fill_sequence(other, sizeof other, 0x40);
+	test_key_id();
+	test_names();
+	test_keys();
+	test_subject_inputs();
+	test_labels_differ();
+	return tap_end();
+}

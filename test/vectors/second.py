@@ -1,0 +1,497 @@
+#!/usr/bin/python3
+"""A second implementation of pg_steward's formats, and its test vectors.
+
+Written from docs/formats.md, on other libraries than the extension: OpenSSL
+(python3-cryptography) for ChaCha20-Poly1305, hashlib for BLAKE2b, base64 of
+the standard library, and SipHash-2-4 spelled out below.
+
+    second.py --generate            print the vectors as JSON
+    second.py --check FILE          test that FILE holds exactly these vectors
+                                    and that its values and wraps open (TAP)
+    second.py --lines FILE          the vectors of FILE, one a line, for peer.c
+    second.py --verify-c PROGRAM    exchange fresh random values with peer.c (TAP)
+"""
+import argparse
+import base64
+import hashlib
+import json
+import secrets
+import subprocess
+import sys
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+LABEL = b'pg_steward/'
+NONCE = bytes(12)
+VALUE_TYPES = {1: 'text', 2: 'bytea', 3: 'jsonb', 4: 'bigint', 5: 'numeric',
+               6: 'date', 7: 'timestamptz'}
+WRAP_KINDS = {1: 'key version', 2: 'index secret', 3: 'hash secret',
+              4: 'subject secret'}
+MASK = 2 ** 64 - 1
+
+
+class Refused(Exception):
+    """Bytes that must not be accepted."""
+
+
+# Primitives
+
+def blake2b(size, message, key=b''):
+    return hashlib.blake2b(message, digest_size=size, key=key).digest()
+
+
+def rotate(word, count):
+    return (word << count | word >> (64 - count)) & MASK
+
+
+def sip_round(v):
+    v[0] = (v[0] + v[1]) & MASK
+    v[1] = rotate(v[1], 13) ^ v[0]
+    v[0] = rotate(v[0], 32)
+    v[2] = (v[2] + v[3]) & MASK
+    v[3] = rotate(v[3], 16) ^ v[2]
+    v[0] = (v[0] + v[3]) & MASK
+    v[3] = rotate(v[3], 21) ^ v[0]
+    v[2] = (v[2] + v[1]) & MASK
+    v[1] = rotate(v[1], 17) ^ v[2]
+    v[2] = rotate(v[2], 32)
+
+
+def siphash(key, message, size):
+    """SipHash-2-4 with 8 or 16 bytes of output."""
+    k0, k1 = (int.from_bytes(key[i:i + 8], 'little') for i in (0, 8))
+    v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
+         k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573]
+    if size == 16:
+        v[1] ^= 0xee
+    whole = len(message) // 8 * 8
+    last = int.from_bytes(message[whole:], 'little') | (len(message) & 0xff) << 56
+    words = [int.from_bytes(message[i:i + 8], 'little') for i in range(0, whole, 8)]
+    for word in words + [last]:
+        v[3] ^= word
+        sip_round(v)
+        sip_round(v)
+        v[0] ^= word
+    v[2] ^= 0xee if size == 16 else 0xff
+    out = b''
+    for half in range(size // 8):
+        if half == 1:
+            v[1] ^= 0xdd
+        for _ in range(4):
+            sip_round(v)
+        out += (v[0] ^ v[1] ^ v[2] ^ v[3]).to_bytes(8, 'little')
+    return out
+
+
+# Names and derived keys
+
+def key_id(path):
+    number = int.from_bytes(blake2b(32, LABEL + b'key-id/1' + path)[:4], 'big')
+    return (number & 0x7fffffff or 1).to_bytes(4, 'big')
+
+
+def root_id(root):
+    return blake2b(32, LABEL + b'root-id/1', root)[:8]
+
+
+def key_tag(key):
+    return blake2b(32, LABEL + b'key-tag/1', key)[:4]
+
+
+def transient_key(root):
+    return blake2b(32, LABEL + b'transient/1', root)
+
+
+def subject_key(version, secret):
+    return blake2b(32, LABEL + b'subject/1' + secret, version)
+
+
+def hedge_key(key):
+    return blake2b(16, LABEL + b'hedge/1', key)
+
+
+def tag_keys(secret):
+    return blake2b(16, LABEL + b'hash/1', secret), blake2b(16, LABEL + b'unique/1', secret)
+
+
+def hash_tag(key, canonical):
+    return siphash(key, canonical, 8)[::-1]     # the number, big-endian
+
+
+def unique_tag(key, canonical):
+    return siphash(key, canonical, 16)
+
+
+# Wraps
+
+def wrap_keys(root, context, salt):
+    both = blake2b(64, LABEL + b'wrap/1' + context + salt, root)
+    return both[:32], both[32:]
+
+
+def wrap(root, realm, kind, ids, secret, salt):
+    context = realm + kind + ids
+    key, commitment = wrap_keys(root, context, salt)
+    return b'\1' + salt + commitment + ChaCha20Poly1305(key).encrypt(NONCE, secret, context)
+
+
+def unwrap(root, realm, kind, ids, wrapped):
+    if len(wrapped) != 105 or wrapped[0] != 1:
+        raise Refused('no wrap')
+    context = realm + kind + ids
+    key, commitment = wrap_keys(root, context, wrapped[1:25])
+    if commitment != wrapped[25:57]:
+        raise Refused('commitment')
+    try:
+        return ChaCha20Poly1305(key).decrypt(NONCE, wrapped[57:], context)
+    except InvalidTag:
+        raise Refused('tag') from None
+
+
+# Values
+
+def value_keys(key, header, salt):
+    both = blake2b(48, LABEL + b'value/1' + header + salt, key)
+    return both[:32], both[32:]
+
+
+def seal(key, kind, keyid, tag, plain, random, subject=b''):
+    header = bytes([1, 1, kind[0], 1 if subject else 0]) + keyid + tag + subject
+    mixed = siphash(hedge_key(key), plain, 16)
+    salt = bytes(a ^ b for a, b in zip(random, mixed)) + random[16:]
+    value_key, commitment = value_keys(key, header, salt)
+    return header + salt + commitment + ChaCha20Poly1305(value_key).encrypt(NONCE, plain, header)
+
+
+def parse(datum):
+    """Header, salt, commitment, ciphertext with tag."""
+    if len(datum) < 68:
+        raise Refused('truncated')
+    if datum[0] != 1 or datum[1] != 1 or datum[2] not in VALUE_TYPES:
+        raise Refused('format, suite or type')
+    if datum[3] & 0xfe or datum[4] & 0x80:
+        raise Refused('flags or key id')
+    end = 28 if datum[3] & 1 else 12
+    if len(datum) < end + 56:
+        raise Refused('truncated')
+    return datum[:end], datum[end:end + 24], datum[end + 24:end + 40], datum[end + 40:]
+
+
+def open_value(key, datum):
+    header, salt, expected, body = parse(datum)
+    value_key, commitment = value_keys(key, header, salt)
+    if commitment != expected:
+        raise Refused('commitment')
+    try:
+        return ChaCha20Poly1305(value_key).decrypt(NONCE, body, header)
+    except InvalidTag:
+        raise Refused('tag') from None
+
+
+# Text forms
+
+def armour(datum):
+    return b'stw1:' + base64.urlsafe_b64encode(datum).rstrip(b'=')
+
+
+def unarmour(text):
+    if not text.startswith(b'stw1:'):
+        raise Refused('prefix')
+    try:
+        datum = base64.b64decode(text[5:] + b'=' * (-len(text[5:]) % 4), b'-_', True)
+    except ValueError:
+        raise Refused('base64') from None
+    if armour(datum) != text:
+        raise Refused('not canonical')
+    return datum
+
+
+def keyring_line(root):
+    return b'root ' + root_id(root).hex().encode() + b' ' + base64.b64encode(root) + b'\n'
+
+
+def read_keyring(text):
+    """The roots of a keyring, oldest first."""
+    roots = []
+    for line in text.split(b'\n'):
+        line = line[:-1] if line.endswith(b'\r') else line
+        if line == b'' or line.startswith(b'#'):
+            continue
+        try:
+            root = base64.b64decode(line[22:], None, True)
+        except ValueError:
+            raise Refused('base64') from None
+        if len(root) != 32 or keyring_line(root) != line + b'\n' or root in roots:
+            raise Refused('line')
+        roots.append(root)
+    if not 1 <= len(roots) <= 16:
+        raise Refused('count')
+    return roots
+
+
+# Vectors: a list of dictionaries. A name that ends in _text holds text, the
+# rest hexadecimal; "construct" and "note" say what a vector is.
+
+def fixed(name, size):
+    """Inputs that anyone can make again, unlike each other."""
+    blocks = (blake2b(64, b'%s %d' % (name.encode(), i)) for i in range(size // 64 + 1))
+    return b''.join(blocks)[:size]
+
+
+def vector(construct, note='', **fields):
+    shown = {'construct': construct}
+    if note:
+        shown['note'] = note
+    for name, content in fields.items():
+        shown[name] = content.decode() if name.endswith('_text') else content.hex()
+    return shown
+
+
+def derivation_vectors():
+    root, key, secret = (fixed(name, 32) for name in ('root', 'key version', 'secret'))
+    hash_key, unique_key = tag_keys(secret)
+    for path in ('pii', 'pii/customer.ssn', 'pii/Übergröße', ''):
+        yield vector('key_id', path_text=path.encode(), id=key_id(path.encode()))
+    yield vector('key_id', 'digest begins with 00000000, 0 becomes 1',
+                 path_text=b'zero/1840566808', id=key_id(b'zero/1840566808'))
+    yield vector('root_id', root=root, id=root_id(root))
+    yield vector('key_tag', key=key, tag=key_tag(key))
+    yield vector('transient', root=root, key=transient_key(root),
+                 tag=key_tag(transient_key(root)))
+    yield vector('subject_key', version=key, secret=secret, key=subject_key(key, secret))
+    yield vector('hedge', key=key, hedge=hedge_key(key))
+    yield vector('tag_keys', secret=secret, hash=hash_key, unique=unique_key)
+    for size in (0, 1, 7, 8, 9, 100, 1000):
+        text = fixed('canonical', size)
+        yield vector('hash_tag', key=hash_key, canonical=text, number=hash_tag(hash_key, text))
+        yield vector('unique_tag', key=unique_key, canonical=text,
+                     tag=unique_tag(unique_key, text))
+
+
+def wrap_vectors():
+    root, realm, secret = fixed('root', 32), fixed('realm', 16), fixed('secret', 32)
+    ids = {1: key_id(b'pii') + key_tag(secret) + bytes(8), 2: key_id(b'pii') + bytes(12),
+           3: bytes(16), 4: fixed('subject', 16)}
+    for kind, name in WRAP_KINDS.items():
+        salt = fixed('wrap salt %d' % kind, 24)
+        arguments = root, realm, bytes([kind]), ids[kind]
+        yield vector('wrap', name, root=root, realm=realm, kind=bytes([kind]), ids=ids[kind],
+                     secret=secret, salt=salt, wrapped=wrap(*arguments, secret, salt))
+
+
+def value_vector(note, key, kind, plain, subject=b'', keyid=None, tag=None):
+    keyid, tag = keyid or key_id(b'pii/customer.ssn'), tag or key_tag(fixed('key version', 32))
+    random = fixed('value salt ' + note, 24)
+    datum = seal(key, bytes([kind]), keyid, tag, plain, random, subject)
+    bound = {'subject': subject} if subject else {}
+    return vector('value', note, key=key, type=bytes([kind]), key_id=keyid, key_tag=tag,
+                  **bound, plain=plain, random=random, salt=parse(datum)[1], datum=datum)
+
+
+def value_vectors():
+    key, subject = fixed('key version', 32), fixed('subject', 16)
+    transient = transient_key(fixed('root', 32))
+    bound_key = subject_key(key, fixed('subject secret', 32))
+    yield value_vector('not bound', key, 1, b'123-45-6789')
+    yield value_vector('subject-bound', bound_key, 1, b'123-45-6789', subject)
+    yield value_vector('empty', key, 1, b'')
+    yield value_vector('empty, subject-bound', bound_key, 1, b'', subject)
+    yield value_vector('transient', transient, 1, b'literal', b'', bytes(4), key_tag(transient))
+    yield value_vector('1 kB', key, 2, fixed('plaintext', 1000))
+    for size in (15, 16, 17, 63, 64, 65):
+        yield value_vector('%d bytes' % size, key, 2, fixed('plaintext', size))
+    plains = {1: 'Grüße'.encode(), 2: bytes(range(20)), 3: b'{"a": 1}',
+              4: (-2).to_bytes(8, 'big', signed=True), 5: bytes(12),
+              6: (9999).to_bytes(4, 'big'), 7: (10 ** 15).to_bytes(8, 'big')}
+    for kind, name in VALUE_TYPES.items():
+        yield value_vector('type ' + name, key, kind, plains[kind])
+
+
+def text_vectors():
+    root = fixed('root', 32)
+    for size in (0, 1, 2, 3, 68):
+        yield vector('armour', bytes=fixed('armour', size), armour_text=armour(fixed('armour', size)))
+    yield vector('armour', 'both digits of base64url', bytes=b'\xfb\xff\xfe',
+                 armour_text=armour(b'\xfb\xff\xfe'))
+    yield vector('keyring_line', root=root, line_text=keyring_line(root))
+
+
+def refused_vectors():
+    key = fixed('key version', 32)
+    datum = seal(key, b'\1', key_id(b'pii'), key_tag(key), b'secret', fixed('refused', 24))
+    for text in ('', 'stw1', 'stw2:AAAA', 'STW1:AAAA', 'stw1:A', 'stw1:AB', 'stw1:AAB', 'stw1:AA==',
+                 'stw1:AAA=', 'stw1:AA A', 'stw1:AAAA\n', 'stw1:++//', 'stw1:Ã¤', 'stw1:AA\u0080A'):
+        yield vector('refused_armour', armour_text=text.encode())
+    for at, byte in ((0, 0), (0, 2), (1, 0), (1, 2), (2, 0), (2, 8), (3, 1), (3, 2), (3, 8), (3, 128),
+                     (4, 0x80), (5, 0xff), (8, 0xff), (12, 0), (36, 0), (52, 0), (57, 0), (-1, 0)):
+        altered = bytearray(datum)
+        altered[at] = byte if altered[at] != byte else byte ^ 1
+        yield vector('refused_value', 'byte %d altered' % at, key=key, datum=bytes(altered))
+    yield vector('refused_value', 'cut', key=key, datum=datum[:-1])
+    yield vector('refused_value', 'longer', key=key, datum=datum + b'\0')
+    yield vector('refused_value', 'another key', key=fixed('root', 32), datum=datum)
+    line = keyring_line(fixed('root', 32))
+    for note, text in (('empty', b''), ('twice', line + line), ('id', line.replace(b' ', b' 0', 1)),
+                       ('other id', b'root 0123456789abcdef' + line[21:]), ('blank', b' ' + line),
+                       ('no padding', line.replace(b'=', b'')), ('upper case', line.upper())):
+        yield vector('refused_keyring', note, ring_text=text)
+
+
+def all_vectors():
+    for part in (derivation_vectors, wrap_vectors, value_vectors, text_vectors, refused_vectors):
+        yield from part()
+
+
+def as_json(vectors):
+    comment = ('Test vectors of docs/formats.md, made by second.py --generate. Names that end in '
+               '_text hold text, all others hexadecimal.')
+    return json.dumps({'comment': comment, 'vectors': list(vectors)}, indent=1,
+                      ensure_ascii=True) + '\n'
+
+
+def fields_of(shown):
+    """Bytes of the fields of a vector."""
+    return {name: content.encode() if name.endswith('_text') else bytes.fromhex(content)
+            for name, content in shown.items() if name not in ('construct', 'note')}
+
+
+def as_line(shown):
+    fields = fields_of(shown)
+    return ' '.join([shown['construct']] + [f'{name}={content.hex()}'
+                                            for name, content in fields.items()])
+
+
+def refuses(function, *arguments):
+    try:
+        function(*arguments)
+    except Refused:
+        return True
+    return False
+
+
+def holds(shown):
+    """Does a vector open, or is it refused, as it says? Derivations are
+    compared with the generated ones instead."""
+    construct, f = shown['construct'], fields_of(shown)
+    if construct == 'wrap':
+        return unwrap(f['root'], f['realm'], f['kind'], f['ids'], f['wrapped']) == f['secret']
+    if construct == 'value':
+        return open_value(f['key'], f['datum']) == f['plain']
+    if construct == 'armour':
+        return unarmour(f['armour_text']) == f['bytes']
+    if construct == 'keyring_line':
+        return read_keyring(f['line_text']) == [f['root']]
+    if construct == 'refused_armour':
+        return refuses(unarmour, f['armour_text'])
+    if construct == 'refused_value':
+        return refuses(open_value, f['key'], f['datum'])
+    if construct == 'refused_keyring':
+        return refuses(read_keyring, f['ring_text'])
+    return True
+
+
+class Tap:
+    def __init__(self):
+        self.run = self.failed = 0
+
+    def ok(self, passed, name):
+        self.run += 1
+        self.failed += not passed
+        print('%s %d - %s' % ('ok' if passed else 'not ok', self.run, name))
+
+    def end(self):
+        print('1..%d' % self.run)
+        return 1 if self.failed else 0
+
+
+def check(path):
+    tap = Tap()
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    known = json.loads(text)['vectors']
+    generated = list(all_vectors())
+    tap.ok(text == as_json(generated), 'the file is what --generate prints')
+    tap.ok(len(known) == len(generated), '%d vectors' % len(known))
+    for shown, again in zip(known, generated):
+        name = ' '.join(filter(None, (shown['construct'], shown.get('note'))))
+        tap.ok(shown == again and holds(shown), name.replace('#', ''))
+    return tap.end()
+
+
+def run_c(program, *arguments, text=None):
+    done = subprocess.run([program, *arguments], input=text, capture_output=True, text=True,
+                          check=False)
+    return done.returncode, done.stdout.splitlines()
+
+
+def random_vectors(count):
+    """Values and wraps sealed here, with every length up to count."""
+    for size in range(count):
+        key, plain, random = (secrets.token_bytes(n) for n in (32, size, 24))
+        subject = secrets.token_bytes(16) if size % 2 else b''
+        kind = bytes([1 + size % 7])
+        keyid = (secrets.randbits(31)).to_bytes(4, 'big')
+        tag = secrets.token_bytes(4)
+        datum = seal(key, kind, keyid, tag, plain, random, subject)
+        bound = {'subject': subject} if subject else {}
+        yield vector('value', key=key, type=kind, key_id=keyid, key_tag=tag, **bound,
+                     plain=plain, random=random, salt=parse(datum)[1], datum=datum)
+        root, realm, ids, secret, salt = (secrets.token_bytes(n) for n in (32, 16, 16, 32, 24))
+        kind = bytes([1 + size % 4])
+        yield vector('wrap', root=root, realm=realm, kind=kind, ids=ids, secret=secret,
+                     salt=salt, wrapped=wrap(root, realm, kind, ids, secret, salt))
+        yield vector('armour', bytes=datum, armour_text=armour(datum))
+        altered = bytearray(datum)
+        altered[secrets.randbelow(len(datum))] ^= 1 << secrets.randbelow(8)
+        yield vector('refused_value', key=key, datum=bytes(altered))
+
+
+def verify_c(program, count=200):
+    tap = Tap()
+    code, sealed = run_c(program, 'seal', str(count))
+    tap.ok(code == 0 and len(sealed) == 2 * count, '%d values and wraps sealed in C' % len(sealed))
+    salts = set()
+    for line in sealed:
+        construct, *words = line.split(' ')
+        f = dict(word.split('=') for word in words)
+        try:
+            passed = holds({'construct': construct, **f})
+        except Refused:
+            passed = False
+        salts.add(bytes.fromhex(f['datum'])[28 if 'subject' in f else 12:][:24] if construct == 'value'
+                  else bytes.fromhex(f['wrapped'])[1:25])
+        tap.ok(passed, 'opened here: %s' % construct)
+    tap.ok(len(salts) == 2 * count, 'no salt twice')
+
+    made = list(random_vectors(count))
+    code, answers = run_c(program, 'check', text='\n'.join(map(as_line, made)) + '\n')
+    tap.ok(code == 0, 'the program in C is content')
+    tap.ok(len(answers) == len(made) + 1, 'it answered %d times' % len(made))
+    for shown, answer in zip(made, answers):
+        tap.ok(answer.startswith('ok '), 'opened in C: %s' % shown['construct'])
+    return tap.end()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument('--generate', action='store_true')
+    action.add_argument('--check', metavar='FILE')
+    action.add_argument('--lines', metavar='FILE')
+    action.add_argument('--verify-c', metavar='PROGRAM')
+    chosen = parser.parse_args()
+    if chosen.generate:
+        sys.stdout.write(as_json(all_vectors()))
+    elif chosen.lines:
+        with open(chosen.lines, encoding='utf-8') as file:
+            print('\n'.join(map(as_line, json.load(file)['vectors'])))
+    elif chosen.check:
+        return check(chosen.check)
+    else:
+        return verify_c(chosen.verify_c)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
