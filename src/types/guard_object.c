@@ -257,7 +257,10 @@ guard_index_row(Relation catalog, HeapTuple tuple, const void *arg)
 														 &isnull));
 	for (int i = 0; i < form->indnkeyatts; i++)
 	{
-		Oid			type = get_atttype(form->indexrelid, i + 1);
+		/* A hash index holds integers: what counts is the column's type. */
+		AttrNumber	column = form->indkey.values[i];
+		Oid			type = column != 0 ? get_atttype(form->indrelid, column) :
+			get_atttype(form->indexrelid, i + 1);
 
 		if (steward_guard_type(type) && !is_unique_class(classes->values[i]))
 			raise_index(form->indrelid, form->indkey.values[i]);
