@@ -1,0 +1,84 @@
+# Every SQL example in docs/*.md runs, in order, in a database of its own. A
+# block that opens with "sql fails" must fail.
+use strict;
+use warnings;
+
+use FindBin;
+use File::Temp;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $docs = "$FindBin::RealBin/../../docs";
+my @pages = sort glob("$docs/*.md");
+ok(scalar(@pages) > 0, 'there are pages');
+
+my $node = PostgreSQL::Test::Cluster->new('docs');
+my $keys = File::Temp->newdir();
+$node->init;
+system_or_bail('pg_steward_keygen', "$keys/root");
+$node->append_conf('postgresql.conf', <<"CONF");
+shared_preload_libraries = 'pg_steward'
+steward.root_key_file = '$keys/root'
+CONF
+$node->start;
+
+# The blocks of a page: [expectation, sql, line].
+sub blocks
+{
+	my ($page) = @_;
+	my (@blocks, $block);
+
+	open my $fh, '<', $page or die "$page: $!";
+	while (my $line = <$fh>)
+	{
+		if (!$block && $line =~ /^```sql( fails)?\s*$/)
+		{
+			$block = [ $1 ? 'fails' : 'works', '', $. ];
+		}
+		elsif ($block && $line =~ /^```\s*$/)
+		{
+			push @blocks, $block;
+			undef $block;
+		}
+		elsif ($block)
+		{
+			$block->[1] .= $line;
+		}
+	}
+	close $fh;
+	die "$page: a block is not closed" if $block;
+	return @blocks;
+}
+
+foreach my $page (@pages)
+{
+	my ($name) = $page =~ m{([^/]+)\.md$};
+	my @blocks = blocks($page);
+	next unless @blocks;
+
+	(my $database = "docs_$name") =~ s/\W/_/g;
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	foreach my $block (@blocks)
+	{
+		my ($expected, $sql, $line) = @$block;
+		my ($stdout, $stderr);
+		my $code = $node->psql(
+			$database, $sql,
+			stdout => \$stdout,
+			stderr => \$stderr,
+			on_error_stop => 1);
+
+		if ($expected eq 'fails')
+		{
+			like($stderr, qr/ERROR:/, "docs/$name.md:$line fails as it says");
+		}
+		else
+		{
+			is($code, 0, "docs/$name.md:$line works") or diag($stderr);
+		}
+	}
+}
+
+$node->stop;
+done_testing();
