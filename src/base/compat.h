@@ -47,6 +47,11 @@
 #define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point()
 #endif
 
+/* 18 writes pg_noreturn, which comes before the declaration; so do we. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() pg_noreturn
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
