@@ -37,11 +37,11 @@ bench:
 	@test/bench/run $(BENCH)
 
 lint:
-	@test/check/install-packages lint
+	@test/check/install-packages build lint
 	@test/check/lint
 
 format:
-	@test/check/install-packages lint
+	@test/check/install-packages build lint
 	@test/check/lint --format
 
 floors:
