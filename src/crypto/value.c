@@ -78,7 +78,7 @@ steward_value_seal_salted(unsigned char *out, const StewardValueKey *key,
 													 header_len, NULL,
 													 zero_nonce, derived);
 	sodium_memzero(derived, sizeof derived);
-	steward_wipe_stack();
+	steward_wipe_frames();
 }
 
 void
@@ -115,6 +115,6 @@ steward_value_open(unsigned char *plain, const StewardDatum *datum,
 	if (!opened)
 		sodium_memzero(plain, datum->plain_len);
 	sodium_memzero(derived, sizeof derived);
-	steward_wipe_stack();
+	steward_wipe_frames();
 	return opened;
 }

@@ -157,7 +157,11 @@ def value_keys(key, header, salt):
 
 
 def seal(key, kind, keyid, tag, plain, random, subject=b''):
-    header = bytes([1, 1, kind[0], 1 if subject else 0]) + keyid + tag + subject
+    return seal_under(key, bytes([1, 1, kind[0], 1 if subject else 0]) + keyid + tag + subject,
+                      plain, random)
+
+
+def seal_under(key, header, plain, random):
     mixed = siphash(hedge_key(key), plain, 16)
     salt = bytes(a ^ b for a, b in zip(random, mixed)) + random[16:]
     value_key, commitment = value_keys(key, header, salt)
@@ -328,6 +332,12 @@ def refused_vectors():
         altered = bytearray(datum)
         altered[at] = byte if altered[at] != byte else byte ^ 1
         yield vector('refused_value', 'byte %d altered' % at, key=key, datum=bytes(altered))
+    good = datum[:12]
+    for at, byte, note in ((0, 2, 'format'), (1, 2, 'suite'), (2, 0, 'type'), (2, 8, 'type'),
+                           (3, 2, 'flag'), (3, 16, 'flag'), (3, 128, 'flag'), (4, 0x80, 'key id')):
+        header = good[:at] + bytes([byte]) + good[at + 1:]
+        yield vector('refused_value', 'authentic, but %s %d is unknown' % (note, byte), key=key,
+                     datum=seal_under(key, header, b'secret', fixed('refused', 24)))
     yield vector('refused_value', 'cut', key=key, datum=datum[:-1])
     yield vector('refused_value', 'longer', key=key, datum=datum + b'\0')
     yield vector('refused_value', 'another key', key=fixed('root', 32), datum=datum)

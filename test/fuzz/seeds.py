@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+"""Writes the fuzzers' seed corpus, with the second implementation.
+
+    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour and /keyring
+"""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
+sys.dont_write_bytecode = True
+
+import second  # noqa: E402  (found through the line above)
+
+
+def values():
+    key = bytes(range(32))
+    for size in (0, 1, 16, 100):
+        for kind in second.VALUE_TYPES:
+            for subject in (b'', bytes(range(16))):
+                yield second.seal(key, bytes([kind]), second.key_id(b'pii'), second.key_tag(key),
+                                  second.fixed('seed', size), second.fixed('salt', 24), subject)
+
+
+def keyrings():
+    lines = [second.keyring_line(second.fixed('root %d' % i, 32)) for i in range(17)]
+    yield lines[0]
+    yield lines[0] + lines[1]
+    yield lines[0][:-1]
+    yield b'# comment\n\n' + lines[0].replace(b'\n', b'\r\n')
+    yield lines[0] + lines[0]
+    yield b''.join(lines[:16])
+    yield b''.join(lines)
+    yield b'root 0123456789abcdef' + lines[0][21:]
+
+
+def write(directory, name, seeds):
+    folder = pathlib.Path(directory, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds):
+        (folder / ('seed%03d' % number)).write_bytes(seed)
+
+
+if __name__ == '__main__':
+    write(sys.argv[1], 'datum', values())
+    write(sys.argv[1], 'armour', map(second.armour, values()))
+    write(sys.argv[1], 'keyring', keyrings())
