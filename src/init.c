@@ -3,6 +3,7 @@
  */
 #include "base/compat.h"
 
+#include "audit/capture.h"
 #include "base/catalog.h"
 #include "base/guc.h"
 #include "base/hooks.h"
@@ -24,4 +25,5 @@ _PG_init(void)
 	steward_catalog_init();
 	steward_hooks_init();
 	steward_keys_init();
+	steward_audit_init();
 }

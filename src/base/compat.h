@@ -52,6 +52,21 @@
 #define pg_attribute_noreturn() pg_noreturn
 #endif
 
+/* 16 made ownership checks one function. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_OWNS_RELATION(relid, role) \
+	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define STEWARD_OWNS_RELATION(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+/* 17 knows infinite intervals; utils/timestamp.h is the caller's to include. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_INTERVAL_IS_INFINITE(interval) INTERVAL_NOT_FINITE(interval)
+#else
+#define STEWARD_INTERVAL_IS_INFINITE(interval) ((void) (interval), false)
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

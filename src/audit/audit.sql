@@ -1,0 +1,176 @@
+-- The audit floor. README in src/audit has the formats.
+
+CREATE FUNCTION steward.audit_guard() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_guard';
+COMMENT ON FUNCTION steward.audit_guard() IS 'refuses to change or remove what the audit tables hold';
+REVOKE EXECUTE ON FUNCTION steward.audit_guard() FROM PUBLIC;
+
+CREATE FUNCTION steward.audit_row() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_row';
+COMMENT ON FUNCTION steward.audit_row() IS 'records a changed row; attached by steward.enable_audit()';
+REVOKE EXECUTE ON FUNCTION steward.audit_row() FROM PUBLIC;
+
+CREATE FUNCTION steward.audit_truncate() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_truncate';
+COMMENT ON FUNCTION steward.audit_truncate() IS 'records a TRUNCATE; attached by steward.enable_audit()';
+REVOKE EXECUTE ON FUNCTION steward.audit_truncate() FROM PUBLIC;
+
+-- Statement triggers stop every statement, also one that would find no row; row
+-- triggers stop logical replication, which runs no statement.
+CREATE FUNCTION steward.audit_protect(relation regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE pg_catalog.format('CREATE TRIGGER steward_audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON %s
+        FOR EACH STATEMENT EXECUTE FUNCTION steward.audit_guard()', relation);
+    EXECUTE pg_catalog.format('CREATE TRIGGER steward_audit_guard_row BEFORE UPDATE OR DELETE ON %s
+        FOR EACH ROW EXECUTE FUNCTION steward.audit_guard()', relation);
+    EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER steward_audit_guard', relation);
+    EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER steward_audit_guard_row', relation);
+END
+$$;
+COMMENT ON FUNCTION steward.audit_protect(regclass) IS 'makes an audit table append-only';
+REVOKE EXECUTE ON FUNCTION steward.audit_protect(regclass) FROM PUBLIC;
+
+CREATE SEQUENCE steward.audit_incarnation_id AS integer;
+COMMENT ON SEQUENCE steward.audit_incarnation_id IS 'ids of steward.audit_incarnation';
+
+CREATE TABLE steward.audit_incarnation (
+    id                integer PRIMARY KEY,
+    installation      uuid NOT NULL,
+    system_identifier bigint NOT NULL,
+    timeline          integer NOT NULL,
+    database          oid NOT NULL,
+    started_at        timestamptz NOT NULL
+) USING heap;
+COMMENT ON TABLE steward.audit_incarnation IS 'the lives of this database: each restore, copy or promotion starts one';
+
+CREATE SEQUENCE steward.audit_schema_id AS integer;
+COMMENT ON SEQUENCE steward.audit_schema_id IS 'ids of steward.audit_schema';
+
+CREATE TABLE steward.audit_schema (
+    id          integer PRIMARY KEY,
+    relation    oid NOT NULL,
+    schema_name text NOT NULL,
+    table_name  text NOT NULL,
+    encoding    text NOT NULL,
+    attnums     smallint[] NOT NULL,
+    names       text[] NOT NULL,
+    types       text[] NOT NULL,
+    typmods     integer[] NOT NULL,
+    codecs      text[] NOT NULL,
+    key         smallint[] NOT NULL,
+    created_at  timestamptz NOT NULL
+) USING heap;
+CREATE INDEX audit_schema_relation_id_idx ON steward.audit_schema (relation, id);
+COMMENT ON TABLE steward.audit_schema IS 'what an audited table looked like when records were made';
+
+CREATE TABLE steward.audit_context (
+    xid                xid8 NOT NULL,
+    number             integer NOT NULL,
+    incarnation        integer NOT NULL,
+    started_at         timestamptz NOT NULL,
+    pid                integer NOT NULL,
+    login_role         text NOT NULL,
+    session_role       text NOT NULL,
+    effective_role     text NOT NULL,
+    client_address     inet,
+    application        text NOT NULL,
+    actor              text,
+    purpose            text,
+    request_id         text,
+    replication_origin text
+) USING heap;
+CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
+COMMENT ON TABLE steward.audit_context IS 'who made changes, from where, by transaction';
+
+CREATE TABLE steward.audit_segment (
+    number    integer PRIMARY KEY,
+    name      text NOT NULL,
+    opened_at timestamptz NOT NULL
+) USING heap;
+COMMENT ON TABLE steward.audit_segment IS 'the segments of the audit log; the newest is written to';
+
+CREATE TABLE steward.audit_log (
+    written_at     timestamptz NOT NULL,
+    xid            xid8 NOT NULL,
+    seq            integer NOT NULL,
+    context        integer NOT NULL,
+    schema_version integer NOT NULL,
+    incarnation    integer NOT NULL,
+    op             "char" NOT NULL,
+    payload        bytea NOT NULL
+) PARTITION BY RANGE (written_at);
+COMMENT ON TABLE steward.audit_log IS 'every change of the audited tables; read it through steward.audit_trail';
+
+REVOKE ALL ON steward.audit_incarnation, steward.audit_schema, steward.audit_context, steward.audit_segment, steward.audit_log FROM PUBLIC;
+SELECT steward.audit_protect('steward.audit_incarnation');
+SELECT steward.audit_protect('steward.audit_schema');
+SELECT steward.audit_protect('steward.audit_context');
+SELECT steward.audit_protect('steward.audit_segment');
+
+-- The parent holds no rows: a statement on it is stopped here, one on a segment
+-- by the segment's own triggers.
+CREATE TRIGGER steward_audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON steward.audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION steward.audit_guard();
+ALTER TABLE steward.audit_log ENABLE ALWAYS TRIGGER steward_audit_guard;
+
+-- Segments are no members of the extension, so a dump holds them by itself.
+SELECT pg_catalog.pg_extension_config_dump('steward.audit_incarnation', '');
+SELECT pg_catalog.pg_extension_config_dump('steward.audit_incarnation_id', '');
+SELECT pg_catalog.pg_extension_config_dump('steward.audit_schema', '');
+SELECT pg_catalog.pg_extension_config_dump('steward.audit_schema_id', '');
+SELECT pg_catalog.pg_extension_config_dump('steward.audit_context', '');
+SELECT pg_catalog.pg_extension_config_dump('steward.audit_segment', '');
+
+CREATE FUNCTION steward.enable_audit(relation regclass) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_enable_audit';
+COMMENT ON FUNCTION steward.enable_audit(regclass) IS 'records every change of a table from now on';
+REVOKE EXECUTE ON FUNCTION steward.enable_audit(regclass) FROM PUBLIC;
+
+CREATE FUNCTION steward.disable_audit(relation regclass) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_disable_audit';
+COMMENT ON FUNCTION steward.disable_audit(regclass) IS 'stops recording the changes of a table; that it stopped is recorded';
+REVOKE EXECUTE ON FUNCTION steward.disable_audit(regclass) FROM PUBLIC;
+
+CREATE FUNCTION steward.audit_decode(schema_version integer, operation "char", payload bytea, OUT key jsonb, OUT old jsonb, OUT new jsonb)
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_decode';
+COMMENT ON FUNCTION steward.audit_decode(integer, "char", bytea) IS 'shows the payload of an audit record as jsonb: the key, the old and the new values';
+
+CREATE VIEW steward.audit_trail AS
+    SELECT l.written_at,
+           l.incarnation,
+           l.xid,
+           l.seq,
+           pg_catalog.format('%I.%I', s.schema_name, s.table_name) AS relation,
+           CASE l.op
+               WHEN 'I' THEN 'INSERT'
+               WHEN 'U' THEN 'UPDATE'
+               WHEN 'D' THEN 'DELETE'
+               WHEN 'T' THEN 'TRUNCATE'
+               WHEN 'E' THEN 'ENABLE'
+               WHEN 'X' THEN 'DISABLE'
+               ELSE l.op::text
+           END AS operation,
+           d.key,
+           d.old,
+           d.new,
+           c.login_role,
+           c.session_role,
+           c.effective_role,
+           c.client_address,
+           c.application,
+           c.actor,
+           c.purpose,
+           c.request_id,
+           c.replication_origin,
+           c.started_at AS transaction_started_at,
+           c.pid
+    FROM steward.audit_log AS l
+    LEFT JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) l.schema_version
+    LEFT JOIN steward.audit_context AS c
+        ON c.xid OPERATOR(pg_catalog.=) l.xid
+        AND c.number OPERATOR(pg_catalog.=) l.context
+        AND c.incarnation OPERATOR(pg_catalog.=) l.incarnation
+    CROSS JOIN LATERAL steward.audit_decode(l.schema_version, l.op, l.payload) AS d;
+COMMENT ON VIEW steward.audit_trail IS 'the audit log, readable: what changed, when, and who did it';
+REVOKE ALL ON steward.audit_trail FROM PUBLIC;

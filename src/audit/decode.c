@@ -1,0 +1,187 @@
+/*
+ * decode.c: steward.audit_decode, a payload as jsonb.
+ *
+ * It looks at the stored schema version and never at the table, which may be
+ * gone. Whatever the payload holds, the answer is a result or an error.
+ */
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "audit/codec.h"
+#include "audit/schema.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+enum
+{
+	DECODE_KEY,
+	DECODE_OLD,
+	DECODE_NEW,
+	DECODE_NATTS
+};
+
+/* What a call site remembers between calls. */
+typedef struct SchemaEntry
+{
+	int32		version;		/* hash key */
+	StewardAuditSchema *schema;
+} SchemaEntry;
+
+typedef struct CallCache
+{
+	HTAB	   *schemas;
+	TupleDesc	result;
+} CallCache;
+
+static CallCache *
+call_cache(FunctionCallInfo fcinfo)
+{
+	CallCache  *cache = fcinfo->flinfo->fn_extra;
+	MemoryContext caller;
+	HASHCTL		control = {.keysize = sizeof(int32), .entrysize = sizeof(SchemaEntry),
+	.hcxt = fcinfo->flinfo->fn_mcxt};
+
+	if (cache != NULL)
+		return cache;
+	caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	cache = palloc0(sizeof(CallCache));
+	cache->schemas = hash_create("steward decode schemas", 16, &control,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (get_call_result_type(fcinfo, NULL, &cache->result) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	cache->result = BlessTupleDesc(cache->result);
+	fcinfo->flinfo->fn_extra = cache;
+	MemoryContextSwitchTo(caller);
+	return cache;
+}
+
+static const StewardAuditSchema *
+schema_by_id(CallCache *cache, int32 version, MemoryContext context)
+{
+	SchemaEntry *entry = hash_search(cache->schemas, &version, HASH_FIND, NULL);
+	StewardAuditSchema *schema;
+
+	if (entry != NULL)
+		return entry->schema;
+	schema = steward_audit_schema_read(version, context);
+	entry = hash_search(cache->schemas, &version, HASH_ENTER, NULL);
+	entry->schema = schema;
+	return schema;
+}
+
+static void
+push_value(JsonbParseState **state, const StewardAuditColumn *column,
+		   StewardPresence presence, StewardSlice slice)
+{
+	JsonbValue	name;
+	JsonbValue	value;
+
+	name.type = jbvString;
+	name.val.string.val = column->name;
+	name.val.string.len = strlen(column->name);
+	if (presence == STEWARD_NULL)
+		value.type = jbvNull;
+	else
+		column->codec->show(&value, column->codec->get(slice));
+	(void) pushJsonbValue(state, WJB_KEY, &name);
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+/* An image, or only its key columns, as a jsonb object. */
+static Datum
+image_to_jsonb(const StewardAuditSchema *schema, const StewardImage *image,
+			   bool key_only)
+{
+	JsonbParseState *state = NULL;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < schema->count; i++)
+		if (image->presence[i] != STEWARD_ABSENT &&
+			(!key_only || schema->columns[i].key))
+			push_value(&state, &schema->columns[i], image->presence[i],
+					   image->slices[i]);
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
+														   WJB_END_OBJECT, NULL)));
+}
+
+/* An UPDATE keeps the key for finding the row; old is what it changed. */
+static void
+drop_unchanged(const StewardAuditSchema *schema, StewardImage *before,
+			   const StewardImage *after)
+{
+	if (schema->key_count == 0)
+		return;
+	for (int i = 0; i < schema->count; i++)
+		if (after->presence[i] == STEWARD_ABSENT)
+			before->presence[i] = STEWARD_ABSENT;
+}
+
+static void
+decode(const StewardAuditSchema *schema, char op, bytea *payload,
+	   Datum *values, bool *nulls)
+{
+	StewardImage before;
+	StewardImage after;
+	bool		has_old = op == STEWARD_OP_DELETE || op == STEWARD_OP_UPDATE;
+	bool		has_new = op == STEWARD_OP_INSERT || op == STEWARD_OP_UPDATE;
+
+	steward_decode_payload(schema, op,
+						   (const unsigned char *) VARDATA_ANY(payload),
+						   VARSIZE_ANY_EXHDR(payload), &before, &after);
+	nulls[DECODE_KEY] = schema->key_count == 0 || !(has_old || has_new);
+	nulls[DECODE_OLD] = !has_old;
+	nulls[DECODE_NEW] = !has_new;
+	if (!nulls[DECODE_KEY])
+		values[DECODE_KEY] = image_to_jsonb(schema, has_old ? &before : &after,
+											true);
+	if (op == STEWARD_OP_UPDATE)
+		drop_unchanged(schema, &before, &after);
+	if (has_old)
+		values[DECODE_OLD] = image_to_jsonb(schema, &before, false);
+	if (has_new)
+		values[DECODE_NEW] = image_to_jsonb(schema, &after, false);
+}
+
+/* What a type's own function objects to is a corruption too. */
+static bool
+means_corruption(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_DATA_EXCEPTION &&
+		sqlstate != ERRCODE_UNTRANSLATABLE_CHARACTER;
+}
+
+static void
+decode_guarded(const StewardAuditSchema *schema, char op, bytea *payload,
+			   Datum *values, bool *nulls)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		decode(schema, op, payload, values, nulls);
+	}
+	PG_CATCH();
+	{
+		if (!means_corruption(geterrcode()))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+		steward_payload_corrupted("a value is malformed");
+	}
+	PG_END_TRY();
+}
+
+STEWARD_FUNCTION(steward_audit_decode)
+{
+	CallCache  *cache = call_cache(fcinfo);
+	Datum		values[DECODE_NATTS] = {0};
+	bool		nulls[DECODE_NATTS];
+
+	decode_guarded(schema_by_id(cache, PG_GETARG_INT32(0),
+								fcinfo->flinfo->fn_mcxt),
+				   PG_GETARG_CHAR(1), PG_GETARG_BYTEA_PP(2), values, nulls);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(cache->result, values,
+													  nulls)));
+}

@@ -1,0 +1,150 @@
+/*
+ * incarnation.c: which life of the database a record belongs to; see
+ * incarnation.h.
+ */
+#include "base/compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "audit/incarnation.h"
+#include "audit/sink.h"
+#include "base/catalog.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* Columns of steward.audit_incarnation, counted from 0. */
+enum
+{
+	INCARNATION_ID,
+	INCARNATION_INSTALLATION,
+	INCARNATION_SYSTEM,
+	INCARNATION_TIMELINE,
+	INCARNATION_DATABASE,
+	INCARNATION_STARTED_AT,
+	INCARNATION_NATTS
+};
+
+static StewardRelationRef incarnation_table = {"audit_incarnation"};
+static StewardRelationRef incarnation_key = {"audit_incarnation_pkey"};
+static StewardRelationRef incarnation_sequence = {"audit_incarnation_id"};
+
+/* A backend lives in one incarnation: before a promotion it cannot write. */
+static int32 cached_id = 0;
+static Oid	cached_home = InvalidOid;
+static SubTransactionId cached_by = InvalidSubTransactionId;
+
+static bool
+is_present(const Datum *values)
+{
+	return DatumGetInt64(values[INCARNATION_SYSTEM]) == (int64) GetSystemIdentifier() &&
+		DatumGetInt32(values[INCARNATION_TIMELINE]) == (int32) GetWALInsertionTimeLine() &&
+		DatumGetObjectId(values[INCARNATION_DATABASE]) == MyDatabaseId;
+}
+
+/*
+ * Reads the newest incarnation. Returns its id when it is the present one, else
+ * 0; either way its installation, when there is a row.
+ */
+static int32
+find_present(pg_uuid_t *installation, bool *found)
+{
+	Relation	table = steward_relation_open(&incarnation_table, AccessShareLock);
+	Relation	index = steward_relation_open(&incarnation_key, AccessShareLock);
+	SysScanDesc scan = systable_beginscan_ordered(table, index, SnapshotSelf, 0,
+												  NULL);
+	HeapTuple	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	int32		id = 0;
+
+	*found = HeapTupleIsValid(tuple);
+	if (*found)
+	{
+		Datum		values[INCARNATION_NATTS];
+		bool		nulls[INCARNATION_NATTS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
+		memcpy(installation, DatumGetUUIDP(values[INCARNATION_INSTALLATION]),
+			   sizeof(pg_uuid_t));
+		if (is_present(values))
+			id = DatumGetInt32(values[INCARNATION_ID]);
+	}
+	systable_endscan_ordered(scan);
+	relation_close(index, AccessShareLock);
+	relation_close(table, AccessShareLock);
+	return id;
+}
+
+/* A random (version 4) UUID. */
+static void
+new_installation(pg_uuid_t *installation)
+{
+	if (!pg_strong_random(installation, sizeof(pg_uuid_t)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	installation->data[6] = (installation->data[6] & 0x0f) | 0x40;
+	installation->data[8] = (installation->data[8] & 0x3f) | 0x80;
+}
+
+static int32
+write_present(pg_uuid_t *installation)
+{
+	Datum		values[INCARNATION_NATTS];
+	bool		nulls[INCARNATION_NATTS] = {false};
+	int64		id = nextval_internal(steward_relation_oid(&incarnation_sequence),
+									  false);
+
+	values[INCARNATION_ID] = Int32GetDatum((int32) id);
+	values[INCARNATION_INSTALLATION] = UUIDPGetDatum(installation);
+	values[INCARNATION_SYSTEM] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[INCARNATION_TIMELINE] = Int32GetDatum((int32) GetWALInsertionTimeLine());
+	values[INCARNATION_DATABASE] = ObjectIdGetDatum(MyDatabaseId);
+	values[INCARNATION_STARTED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	steward_sink_insert(&incarnation_table, values, nulls);
+	return (int32) id;
+}
+
+int32
+steward_incarnation_current(void)
+{
+	Oid			home = steward_relation_oid(&incarnation_table);
+	pg_uuid_t	installation;
+	bool		found;
+
+	if (cached_id != 0 && cached_home == home)
+		return cached_id;
+	cached_id = find_present(&installation, &found);
+	cached_by = InvalidSubTransactionId;
+	cached_home = home;
+	if (cached_id != 0)
+		return cached_id;
+	if (!found)
+		new_installation(&installation);
+	cached_id = write_present(&installation);
+	cached_by = GetCurrentSubTransactionId();
+	return cached_id;
+}
+
+void
+steward_incarnation_forget(SubTransactionId written_by)
+{
+	if (cached_by != InvalidSubTransactionId &&
+		(cached_by == written_by || written_by == TopSubTransactionId))
+	{
+		cached_id = 0;
+		cached_by = InvalidSubTransactionId;
+	}
+}
+
+void
+steward_incarnation_reparent(SubTransactionId child, SubTransactionId parent)
+{
+	if (cached_by == child)
+		cached_by = parent;
+}

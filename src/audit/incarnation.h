@@ -1,0 +1,22 @@
+/*
+ * incarnation.h: which life of the database a record belongs to.
+ *
+ * A restore, a copy or a promotion starts a new life, in which transaction ids
+ * may repeat. Each has a row in steward.audit_incarnation: the installation (one
+ * audit log and what was restored from it), the cluster, its timeline, the
+ * database. Two transactions may write the same one twice; that is harmless.
+ */
+#ifndef STEWARD_AUDIT_INCARNATION_H
+#define STEWARD_AUDIT_INCARNATION_H
+
+#include "base/compat.h"
+
+/* Id of the present incarnation; written first when it is new. */
+extern int32 steward_incarnation_current(void);
+
+/* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
+extern void steward_incarnation_forget(SubTransactionId written_by);
+extern void steward_incarnation_reparent(SubTransactionId child,
+										 SubTransactionId parent);
+
+#endif							/* STEWARD_AUDIT_INCARNATION_H */

@@ -1,0 +1,58 @@
+/*
+ * schema.h: schema versions, what a table looked like when a record was made.
+ *
+ * A schema version is a row of steward.audit_schema: names, types and codecs of
+ * the audited columns, and which form the key. Rows are only ever added. Two
+ * transactions may add the same version twice; that is harmless.
+ */
+#ifndef STEWARD_AUDIT_SCHEMA_H
+#define STEWARD_AUDIT_SCHEMA_H
+
+#include "base/compat.h"
+
+#include "audit/codec.h"
+#include "utils/relcache.h"
+
+typedef struct StewardAuditColumn
+{
+	AttrNumber	attnum;
+	bool		key;
+	bool		typbyval;		/* these two only when capturing */
+	int16		typlen;
+	const StewardCodec *codec;
+	char	   *name;
+} StewardAuditColumn;
+
+typedef struct StewardAuditSchema
+{
+	Oid			relid;
+	int32		version;
+	int			encoding;
+	int			count;
+	int			key_count;		/* 0: UPDATE keeps the whole old row */
+	bool		complete;		/* every column has a codec */
+	MemoryContext context;
+	StewardAuditColumn columns[FLEXIBLE_ARRAY_MEMBER];
+} StewardAuditSchema;
+
+/* Registers the invalidation callbacks; called once by _PG_init. */
+extern void steward_audit_schema_init(void);
+
+/*
+ * The schema version of an open, locked table; written first when it is new.
+ * Valid until the next call. ERRCODE_FEATURE_NOT_SUPPORTED names a column whose
+ * type has no codec; for an event, which stores no values, it is left out.
+ */
+extern const StewardAuditSchema *steward_audit_schema_of(Relation rel,
+														 bool for_event);
+
+/* Reads a version by id into a context; ERRCODE_DATA_CORRUPTED when missing. */
+extern StewardAuditSchema *steward_audit_schema_read(int32 version,
+													 MemoryContext context);
+
+/* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
+extern void steward_audit_schema_forget(SubTransactionId written_by);
+extern void steward_audit_schema_reparent(SubTransactionId child,
+										  SubTransactionId parent);
+
+#endif							/* STEWARD_AUDIT_SCHEMA_H */

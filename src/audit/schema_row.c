@@ -1,0 +1,241 @@
+/*
+ * schema_row.c: a row of steward.audit_schema, to and from a table.
+ */
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "audit/schema_row.h"
+#include "catalog/pg_type_d.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+/* The value of attgenerated for a column that is computed when read (18). */
+#define GENERATED_VIRTUAL 'v'
+
+static bool
+is_stored(Form_pg_attribute attribute)
+{
+	return !attribute->attisdropped &&
+		attribute->attgenerated != GENERATED_VIRTUAL;
+}
+
+/* The primary key, else the replica identity index, else nothing. */
+static Bitmapset *
+key_of(Relation rel)
+{
+	Bitmapset  *key = RelationGetIndexAttrBitmap(rel,
+												 INDEX_ATTR_BITMAP_PRIMARY_KEY);
+
+	if (bms_is_empty(key))
+		key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
+	return key;
+}
+
+static void
+describe_column(Form_pg_attribute attribute, Bitmapset *key,
+				StewardAuditColumn *column)
+{
+	column->attnum = attribute->attnum;
+	column->key = bms_is_member(attribute->attnum -
+								FirstLowInvalidHeapAttributeNumber, key);
+	column->typbyval = attribute->attbyval;
+	column->typlen = attribute->attlen;
+	column->name = pstrdup(NameStr(attribute->attname));
+	column->codec = steward_codec_for_type(getBaseType(attribute->atttypid));
+}
+
+static void
+refuse_column(Relation rel, Form_pg_attribute attribute)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"%s\" of table \"%s\" cannot be audited: type %s is not supported",
+					NameStr(attribute->attname), RelationGetRelationName(rel),
+					format_type_be(attribute->atttypid)),
+			 errhint("Change the column's type, or leave the table without audit.")));
+}
+
+StewardAuditSchema *
+steward_schema_describe(Relation rel, bool lenient)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "steward audit schema",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	StewardAuditSchema *schema = palloc0(offsetof(StewardAuditSchema, columns) +
+										 sizeof(StewardAuditColumn) * desc->natts);
+	Bitmapset  *key = key_of(rel);
+
+	schema->relid = RelationGetRelid(rel);
+	schema->encoding = GetDatabaseEncoding();
+	schema->context = context;
+	schema->complete = true;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		StewardAuditColumn *column = &schema->columns[schema->count];
+
+		if (!is_stored(TupleDescAttr(desc, i)))
+			continue;
+		describe_column(TupleDescAttr(desc, i), key, column);
+		if (column->codec == NULL && !lenient)
+			refuse_column(rel, TupleDescAttr(desc, i));
+		if (column->codec == NULL)
+		{
+			schema->complete = false;
+			continue;
+		}
+		schema->count++;
+		schema->key_count += column->key ? 1 : 0;
+	}
+	MemoryContextSwitchTo(caller);
+	return schema;
+}
+
+static Datum
+int2_array(Datum *elements, int count)
+{
+	return PointerGetDatum(construct_array(elements, count, INT2OID, 2, true,
+										   TYPALIGN_SHORT));
+}
+
+static Datum
+text_array(Datum *elements, int count)
+{
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+static char *
+type_name(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+void
+steward_schema_to_row(const StewardAuditSchema *schema, Relation rel,
+					  Datum *values)
+{
+	int			count = schema->count;
+	Datum	   *attnums = palloc(sizeof(Datum) * (count + 1) * 6);
+	Datum	   *names = attnums + count + 1;
+	Datum	   *types = names + count + 1;
+	Datum	   *typmods = types + count + 1;
+	Datum	   *codecs = typmods + count + 1;
+	Datum	   *key = codecs + count + 1;
+	int			key_count = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		const StewardAuditColumn *column = &schema->columns[i];
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel),
+													column->attnum - 1);
+
+		attnums[i] = Int16GetDatum(column->attnum);
+		names[i] = CStringGetTextDatum(column->name);
+		types[i] = CStringGetTextDatum(type_name(attribute->atttypid));
+		typmods[i] = Int32GetDatum(attribute->atttypmod);
+		codecs[i] = CStringGetTextDatum(column->codec->name);
+		if (column->key)
+			key[key_count++] = Int16GetDatum(column->attnum);
+	}
+	values[STEWARD_SCHEMA_RELATION] = ObjectIdGetDatum(schema->relid);
+	values[STEWARD_SCHEMA_SCHEMA_NAME] =
+		CStringGetTextDatum(get_namespace_name(RelationGetNamespace(rel)));
+	values[STEWARD_SCHEMA_TABLE_NAME] =
+		CStringGetTextDatum(RelationGetRelationName(rel));
+	values[STEWARD_SCHEMA_ENCODING] =
+		CStringGetTextDatum(pg_encoding_to_char(schema->encoding));
+	values[STEWARD_SCHEMA_ATTNUMS] = int2_array(attnums, count);
+	values[STEWARD_SCHEMA_NAMES] = text_array(names, count);
+	values[STEWARD_SCHEMA_TYPES] = text_array(types, count);
+	values[STEWARD_SCHEMA_TYPMODS] =
+		PointerGetDatum(construct_array(typmods, count, INT4OID, 4, true,
+										TYPALIGN_INT));
+	values[STEWARD_SCHEMA_CODECS] = text_array(codecs, count);
+	values[STEWARD_SCHEMA_KEY] = int2_array(key, key_count);
+	values[STEWARD_SCHEMA_CREATED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+}
+
+/* An array of a stored row; exactly count elements, or any when it is -1. */
+static Datum *
+elements_of(HeapTuple tuple, TupleDesc desc, int column, Oid type, int *count)
+{
+	int16		length = type == TEXTOID ? -1 : 2;
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, column + 1, desc, &isnull);
+	ArrayType  *array;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			found;
+
+	if (isnull)
+		steward_payload_corrupted("its schema version is malformed");
+	array = DatumGetArrayTypeP(datum);
+	deconstruct_array(array, type, length, type != TEXTOID,
+					  type == TEXTOID ? TYPALIGN_INT : TYPALIGN_SHORT,
+					  &elements, &nulls, &found);
+	for (int i = 0; i < found; i++)
+		if (nulls[i])
+			steward_payload_corrupted("its schema version is malformed");
+	if (*count >= 0 && *count != found)
+		steward_payload_corrupted("its schema version is malformed");
+	*count = found;
+	return elements;
+}
+
+static void
+mark_key(StewardAuditSchema *schema, Datum *key, int key_count)
+{
+	for (int i = 0; i < key_count; i++)
+	{
+		int			c = 0;
+
+		while (c < schema->count &&
+			   schema->columns[c].attnum != DatumGetInt16(key[i]))
+			c++;
+		if (c == schema->count || schema->columns[c].key)
+			steward_payload_corrupted("its schema version is malformed");
+		schema->columns[c].key = true;
+	}
+	schema->key_count = key_count;
+}
+
+StewardAuditSchema *
+steward_schema_from_row(HeapTuple tuple, TupleDesc desc, MemoryContext context)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	StewardAuditSchema *schema;
+	bool		isnull;
+	int			count = -1;
+	int			key_count = -1;
+	Datum	   *attnums = elements_of(tuple, desc, STEWARD_SCHEMA_ATTNUMS, INT2OID, &count);
+	Datum	   *names = elements_of(tuple, desc, STEWARD_SCHEMA_NAMES, TEXTOID, &count);
+	Datum	   *codecs = elements_of(tuple, desc, STEWARD_SCHEMA_CODECS, TEXTOID, &count);
+	Datum	   *key = elements_of(tuple, desc, STEWARD_SCHEMA_KEY, INT2OID, &key_count);
+	Datum		encoding = heap_getattr(tuple, STEWARD_SCHEMA_ENCODING + 1, desc, &isnull);
+
+	schema = palloc0(offsetof(StewardAuditSchema, columns) +
+					 sizeof(StewardAuditColumn) * Max(count, 1));
+	schema->count = count;
+	schema->context = context;
+	schema->encoding = isnull ? -1 :
+		pg_char_to_encoding(TextDatumGetCString(encoding));
+	if (!PG_VALID_BE_ENCODING(schema->encoding))
+		steward_payload_corrupted("its schema version is malformed");
+	for (int i = 0; i < count; i++)
+	{
+		schema->columns[i].attnum = DatumGetInt16(attnums[i]);
+		schema->columns[i].name = TextDatumGetCString(names[i]);
+		schema->columns[i].codec =
+			steward_codec_by_name(TextDatumGetCString(codecs[i]));
+	}
+	mark_key(schema, key, key_count);
+	MemoryContextSwitchTo(caller);
+	return schema;
+}

@@ -1,0 +1,157 @@
+/*
+ * sink.c: where audit records go; see sink.h.
+ *
+ * The segment and its indexes stay open between records, owned by the
+ * subtransaction that opened them, so that a rollback releases exactly what it
+ * must. They are closed before any utility statement (DDL on the log refuses an
+ * open relation) and before commit; what is captured after that, by another
+ * extension's callbacks, opens and closes for itself.
+ */
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "audit/segment.h"
+#include "audit/sink.h"
+#include "catalog/indexing.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+/* Columns of steward.audit_log, counted from 0. */
+enum
+{
+	LOG_WRITTEN_AT,
+	LOG_XID,
+	LOG_SEQ,
+	LOG_CONTEXT,
+	LOG_SCHEMA_VERSION,
+	LOG_INCARNATION,
+	LOG_OP,
+	LOG_PAYLOAD,
+	LOG_NATTS
+};
+
+static struct
+{
+	Relation	rel;			/* NULL: closed */
+	CatalogIndexState indexes;
+	ResourceOwner owner;
+	SubTransactionId opened_by;
+} segment;
+
+static bool ending = false;		/* the transaction is past its PRE_COMMIT */
+
+static void
+open_segment(void)
+{
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	MemoryContext caller_context = MemoryContextSwitchTo(CurTransactionContext);
+	Relation	rel;
+
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	rel = table_open(steward_segment_current(), RowExclusiveLock);
+	segment.indexes = CatalogOpenIndexes(rel);
+	segment.owner = CurTransactionResourceOwner;
+	segment.opened_by = GetCurrentSubTransactionId();
+	segment.rel = rel;
+	CurrentResourceOwner = caller_owner;
+	MemoryContextSwitchTo(caller_context);
+}
+
+void
+steward_sink_close(void)
+{
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	Relation	rel = segment.rel;
+
+	if (rel == NULL)
+		return;
+	segment.rel = NULL;
+	CurrentResourceOwner = segment.owner;
+	CatalogCloseIndexes(segment.indexes);
+	table_close(rel, NoLock);
+	CurrentResourceOwner = caller_owner;
+}
+
+/* Inserts as the segment's owner: an index may keep pages pinned for it. */
+static void
+insert_record(HeapTuple tuple)
+{
+	ResourceOwner caller_owner = CurrentResourceOwner;
+
+	CurrentResourceOwner = segment.owner;
+	CatalogTupleInsertWithInfo(segment.rel, tuple, segment.indexes);
+	CurrentResourceOwner = caller_owner;
+	if (ending)
+		steward_sink_close();
+}
+
+void
+steward_sink_write(const StewardAuditRecord *record)
+{
+	Datum		values[LOG_NATTS];
+	bool		nulls[LOG_NATTS] = {false};
+	HeapTuple	tuple;
+
+	if (segment.rel != NULL && segment.opened_by != GetCurrentSubTransactionId())
+		steward_sink_close();
+	if (segment.rel == NULL)
+		open_segment();
+	SET_VARSIZE(record->payload->data, record->payload->len);
+	values[LOG_WRITTEN_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[LOG_XID] =
+		UInt64GetDatum(U64FromFullTransactionId(GetTopFullTransactionId()));
+	values[LOG_SEQ] = Int32GetDatum(record->seq);
+	values[LOG_CONTEXT] = Int32GetDatum(record->context);
+	values[LOG_SCHEMA_VERSION] = Int32GetDatum(record->schema_version);
+	values[LOG_INCARNATION] = Int32GetDatum(record->incarnation);
+	values[LOG_OP] = CharGetDatum(record->op);
+	values[LOG_PAYLOAD] = PointerGetDatum(record->payload->data);
+	tuple = heap_form_tuple(RelationGetDescr(segment.rel), values, nulls);
+	insert_record(tuple);
+	heap_freetuple(tuple);
+}
+
+void
+steward_sink_insert(StewardRelationRef *ref, Datum *values, bool *nulls)
+{
+	Relation	rel = steward_relation_open(ref, RowExclusiveLock);
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	relation_close(rel, NoLock);
+}
+
+void
+steward_sink_before_end(void)
+{
+	steward_sink_close();
+	ending = true;
+}
+
+void
+steward_sink_subcommit(SubTransactionId ending_id)
+{
+	if (segment.rel != NULL && segment.opened_by == ending_id)
+		steward_sink_close();
+}
+
+void
+steward_sink_subabort(SubTransactionId ending_id)
+{
+	if (segment.opened_by == ending_id)
+		segment.rel = NULL;
+}
+
+void
+steward_sink_end(void)
+{
+	segment.rel = NULL;
+	ending = false;
+}
