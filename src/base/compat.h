@@ -40,6 +40,22 @@
 #define STEWARD_STATISTICS_TARGET(stats) ((stats)->attr->attstattarget)
 #endif
 
+/* 16 asks about the owner of any object by one function. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_RELATION_OWNED(relation, role) \
+	object_ownercheck(RelationRelationId, relation, role)
+#else
+#define STEWARD_RELATION_OWNED(relation, role) \
+	pg_class_ownercheck(relation, role)
+#endif
+
+/* 17 knows infinite intervals. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_INTERVAL_IS_INFINITE(interval) INTERVAL_NOT_FINITE(interval)
+#else
+#define STEWARD_INTERVAL_IS_INFINITE(interval) false
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
