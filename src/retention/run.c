@@ -302,16 +302,21 @@ clean_leaf(Run *run, Oid relid)
 		sweep(run, SWEEP_REST);
 		if (leaf->found == 0)
 			return;
-		if (leaf->deleted > 0 && ++sweeps < MOST_SWEEPS)
-			continue;
-		if (leaf->deleted == 0 && leaf->locked < leaf->found &&
-			run->patience > 0)
+		if (leaf->deleted > 0)
+		{
+			if (++sweeps < MOST_SWEEPS)
+				continue;
+			/* Rows come as fast as they go: as many are left again. */
+			run->skipped += leaf->found;
+			return;
+		}
+		if (leaf->locked < leaf->found && run->patience > 0)
 		{
 			run->patience -= PAUSE_MILLISECONDS;
 			run->pause = PAUSE_MILLISECONDS;
 			continue;
 		}
-		run->skipped += leaf->found - leaf->deleted;
+		run->skipped += leaf->found;
 		return;
 	}
 }

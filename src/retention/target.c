@@ -131,7 +131,7 @@ steward_target_age_type(Relation rel, const char *age)
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of table \"%s\" does not exist", age,
 						RelationGetRelationName(rel)),
-				 errhint("If it was renamed, drop the policy and create it again with the new name.")));
+				 errhint("If the column of a policy was renamed, drop the policy and create it again.")));
 	if (attnum < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
