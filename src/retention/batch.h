@@ -1,0 +1,65 @@
+/*
+ * batch.h: the work of one transaction on one leaf.
+ *
+ * leaf		a table that holds rows itself: the policy's table, a partition or
+ *			an inheritance child; always addressed with ONLY
+ * candidate	a row that had expired when it was read, not locked yet
+ * sweep	one way through a leaf: candidates are collected and taken in
+ *			slices, one slice a batch
+ */
+#ifndef STEWARD_RETENTION_BATCH_H
+#define STEWARD_RETENTION_BATCH_H
+
+#include "base/compat.h"
+
+#include "storage/block.h"
+#include "storage/itemptr.h"
+
+#include "retention/policy.h"
+
+typedef enum StewardSweep
+{
+	SWEEP_TABLE,				/* piece by piece, each with its own snapshot */
+	SWEEP_REST					/* what one snapshot over the leaf still shows */
+} StewardSweep;
+
+typedef struct StewardLeaf
+{
+	Oid			relation;
+	StewardSweep sweep;
+	bool		begun;			/* the fields below are set */
+	bool		at_end;			/* no more candidates to collect */
+	bool		by_index;		/* pieces by age, else by block */
+	int64		low;			/* next piece begins here, by age */
+	BlockNumber next_block;		/* the same by block */
+	BlockNumber end_block;
+	uint64		most;			/* rows the leaf can have had at the start */
+
+	ItemPointerData *candidates;
+	int			count;
+	int			next;			/* candidates before this one are done */
+
+	uint64		found;			/* candidates of this sweep */
+	uint64		locked;			/* of these, still expired under our lock */
+	uint64		deleted;
+} StewardLeaf;
+
+/* Candidates collected at most at once. */
+extern int	steward_leaf_capacity(void);
+
+/* Begins a sweep. */
+extern void steward_leaf_begin(StewardLeaf *leaf, StewardSweep sweep);
+
+/* True when the sweep has come to its end. */
+extern bool steward_leaf_done(const StewardLeaf *leaf);
+
+/*
+ * Takes the next slice of at most size candidates: locks them, deletes those
+ * that are still expired under the lock, as owner, and returns how many rows
+ * were deleted. Raises ERRCODE_LOCK_NOT_AVAILABLE after waiting 100 ms for a
+ * lock; after an error the caller restores the struct and may try again.
+ */
+extern uint64 steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy,
+								 Oid owner, int size);
+
+#endif							/* STEWARD_RETENTION_BATCH_H */

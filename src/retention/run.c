@@ -1,0 +1,422 @@
+/*
+ * run.c: one run of a policy, from its first transaction to its last.
+ *
+ * Called by CALL outside a transaction block, a run has a transaction for each
+ * batch; else everything happens in the caller's. The parts that may fail run
+ * in a subtransaction, so that what a run did and how it ended can be recorded.
+ */
+#include "retention/policy.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "base/catalog.h"
+#include "retention/batch.h"
+#include "retention/target.h"
+
+#define BATCH_FIRST 500
+#define BATCH_LEAST 10
+#define BATCH_MOST 10000
+#define BATCH_MILLISECONDS 50.0
+
+/* How long a run waits in all for rows and tables that others have locked. */
+#define PATIENCE_MILLISECONDS 5000
+#define PAUSE_MILLISECONDS 100
+
+/*
+ * Sweeps over what was left, as long as they find and delete more: writers may
+ * move rows, but a trigger that inserts what is deleted must come to an end.
+ */
+#define MOST_SWEEPS 16
+
+typedef struct Run
+{
+	bool		atomic;
+	MemoryContext context;		/* lives as long as the run */
+	MemoryContext scratch;		/* emptied before each part */
+	StewardPolicy *policy;
+	Oid			owner;
+	int64		id;				/* in steward.policy_run */
+	List	   *leaves;
+	StewardLeaf leaf;			/* the one being worked on */
+	int			batch_size;
+	int			patience;		/* milliseconds left */
+	int			pause;			/* milliseconds before the next batch */
+	uint64		deleted;
+	uint64		skipped;
+} Run;
+
+typedef void (*RunPart) (Run *run);
+
+/* True while this backend runs a policy: a trigger must not begin another. */
+static bool running = false;
+
+/*
+ * What each transaction needs before its first snapshot. Constraints that are
+ * checked at once cannot leave triggers behind that run as somebody else.
+ */
+static void
+begin_transaction(Run *run)
+{
+	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
+
+	if (!run->atomic)
+		(void) set_config_option("transaction_isolation", "read committed",
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+								 true, 0, false);
+	AfterTriggerSetState(immediate);
+	pfree(immediate);
+}
+
+static void
+commit(Run *run)
+{
+	if (run->atomic)
+		return;
+	SPI_commit();
+	begin_transaction(run);
+}
+
+/*
+ * Does a part of the run in a subtransaction, with the scratch context as the
+ * current one. Returns its error, with the subtransaction rolled back, or NULL.
+ */
+static ErrorData *
+attempt(Run *run, RunPart part)
+{
+	ResourceOwner resources = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextReset(run->scratch);
+	MemoryContextSwitchTo(run->scratch);
+	PG_TRY();
+	{
+		part(run);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(run->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(run->context);
+	CurrentResourceOwner = resources;
+	return error;
+}
+
+static void
+record_start(Run *run)
+{
+	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID};
+	Datum		values[] = {
+		CStringGetTextDatum(run->policy->name),
+		ObjectIdGetDatum(run->policy->relation),
+		TimestampTzGetDatum(run->policy->cutoff)
+	};
+	bool		isnull;
+
+	/* We have the policy's lock: whoever began these runs is gone. */
+	steward_policy_sql("UPDATE steward.policy_run SET state = 'interrupted'"
+					   " WHERE policy = $1 AND state = 'running'",
+					   SPI_OK_UPDATE, 1, types, values, NULL);
+	steward_policy_sql("INSERT INTO steward.policy_run (policy, relation, cutoff)"
+					   " VALUES ($1, $2, $3) RETURNING id",
+					   SPI_OK_INSERT_RETURNING, lengthof(types), types, values,
+					   NULL);
+	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+record_batch(Run *run, uint64 deleted)
+{
+	Oid			types[] = {INT8OID, INT8OID};
+	Datum		values[] = {Int64GetDatum(run->id), Int64GetDatum((int64) deleted)};
+
+	steward_policy_sql("UPDATE steward.policy_run"
+					   " SET rows = rows + $2, batches = batches + 1 WHERE id = $1",
+					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
+}
+
+static void
+record_end(Run *run, const char *state, const char *sqlstate)
+{
+	Oid			types[] = {INT8OID, TEXTOID, INT8OID, TEXTOID};
+	Datum		values[] = {
+		Int64GetDatum(run->id), CStringGetTextDatum(state),
+		Int64GetDatum((int64) run->skipped),
+		sqlstate != NULL ? CStringGetTextDatum(sqlstate) : (Datum) 0
+	};
+
+	steward_policy_sql("UPDATE steward.policy_run SET state = $2, skipped = $3,"
+					   " sqlstate = $4, finished_at = pg_catalog.clock_timestamp()"
+					   " WHERE id = $1",
+					   SPI_OK_UPDATE, lengthof(types), types, values,
+					   sqlstate != NULL ? NULL : "   n");
+}
+
+/* Records how the run failed, where that can be, and raises the error. */
+static void
+fail(Run *run, ErrorData *error)
+{
+	if (!run->atomic)
+	{
+		record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
+				   "interrupted" : "failed",
+				   unpack_sql_state(error->sqlerrcode));
+		SPI_commit();
+	}
+	ReThrowError(error);
+}
+
+static void
+expand(Run *run)
+{
+	List	   *leaves = steward_target_leaves(run->policy->relation,
+											   run->policy->age);
+
+	MemoryContextSwitchTo(run->context);
+	run->leaves = list_copy(leaves);
+}
+
+/* Between transactions there is no snapshot, and no lock but the policy's. */
+static void
+pause_before_batch(Run *run)
+{
+	if (run->pause == 0)
+		return;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 run->pause, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+batch_part(Run *run)
+{
+	uint64		deleted;
+
+	pause_before_batch(run);
+	CHECK_FOR_INTERRUPTS();
+	deleted = steward_leaf_batch(&run->leaf, run->policy, run->owner,
+								 run->batch_size);
+	if (deleted > 0)
+		record_batch(run, deleted);
+	run->deleted += deleted;
+}
+
+/* Shrinks fast and grows slowly, so that nobody waits long for a batch. */
+static void
+adapt_size(Run *run, double milliseconds)
+{
+	if (milliseconds > BATCH_MILLISECONDS)
+		run->batch_size /= 2;
+	else if (milliseconds < BATCH_MILLISECONDS / 2)
+		run->batch_size += run->batch_size / 4;
+	run->batch_size = Max(BATCH_LEAST, Min(BATCH_MOST, run->batch_size));
+}
+
+static bool
+worth_another_try(Run *run, ErrorData *error)
+{
+	return run->patience > 0 &&
+		(error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
+}
+
+/* One batch, with its commit; tried again while a lock is in the way. */
+static void
+batch(Run *run)
+{
+	StewardLeaf before = run->leaf;
+	uint64		deleted = run->deleted;
+	instr_time	start;
+	instr_time	elapsed;
+	ErrorData  *error;
+
+	INSTR_TIME_SET_CURRENT(start);
+	error = attempt(run, batch_part);
+	if (error == NULL)
+		commit(run);
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, start);
+	if (error == NULL)
+	{
+		adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
+		run->pause = 0;
+		return;
+	}
+
+	run->leaf = before;
+	run->deleted = deleted;
+	if (!worth_another_try(run, error))
+		fail(run, error);
+	FreeErrorData(error);
+	run->patience -= (int) INSTR_TIME_GET_MILLISEC(elapsed) + PAUSE_MILLISECONDS;
+	run->pause = PAUSE_MILLISECONDS;
+	adapt_size(run, 2 * BATCH_MILLISECONDS);
+}
+
+static void
+sweep(Run *run, StewardSweep kind)
+{
+	steward_leaf_begin(&run->leaf, kind);
+	while (!steward_leaf_done(&run->leaf))
+		batch(run);
+}
+
+/*
+ * Goes through one leaf, then looks for what is left until nothing is, or what
+ * is left cannot be deleted.
+ */
+static void
+clean_leaf(Run *run, Oid relid)
+{
+	StewardLeaf *leaf = &run->leaf;
+
+	leaf->relation = relid;
+	sweep(run, SWEEP_TABLE);
+	for (int sweeps = 0;;)
+	{
+		sweep(run, SWEEP_REST);
+		if (leaf->found == 0)
+			return;
+		if (leaf->deleted > 0)
+		{
+			if (++sweeps < MOST_SWEEPS)
+				continue;
+			/* Rows come as fast as they go: as many are left again. */
+			run->skipped += leaf->found;
+			return;
+		}
+		if (leaf->locked < leaf->found && run->patience > 0)
+		{
+			run->patience -= PAUSE_MILLISECONDS;
+			run->pause = PAUSE_MILLISECONDS;
+			continue;
+		}
+		run->skipped += leaf->found;
+		return;
+	}
+}
+
+static void
+run_batches(Run *run)
+{
+	ErrorData  *error = attempt(run, expand);
+	ListCell   *cell;
+
+	if (error != NULL)
+		fail(run, error);
+	commit(run);
+
+	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
+	foreach(cell, run->leaves)
+		clean_leaf(run, lfirst_oid(cell));
+
+	record_end(run, run->skipped > 0 ? "incomplete" : "complete", NULL);
+	commit(run);
+}
+
+static void
+check_transaction(Run *run)
+{
+	PreventCommandIfReadOnly("CALL steward.run_policy()");
+	if (run->atomic && IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("a retention policy can run only in a READ COMMITTED transaction"),
+				 errhint("Call steward.run_policy outside a transaction block.")));
+	if (running)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("a retention policy is already running in this session")));
+}
+
+static void
+run_policy(Run *run, const char *name)
+{
+	if (!run->atomic)
+		SPI_commit();
+	begin_transaction(run);
+	if (!steward_policy_lock(name, !run->atomic, false))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("policy \"%s\" is already running", name),
+				 errhint("Wait until the other run has ended.")));
+	run->policy = steward_policy_read(name);
+	run->owner = steward_target_owner(run->policy->relation);
+	record_start(run);
+	commit(run);
+	run_batches(run);
+	if (!run->atomic)
+		steward_policy_unlock(name);
+}
+
+static Datum
+result_row(uint64 deleted)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(1);
+	Datum		values[] = {Int64GetDatum((int64) deleted)};
+	bool		nulls[] = {false};
+
+	TupleDescInitEntry(desc, 1, "deleted", INT8OID, -1, 0);
+	desc = BlessTupleDesc(desc);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+STEWARD_FUNCTION(steward_run_policy)
+{
+	Run			run = {
+		.batch_size = BATCH_FIRST,
+		.patience = PATIENCE_MILLISECONDS
+	};
+	char	   *name;
+
+	run.atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic;
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", "name")));
+	check_transaction(&run);
+
+	SPI_connect_ext(run.atomic ? 0 : SPI_OPT_NONATOMIC);
+	run.context = CurrentMemoryContext;
+	run.scratch = AllocSetContextCreate(run.context, "retention batch",
+										ALLOCSET_DEFAULT_SIZES);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	running = true;
+	PG_TRY();
+	{
+		run_policy(&run, name);
+	}
+	PG_FINALLY();
+	{
+		running = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
+	PG_RETURN_DATUM(result_row(run.deleted));
+}
