@@ -73,7 +73,8 @@ def run(bench):
     variants = prepare(bench)
     bench.report.lines(
         "A change is one row. Ratios are taken round by round; the yardstick is the same work"
-        f" with {NONE}. Log bytes are the growth of the log's tables with their indexes, per change.")
+        f" with {NONE}. Log bytes are the growth of the log's tables with their indexes, per change."
+        " The goals are those of the finished audit trail, with buffered capture.")
     bulk = bench.interleave("bulk", {
         name: lambda database=database: in_copy(bench, database, run_bulk)
         for name, database in variants.items()})
