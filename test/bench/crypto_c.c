@@ -21,9 +21,9 @@
 
 typedef struct Ring
 {
-	size_t		slots;
-	size_t		plain_len;
-	size_t		sealed_len;
+	size_t slots;
+	size_t plain_len;
+	size_t sealed_len;
 	unsigned char *plain;
 	unsigned char *sealed;
 	unsigned char *opened;
@@ -81,9 +81,9 @@ open_slot(const Ring *ring, const StewardValueKey *key, size_t slot)
 static int
 measure(const Ring *ring, const StewardValueKey *key, size_t values)
 {
-	double		start;
-	double		sealed;
-	double		opened;
+	double start;
+	double sealed;
+	double opened;
 
 	for (size_t slot = 0; slot < ring->slots; slot++)
 		seal_slot(ring, key, slot);
@@ -109,9 +109,9 @@ main(int argc, char **argv)
 {
 	unsigned char secret[STEWARD_KEY_BYTES];
 	StewardValueKey key;
-	Ring		ring;
-	long		values = argc == 3 ? atol(argv[2]) : 0;
-	long		size = argc == 3 ? atol(argv[1]) : -1;
+	Ring ring;
+	long values = argc == 3 ? atol(argv[2]) : 0;
+	long size = argc == 3 ? atol(argv[1]) : -1;
 
 	if (size < 0 || values < 1)
 	{

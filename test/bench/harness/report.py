@@ -8,6 +8,9 @@ import platform
 import re
 import subprocess
 
+# A difference of two times came out below zero: too few rows, or a busy machine.
+NOISE = "lost in noise"
+
 
 def number(value):
     """Three significant digits, without an exponent."""
@@ -29,6 +32,8 @@ def ratio(series):
     """Median and spread of ratios taken round by round."""
     if all(one == 1 for one in series):
         return "1"
+    if min(series) <= 0:
+        return NOISE
     if len(series) == 1:
         return number(series.median)
     return f"{number(series.median)} ({spread(series)})"
@@ -58,8 +63,8 @@ class Report:
     def goal(self, what, value, limit, at_most=True):
         """Notes a goal and what was measured; shown together at the end."""
         met = value <= limit if at_most else value >= limit
-        self.goals.append([what, ("≤ " if at_most else "≥ ") + number(limit), number(value),
-                           "met" if met else "**missed**"])
+        verdict = NOISE if value <= 0 else "met" if met else "**missed**"
+        self.goals.append([what, ("≤ " if at_most else "≥ ") + number(limit), number(value), verdict])
 
     def write(self, path):
         if self.goals:
