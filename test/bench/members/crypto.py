@@ -70,7 +70,7 @@ def explain(bench):
         f" round. Ratios are of net times, round by round; the yardstick is the {OURS}: 5 means"
         " that a variant takes five times as long. Raw encrypt neither authenticates nor makes an"
         " IV: it is the floor of pgcrypto, not an equal. 64 kB is measured on a fiftieth of the rows,"
-        " because six tables of 13 GB fit into no memory; pgp with its default key stretching on a"
+        " because 200,000 such values are 13 GB a table; pgp with its default key stretching on a"
         " fiftieth of those, because it is so slow.")
 
 
