@@ -10,7 +10,9 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "audit/schema.h"
 #include "audit/schema_row.h"
 #include "audit/sink.h"
