@@ -51,6 +51,6 @@ sql/$(EXTENSION)--$(EXTVERSION).sql: $(FLOOR_SQL)
 
 TOOL_CRYPTO = $(filter-out %.sql,$(wildcard src/crypto/*.c))
 pg_steward_keygen: src/tools/keygen.c $(TOOL_CRYPTO)
-	$(CC) $(CFLAGS) -Isrc -o $@ $^ -lsodium
+	$(CC) $(CFLAGS) $(LDFLAGS) -Isrc -o $@ $^ -lsodium
 
 endif

@@ -111,6 +111,7 @@ open_target(Target *target, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char	   *directory;
+	size_t		new_size;
 
 	target->path = path;
 	target->name = slash != NULL ? slash + 1 : path;
@@ -120,10 +121,11 @@ open_target(Target *target, const char *path)
 		directory = strdup(".");
 	else
 		directory = strndup(path, slash == path ? 1 : (size_t) (slash - path));
-	target->new_name = malloc(strlen(target->name) + sizeof NEW_SUFFIX);
+	new_size = strlen(target->name) + sizeof NEW_SUFFIX;
+	target->new_name = malloc(new_size);
 	if (directory == NULL || target->new_name == NULL)
 		return fail("out of memory");
-	(void) sprintf(target->new_name, "%s" NEW_SUFFIX, target->name);
+	(void) snprintf(target->new_name, new_size, "%s" NEW_SUFFIX, target->name);
 
 	target->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (target->directory < 0)
