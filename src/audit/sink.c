@@ -42,7 +42,7 @@ static struct
 	CatalogIndexState indexes;
 	ResourceOwner owner;
 	SubTransactionId opened_by;
-} segment;
+}			segment;
 
 static bool ending = false;		/* the transaction is past its PRE_COMMIT */
 

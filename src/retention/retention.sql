@@ -31,6 +31,7 @@ CREATE TABLE steward.policy_run (
 CREATE INDEX ON steward.policy_run (policy) WHERE state = 'running';
 REVOKE ALL ON steward.policy_run FROM PUBLIC;
 COMMENT ON TABLE steward.policy_run IS 'What each run of a retention policy did; a batch and its counters commit together';
+COMMENT ON SEQUENCE steward.policy_run_id_seq IS 'Numbers of steward.policy_run';
 COMMENT ON COLUMN steward.policy_run.cutoff IS 'Rows older than this had expired when the run began';
 COMMENT ON COLUMN steward.policy_run.rows IS 'Rows deleted, and committed';
 COMMENT ON COLUMN steward.policy_run.skipped IS 'Expired rows that were left because somebody held a lock on them or a trigger kept them';

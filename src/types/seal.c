@@ -20,7 +20,7 @@ struct varlena *
 steward_seal(const StewardTypeInfo *info, uint32 key_id,
 			 const unsigned char *plain, size_t len)
 {
-	StewardDatumLabel label = {.type = info->code,.key_id = key_id};
+	StewardDatumLabel label = {.type = info->code, .key_id = key_id};
 	const StewardValueKey *key;
 	struct varlena *result;
 	size_t		size;
