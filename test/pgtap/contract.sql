@@ -6,11 +6,14 @@ BEGIN;
 
 SELECT plan(15);
 
+-- From 17 on the types of arrays and rows are members as well; they only follow.
 CREATE TEMPORARY VIEW member AS
 SELECT d.classid, d.objid
   FROM pg_depend AS d
   JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
- WHERE e.extname = 'pg_steward' AND d.deptype = 'e';
+ WHERE e.extname = 'pg_steward' AND d.deptype = 'e'
+   AND NOT (d.classid = 'pg_type'::regclass
+            AND EXISTS (SELECT FROM pg_type AS t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typcategory = 'A')));
 
 -- ---------------------------------------------------------------- objects --
 
