@@ -55,6 +55,7 @@ for my $place ($node, $standby)
 	my $plain = reader($place);
 	my $old = reader($place);
 	my $late = reader($place);
+	my $slow = reader($place);
 
 	$old->query("BEGIN ISOLATION LEVEL REPEATABLE READ");
 	is($old->query($read), 'value 7', "$name: an open transaction decrypts");
@@ -62,12 +63,15 @@ for my $place ($node, $standby)
 	$late->query('EXECUTE get') for 1 .. 5;
 	is($late->query('EXECUTE get'), 'value 7', "$name: a prepared statement in an open transaction decrypts");
 	is($plain->query($read), 'value 7', "$name: a session decrypts");
+	$slow->query('BEGIN; DECLARE c CURSOR FOR SELECT v::text FROM t ORDER BY id');
+	is($slow->query('FETCH 1 FROM c'), 'value 1', "$name: a cursor decrypts");
 	$node->safe_psql('postgres', q{SELECT steward.revoke_key('pii', 'reader', 'decrypt')});
 	$node->wait_for_catchup($standby, 'replay');
 	like(steward_error($plain, $read), $denied, "$name: after the revocation it does not");
 	like(steward_error($old, $read), $denied, "$name: nor does an older transaction");
 	like(steward_error($late, 'EXECUTE get'), $denied, "$name: nor a prepared statement in one");
-	$_->query('ROLLBACK') for $old, $late;
+	like(steward_error($slow, 'FETCH 1 FROM c'), $denied, "$name: nor a cursor that was open");
+	$_->query('ROLLBACK') for $old, $late, $slow;
 	$node->safe_psql('postgres', q{SELECT steward.grant_key('pii', 'reader', 'decrypt')});
 	$node->wait_for_catchup($standby, 'replay');
 	is($plain->query($read), 'value 7', "$name: a new grant reaches it");
@@ -88,7 +92,7 @@ CREATE ROLE team; GRANT team TO reader; SELECT steward.grant_key('pii', 'team', 
 	like(steward_error($plain, $read), $denied, "$name: DROP OWNED takes it away");
 	$node->safe_psql('postgres', q{DROP OWNED BY team; DROP ROLE team; SELECT steward.grant_key('pii', 'reader', 'decrypt')});
 	$node->wait_for_catchup($standby, 'replay');
-	$_->quit for $plain, $old, $late;
+	$_->quit for $plain, $old, $late, $slow;
 }
 
 # A key that is made after the standby's session looked for it.
@@ -124,7 +128,7 @@ for my $with_keys (1, 0)
 	my $name = $with_keys ? 'subscriber' : 'keyless';
 	my $subscriber = steward_node($name, keyring => $with_keys ? $keyring : undef, extension => 0,
 		init => { allows_streaming => 'logical' });
-	my $source = $node->connstr('postgres');
+	my $source = $node->connstr('postgres') =~ s/'/''/gr;
 
 	$subscriber->safe_psql('postgres', 'CREATE ROLE reader LOGIN');
 	$subscriber->command_ok([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-f', $with_keys ? $dump : $keys, $subscriber->connstr('postgres') ], "$name: restored");
