@@ -211,7 +211,7 @@ raise_unknown(uint32 key_id)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("key %u does not exist in this database", key_id),
-			 errhint("Restore the tables of schema \"steward\" too, or create the key with steward.create_key().")));
+			 errhint("Restore the tables of schema \"steward\" too, or create the key with steward.create_key(). With pg_restore --jobs restore section by section, so that the keys come before the indexes.")));
 }
 
 /* ---- unwrapping ---- */

@@ -1,5 +1,6 @@
 -- Named keys. What these tables hold is wrapped under root keys that are kept
--- outside the database; a dump carries them along.
+-- outside the database; a dump carries them along. No foreign key binds them: a
+-- parallel restore fills them in any order.
 
 CREATE TABLE steward.realm (
     realm uuid NOT NULL,
@@ -12,7 +13,7 @@ COMMENT ON COLUMN steward.realm.only_one IS 'makes sure that there is one row at
 CREATE TABLE steward.key (
     key_id integer PRIMARY KEY CHECK (key_id > 0),
     path text COLLATE "C" NOT NULL UNIQUE,
-    holder_id integer NOT NULL REFERENCES steward.key,
+    holder_id integer NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE steward.key IS 'named keys and the paths below them';
@@ -22,7 +23,7 @@ COMMENT ON COLUMN steward.key.holder_id IS 'the key whose versions and rights th
 COMMENT ON COLUMN steward.key.created_at IS 'when the path was registered';
 
 CREATE TABLE steward.key_version (
-    key_id integer NOT NULL REFERENCES steward.key,
+    key_id integer NOT NULL,
     version integer NOT NULL CHECK (version > 0),
     key_tag bigint NOT NULL CHECK (key_tag BETWEEN 0 AND 4294967295),
     root_id bytea NOT NULL CHECK (pg_catalog.octet_length(root_id) = 8),
@@ -55,7 +56,7 @@ COMMENT ON COLUMN steward.key_secret.wrapped IS 'the wrapped secret';
 COMMENT ON COLUMN steward.key_secret.created_at IS 'when it was made';
 
 CREATE TABLE steward.key_grant (
-    key_id integer NOT NULL REFERENCES steward.key,
+    key_id integer NOT NULL,
     grantee regrole NOT NULL,
     privilege text COLLATE "C" NOT NULL CHECK (privilege IN ('decrypt', 'search', 'load')),
     granted_by name NOT NULL DEFAULT SESSION_USER,

@@ -213,6 +213,13 @@ steward_root_command_read(void)
 	memcpy(&secrets->incoming, mapped, sizeof(StewardKeyring));
 	LWLockRelease(shared->lock);
 	(void) munmap(mapped, sizeof(StewardKeyring));
+	/* The worker may have seen, before we do, that the command is unset. */
+	if (secrets->incoming.count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("no root key is available"),
+				 errdetail("\"steward.root_key_command\" was just unset."),
+				 errhint("Run the statement again.")));
 }
 
 /* ---- the worker ---- */
@@ -224,7 +231,11 @@ static void
 end_command(int code, Datum arg)
 {
 	if (command_pid > 0)
+	{
 		(void) kill(-command_pid, SIGKILL);
+		/* It may not have made its group yet. */
+		(void) kill(command_pid, SIGKILL);
+	}
 }
 
 static void
@@ -271,11 +282,8 @@ become_command(const char *command, int output)
 
 /* A reason why the output was not taken, or NULL and its length. */
 static const char *
-read_output(int fd, char *text, size_t *len)
+read_output(int fd, TimestampTz give_up, char *text, size_t *len)
 {
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													  steward_root_key_timeout);
-
 	*len = 0;
 	for (;;)
 	{
@@ -310,22 +318,26 @@ read_output(int fd, char *text, size_t *len)
 
 /* Reaps the command, which has closed its output; ends it if it lingers. */
 static const char *
-reap(pid_t pid, const char *reason)
+reap(pid_t pid, TimestampTz give_up, const char *reason)
 {
 	int			status = 0;
 
 	/* Output done but still running counts against the time limit too. */
-	for (int i = 0; reason == NULL; i++)
+	while (reason == NULL)
 	{
 		pid_t		done = waitpid(pid, &status, WNOHANG);
 
 		if (done == pid)
 			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NULL :
 				"failed";
-		if (done < 0 || i * 10 > steward_root_key_timeout)
+		if (done < 0 || GetCurrentTimestamp() >= give_up)
 			reason = "did not finish in time";
 		else
+		{
+			/* A shutdown does not wait for it; see end_command. */
+			CHECK_FOR_INTERRUPTS();
 			pg_usleep(10000L);
+		}
 	}
 	(void) kill(-pid, SIGKILL);
 	(void) kill(pid, SIGKILL);
@@ -339,6 +351,8 @@ static const char *
 run_command(void)
 {
 	StewardSecrets *secrets = steward_secrets();
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  steward_root_key_timeout);
 	const char *reason;
 	size_t		len;
 	size_t		bad_line;
@@ -359,9 +373,9 @@ run_command(void)
 	}
 	command_pid = pid;
 	(void) fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	reason = read_output(ends[0], secrets->keyring_text, &len);
+	reason = read_output(ends[0], give_up, secrets->keyring_text, &len);
 	(void) close(ends[0]);
-	reason = reap(pid, reason);
+	reason = reap(pid, give_up, reason);
 	command_pid = 0;
 	if (reason == NULL)
 	{
@@ -378,12 +392,14 @@ run_command(void)
 static void
 refresh(void)
 {
+	static const StewardKeyring none;
 	StewardSecrets *secrets = steward_secrets();
 	const char *reason;
 
 	if (steward_root_key_command == NULL || steward_root_key_command[0] == '\0')
 	{
 		set_state(RUN_UNSET, "");
+		publish(&none);
 		return;
 	}
 	set_ps_display("running root_key_command");
@@ -417,10 +433,11 @@ steward_root_command_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(end_command, (Datum) 0);
 
+	/* Hides the process, which must come before it maps any key. */
+	(void) steward_secrets();
 	/* Keeps the shared pages locked for as long as the worker lives. */
 	mapped = map_keyring(PROT_READ | PROT_WRITE);
 	(void) mlock(mapped, sizeof(StewardKeyring));
-	(void) steward_secrets();
 
 	refresh();
 	for (;;)

@@ -159,6 +159,8 @@ steward_root_file_read(const char *path)
 	status = steward_keyring_parse(&secrets->incoming, &bad_line,
 								   secrets->keyring_text, (size_t) len);
 	sodium_memzero(secrets->keyring_text, sizeof secrets->keyring_text);
+	if (status == STEWARD_KEYRING_EMPTY)
+		refuse(path, "The file holds no root key.", KEYGEN_HINT);
 	if (status != STEWARD_KEYRING_OK)
 		refuse(path, psprintf("In line %zu: %s.", bad_line,
 							  steward_keyring_status_text(status)),
