@@ -30,6 +30,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "keys/keys.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -369,11 +370,12 @@ guard_partition_key(Oid relid)
 								  Anum_pg_partitioned_table_partexprs, &isnull);
 	if (!isnull)
 	{
-		StewardFindings findings =
-			steward_guard_no_constant(TextDatumGetCString(expressions),
-									  "a partition key");
+		char	   *trees = TextDatumGetCString(expressions);
+		ListCell   *cell;
 
-		refused |= findings.decrypts;
+		refused |= steward_guard_no_constant(trees, "a partition key").decrypts;
+		foreach(cell, (List *) stringToNode(trees))
+			refused |= steward_guard_type(exprType(lfirst(cell)));
 	}
 	ReleaseSysCache(tuple);
 	if (refused)

@@ -181,14 +181,15 @@ CREATE FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) RET
 COMMENT ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) IS 'btree support: order of keyed tags';
 REVOKE ALL ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) FROM PUBLIC;
 
+-- It checks rights itself. The executor asks whether its user may call it when
+-- a long IN list is hashed.
 CREATE FUNCTION steward.encrypted_text_hash(steward.encrypted_text) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash';
-COMMENT ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) IS 'hash support: keyed hash of the plaintext';
-REVOKE ALL ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) FROM PUBLIC;
+COMMENT ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) IS 'hash support: keyed hash of the plaintext; needs the right to search or decrypt';
 
 CREATE FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash_extended';
-COMMENT ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) IS 'hash support: keyed hash of the plaintext';
+COMMENT ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) IS 'hash support: keyed hash of the plaintext; needs the right to search or decrypt';
 REVOKE ALL ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_text_hash(text) RETURNS integer
