@@ -40,6 +40,13 @@
 #define STEWARD_STATISTICS_TARGET(stats) ((stats)->attr->attstattarget)
 #endif
 
+/* 17 also made the column of pg_attribute a nullable int2. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_STATISTICS_TARGET_VALUE(datum) ((int) DatumGetInt16(datum))
+#else
+#define STEWARD_STATISTICS_TARGET_VALUE(datum) ((int) DatumGetInt32(datum))
+#endif
+
 /* 18 asks who waits. */
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point(true)
@@ -65,6 +72,18 @@
 #define STEWARD_INTERVAL_IS_INFINITE(interval) INTERVAL_NOT_FINITE(interval)
 #else
 #define STEWARD_INTERVAL_IS_INFINITE(interval) ((void) (interval), false)
+#endif
+
+/* 18 took a parameter away from the executor's hook: its head, and a call. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_EXECUTOR_RUN(name) \
+	name(QueryDesc *query, ScanDirection direction, uint64 count)
+#define STEWARD_EXECUTOR_RUN_CALL(function) (function) (query, direction, count)
+#else
+#define STEWARD_EXECUTOR_RUN(name) \
+	name(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+#define STEWARD_EXECUTOR_RUN_CALL(function) \
+	(function) (query, direction, count, once)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

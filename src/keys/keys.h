@@ -78,6 +78,9 @@ extern void steward_key_require(uint32 key_id, int rights);
  */
 extern int	steward_rights_read(uint32 holder_id, Oid role);
 
+/* Does the role itself hold REFERENCES on the marker of grantees? */
+extern bool steward_grantee_is_marked(Oid marker, Oid role);
+
 /* Forgets cached rights; called whenever key tables changed. */
 extern void steward_rights_flush(void);
 extern void steward_rights_init(void);

@@ -229,6 +229,9 @@ steward_key_register(uint32 key_id)
 	steward_become_caller(&caller);
 	SPI_finish();
 	CommandCounterIncrement();
+	/* Another transaction may have been faster, with another path. */
+	if (steward_key_table_find(key_id, &row) && strcmp(row.path, path) != 0)
+		raise_taken(path, row.path);
 }
 
 /* ---- rights ---- */
@@ -292,8 +295,7 @@ delete_void_grants(Oid role)
 	Oid			types[1] = {OIDOID};
 	Datum		values[1] = {ObjectIdGetDatum(role)};
 
-	if (pg_class_aclcheck(steward_key_table_grantee_marker(), role,
-						  ACL_REFERENCES) != ACLCHECK_OK)
+	if (!steward_grantee_is_marked(steward_key_table_grantee_marker(), role))
 		(void) run("DELETE FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
 				   1, types, values, SPI_OK_DELETE);
 }
@@ -362,6 +364,8 @@ STEWARD_FUNCTION(steward_has_key_privilege)
 	int			right = parse_privilege(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	uint32		key_id = steward_name_check(path);
 
+	/* A path that no column uses yet has the rights of its holder. */
+	steward_name_remember(key_id, path);
 	if (!steward_key_is_known(key_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -8,10 +8,12 @@
 #include "base/compat.h"
 
 #include "base/catalog.h"
+#include "catalog/pg_class.h"
 #include "keys/keys.h"
 #include "keys/tables.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -46,6 +48,7 @@ steward_rights_flush(void)
 {
 	stale = true;
 	changes++;
+	last_key_id = 0;			/* no key has this id */
 }
 
 static void
@@ -59,6 +62,35 @@ steward_rights_init(void)
 {
 	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_role_change, (Datum) 0);
+}
+
+/*
+ * Does the role itself hold REFERENCES on the marker? A privilege that comes by
+ * membership or from PUBLIC does not count: DROP OWNED must end a grant for good.
+ */
+bool
+steward_grantee_is_marked(Oid marker, Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(marker));
+	bool		marked = false;
+	bool		isnull;
+	Datum		value;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	value = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	if (!isnull)
+	{
+		Acl		   *acl = DatumGetAclPCopy(value);
+		AclItem    *items = ACL_DAT(acl);
+
+		for (int i = 0; i < ACL_NUM(acl); i++)
+			marked |= items[i].ai_grantee == role &&
+				(ACLITEM_GET_PRIVS(items[i]) & ACL_REFERENCES) != 0;
+		pfree(acl);
+	}
+	ReleaseSysCache(tuple);
+	return marked;
 }
 
 typedef struct GrantSum
@@ -80,7 +112,7 @@ add_grant(Oid grantee, int right, void *arg)
 
 	if (SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(grantee)) &&
 		has_privs_of_role(sum->role, grantee) &&
-		pg_class_aclcheck(sum->marker, grantee, ACL_REFERENCES) == ACLCHECK_OK)
+		steward_grantee_is_marked(sum->marker, grantee))
 		sum->rights |= right;
 }
 

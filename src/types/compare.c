@@ -2,10 +2,10 @@
  * compare.c: operators of encrypted_text, and what its operator classes call.
  *
  * Operators check rights: "search" or "decrypt" for equality, "decrypt" for
- * order. What indexes and hash tables call checks nothing, for whoever may
- * INSERT maintains an index; it gives away only keyed digests. The default
- * btree class is not for indexes and does check, since ORDER BY calls it without
- * asking for anything else.
+ * order. What unique indexes call checks nothing, for whoever may INSERT maintains
+ * an index; nothing else can call it, and making such an index needs the right
+ * to search (see guard_object.c). Hashing and the default btree class are not for
+ * indexes and do check, since DISTINCT and ORDER BY call them for anyone.
  *
  * Equality is of canonical bytes: texts of different length differ without being
  * opened, identical ciphertexts are equal. Order is that of the database's own
@@ -98,8 +98,6 @@ equal_sides(Side *a, Side *b)
 	StewardPlaintextScope scope;
 	bool		equal;
 
-	if (same_bytes(a, b))
-		return true;
 	if (a->plain.len != b->plain.len)
 		return false;
 	steward_plaintext_begin(&scope);
@@ -116,6 +114,12 @@ equal_and_release(Side *a, Side *b)
 {
 	bool		equal;
 
+	/*
+	 * That two ciphertexts are the same is plain to see. A foreign key compares
+	 * old and new on every UPDATE, whoever runs it.
+	 */
+	if (same_bytes(a, b))
+		return true;
 	require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	equal = equal_sides(a, b);
@@ -252,7 +256,13 @@ STEWARD_FUNCTION(steward_text_gt)
 	PG_RETURN_BOOL(compare_order(fcinfo) > 0);
 }
 
-/* ---- keyed digests: no rights, for indexes and hash tables ---- */
+/*
+ * ---- keyed tags: no rights, for unique indexes ----
+ *
+ * Nothing but an index can call these: the class has no ordering operators, so
+ * that neither ORDER BY nor a merge join can sort by tags. Sorted next to a guess
+ * a value would tell whether it is equal.
+ */
 
 static void
 tag_side(Side *side, unsigned char tag[STEWARD_TAG128_BYTES])
@@ -324,44 +334,10 @@ STEWARD_FUNCTION(steward_text_tag_cmp_plain)
 }
 
 /*
- * The order operators of the unique class exist because a btree class must
- * have them. They check, as operators do.
+ * SipHash-64 of the first argument under the hash secret. It asks for the right
+ * to search: anyone can reach it, through hash_array() or DISTINCT, and equal
+ * hashes tell of equal plaintexts. No index uses it, so no writer needs it.
  */
-static int
-compare_tags_checked(FunctionCallInfo fcinfo)
-{
-	StewardDatum datum;
-
-	for (int i = 0; i < 2; i++)
-	{
-		steward_parse(&steward_text_info, &datum, PG_GETARG_VARLENA_PP(i));
-		steward_key_require(datum.key_id,
-							STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-	}
-	return compare_tags_encrypted(fcinfo);
-}
-
-STEWARD_FUNCTION(steward_text_tag_lt)
-{
-	PG_RETURN_BOOL(compare_tags_checked(fcinfo) < 0);
-}
-
-STEWARD_FUNCTION(steward_text_tag_le)
-{
-	PG_RETURN_BOOL(compare_tags_checked(fcinfo) <= 0);
-}
-
-STEWARD_FUNCTION(steward_text_tag_ge)
-{
-	PG_RETURN_BOOL(compare_tags_checked(fcinfo) >= 0);
-}
-
-STEWARD_FUNCTION(steward_text_tag_gt)
-{
-	PG_RETURN_BOOL(compare_tags_checked(fcinfo) > 0);
-}
-
-/* SipHash-64 of the first argument under the hash secret. */
 static uint64
 hash_argument(FunctionCallInfo fcinfo, bool encrypted)
 {
@@ -375,6 +351,7 @@ hash_argument(FunctionCallInfo fcinfo, bool encrypted)
 		take_encrypted(&side, PG_GETARG_VARLENA_PP(0));
 	else
 		take_text(&side, PG_GETARG_TEXT_PP(0));
+	require(&side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	open_side(&side);
 	keys = steward_tag_keys();
 	hash = steward_tag_64(keys->hash, side.plain.bytes, side.plain.len);

@@ -39,4 +39,11 @@ extern void steward_guard_type_object(Oid type);
 extern void steward_guard_function(Oid function);
 extern void steward_guard_publication(Oid publication);
 
+/*
+ * Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless the current user may search under
+ * the key of this column: a unique index of one's own compares any ciphertext
+ * one can read with any guess.
+ */
+extern void steward_guard_unique(Oid type, int32 typmod);
+
 #endif							/* STEWARD_TYPES_GUARD_H */

@@ -9,6 +9,7 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "base/catalog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_am_d.h"
@@ -27,7 +28,9 @@
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "keys/keys.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -60,21 +63,73 @@ guard_storage(Oid type, int32 typmod, const char *what, const char *name)
 	steward_key_register((uint32) key_typmod);
 }
 
+static Oid
+analyze_function(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			function = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		function = ((Form_pg_type) GETSTRUCT(tuple))->typanalyze;
+		ReleaseSysCache(tuple);
+	}
+	return function;
+}
+
+/*
+ * A composite type, or an array of domains, brings PostgreSQL's own ANALYZE,
+ * which keeps values and their frequencies: there is to be none of the column.
+ */
+static void
+guard_statistics_target(Oid relid, Form_pg_attribute att)
+{
+	static StewardTypeRef text_type = {"encrypted_text"};
+	HeapTuple	tuple;
+	bool		isnull;
+	Datum		target;
+
+	if (!steward_guard_type(att->atttypid) ||
+		analyze_function(att->atttypid) == analyze_function(steward_type_lookup(&text_type)))
+		return;
+	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
+							Int16GetDatum(att->attnum));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	target = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attstattarget,
+							 &isnull);
+	if (isnull || STEWARD_STATISTICS_TARGET_VALUE(target) != 0)
+	{
+		SPI_connect();
+		if (SPI_execute(psprintf("ALTER TABLE %s ALTER COLUMN %s SET STATISTICS 0",
+								 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+															get_rel_name(relid)),
+								 quote_identifier(NameStr(att->attname))),
+						false, 0) != SPI_OK_UTILITY)
+			elog(ERROR, "could not set the statistics target");
+		SPI_finish();
+	}
+	ReleaseSysCache(tuple);
+}
+
 static void
 guard_columns(Oid relid)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
-	bool		stores = rel->rd_rel->relkind != RELKIND_VIEW;
+	char		relkind = rel->rd_rel->relkind;
 
 	relation_close(rel, AccessShareLock);
-	for (int i = 0; stores && i < desc->natts; i++)
+	for (int i = 0; relkind != RELKIND_VIEW && i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped)
-			guard_storage(att->atttypid, att->atttypmod, "column",
-						  NameStr(att->attname));
+		if (att->attisdropped)
+			continue;
+		guard_storage(att->atttypid, att->atttypmod, "column",
+					  NameStr(att->attname));
+		if (relkind != RELKIND_COMPOSITE_TYPE)
+			guard_statistics_target(relid, att);
 	}
 	FreeTupleDesc(desc);
 }
@@ -233,6 +288,40 @@ raise_index(Oid heap, AttrNumber column)
 					 quote_identifier(relation), quote_identifier(name))));
 }
 
+void
+steward_guard_unique(Oid type, int32 typmod)
+{
+	int32		key_typmod;
+
+	if (steward_guard_type_takes_key(type, typmod, &key_typmod) && key_typmod > 0)
+		steward_key_require((uint32) key_typmod,
+							STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+}
+
+static void
+guard_index_column(HeapTuple tuple, int number, Oid opclass)
+{
+	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+	AttrNumber	column = form->indkey.values[number];
+	Oid			type;
+	Oid			collation;
+	int32		typmod;
+
+	/* A hash index holds integers: what counts is the column's type. */
+	if (column != 0)
+		get_atttypetypmodcoll(form->indrelid, column, &type, &typmod, &collation);
+	else
+		get_atttypetypmodcoll(form->indexrelid, number + 1, &type, &typmod,
+							  &collation);
+	if (!steward_guard_type(type))
+		return;
+	if (!is_unique_class(opclass) || form->indisexclusion)
+		raise_index(form->indrelid, column);
+	/* New in this transaction, be it by another command than CREATE INDEX. */
+	if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+		steward_guard_unique(type, typmod);
+}
+
 static void
 guard_index_row(Relation catalog, HeapTuple tuple, const void *arg)
 {
@@ -256,15 +345,7 @@ guard_index_row(Relation catalog, HeapTuple tuple, const void *arg)
 														 RelationGetDescr(catalog),
 														 &isnull));
 	for (int i = 0; i < form->indnkeyatts; i++)
-	{
-		/* A hash index holds integers: what counts is the column's type. */
-		AttrNumber	column = form->indkey.values[i];
-		Oid			type = column != 0 ? get_atttype(form->indrelid, column) :
-			get_atttype(form->indexrelid, i + 1);
-
-		if (steward_guard_type(type) && !is_unique_class(classes->values[i]))
-			raise_index(form->indrelid, form->indkey.values[i]);
-	}
+		guard_index_column(tuple, i, classes->values[i]);
 }
 
 static void
@@ -289,11 +370,12 @@ guard_partition_key(Oid relid)
 								  Anum_pg_partitioned_table_partexprs, &isnull);
 	if (!isnull)
 	{
-		StewardFindings findings =
-			steward_guard_no_constant(TextDatumGetCString(expressions),
-									  "a partition key");
+		char	   *trees = TextDatumGetCString(expressions);
+		ListCell   *cell;
 
-		refused |= findings.decrypts;
+		refused |= steward_guard_no_constant(trees, "a partition key").decrypts;
+		foreach(cell, (List *) stringToNode(trees))
+			refused |= steward_guard_type(exprType(lfirst(cell)));
 	}
 	ReleaseSysCache(tuple);
 	if (refused)

@@ -112,11 +112,7 @@ BEGIN
         ('encrypted_text_lt', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_lt', false, '< of encrypted texts, by plaintext'),
         ('encrypted_text_le', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_le', false, '<= of encrypted texts, by plaintext'),
         ('encrypted_text_ge', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_ge', false, '>= of encrypted texts, by plaintext'),
-        ('encrypted_text_gt', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_gt', false, '> of encrypted texts, by plaintext'),
-        ('encrypted_text_tag_lt', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_tag_lt', false, '~<~ of encrypted texts, by keyed tag'),
-        ('encrypted_text_tag_le', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_tag_le', false, '~<=~ of encrypted texts, by keyed tag'),
-        ('encrypted_text_tag_ge', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_tag_ge', false, '~>=~ of encrypted texts, by keyed tag'),
-        ('encrypted_text_tag_gt', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_tag_gt', false, '~>~ of encrypted texts, by keyed tag')
+        ('encrypted_text_gt', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_gt', false, '> of encrypted texts, by plaintext')
     ) AS v (name, a, b, symbol, leakproof, comment) LOOP
         EXECUTE pg_catalog.format('CREATE FUNCTION steward.%I(%s, %s) RETURNS boolean LANGUAGE c STABLE STRICT PARALLEL SAFE %s COST 30 AS ''MODULE_PATHNAME'', %L',
             f.name, f.a, f.b, CASE WHEN f.leakproof THEN 'LEAKPROOF' ELSE '' END, f.symbol);
@@ -125,9 +121,11 @@ BEGIN
 END
 $$;
 
+-- Not MERGES: "=" belongs to two btree families, and a merge join may sort by
+-- either; one of them must not be sorted by. Hash joins serve instead.
 CREATE OPERATOR pg_catalog.= (
     LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_eq,
-    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
 CREATE OPERATOR pg_catalog.<> (
     LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_ne,
     COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=), RESTRICT = neqsel, JOIN = neqjoinsel);
@@ -155,18 +153,6 @@ CREATE OPERATOR pg_catalog.>= (
 CREATE OPERATOR pg_catalog.> (
     LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_gt,
     COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-CREATE OPERATOR pg_catalog.~<~ (
-    LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_tag_lt,
-    COMMUTATOR = OPERATOR(pg_catalog.~>~), NEGATOR = OPERATOR(pg_catalog.~>=~), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-CREATE OPERATOR pg_catalog.~<=~ (
-    LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_tag_le,
-    COMMUTATOR = OPERATOR(pg_catalog.~>=~), NEGATOR = OPERATOR(pg_catalog.~>~), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-CREATE OPERATOR pg_catalog.~>=~ (
-    LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_tag_ge,
-    COMMUTATOR = OPERATOR(pg_catalog.~<=~), NEGATOR = OPERATOR(pg_catalog.~<~), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-CREATE OPERATOR pg_catalog.~>~ (
-    LEFTARG = steward.encrypted_text, RIGHTARG = steward.encrypted_text, FUNCTION = steward.encrypted_text_tag_gt,
-    COMMUTATOR = OPERATOR(pg_catalog.~<~), NEGATOR = OPERATOR(pg_catalog.~<=~), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
 COMMENT ON OPERATOR pg_catalog.= (steward.encrypted_text, steward.encrypted_text) IS 'same plaintext; needs the right to search or decrypt';
 COMMENT ON OPERATOR pg_catalog.<> (steward.encrypted_text, steward.encrypted_text) IS 'another plaintext; needs the right to search or decrypt';
 COMMENT ON OPERATOR pg_catalog.= (steward.encrypted_text, text) IS 'same plaintext; needs the right to search or decrypt';
@@ -177,13 +163,9 @@ COMMENT ON OPERATOR pg_catalog.< (steward.encrypted_text, steward.encrypted_text
 COMMENT ON OPERATOR pg_catalog.<= (steward.encrypted_text, steward.encrypted_text) IS 'plaintext order; needs the right to decrypt';
 COMMENT ON OPERATOR pg_catalog.>= (steward.encrypted_text, steward.encrypted_text) IS 'plaintext order; needs the right to decrypt';
 COMMENT ON OPERATOR pg_catalog.> (steward.encrypted_text, steward.encrypted_text) IS 'plaintext order; needs the right to decrypt';
-COMMENT ON OPERATOR pg_catalog.~<~ (steward.encrypted_text, steward.encrypted_text) IS 'order of keyed tags, for unique indexes';
-COMMENT ON OPERATOR pg_catalog.~<=~ (steward.encrypted_text, steward.encrypted_text) IS 'order of keyed tags, for unique indexes';
-COMMENT ON OPERATOR pg_catalog.~>=~ (steward.encrypted_text, steward.encrypted_text) IS 'order of keyed tags, for unique indexes';
-COMMENT ON OPERATOR pg_catalog.~>~ (steward.encrypted_text, steward.encrypted_text) IS 'order of keyed tags, for unique indexes';
 
--- Support functions: called by index and hash machinery, which asks for no
--- right; nobody calls them directly.
+-- Support functions: called by index and hash machinery; nobody calls them
+-- directly.
 
 CREATE FUNCTION steward.encrypted_text_cmp(steward.encrypted_text, steward.encrypted_text) RETURNS integer
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_text_cmp';
@@ -199,14 +181,15 @@ CREATE FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) RET
 COMMENT ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) IS 'btree support: order of keyed tags';
 REVOKE ALL ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) FROM PUBLIC;
 
+-- It checks rights itself. The executor asks whether its user may call it when
+-- a long IN list is hashed.
 CREATE FUNCTION steward.encrypted_text_hash(steward.encrypted_text) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash';
-COMMENT ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) IS 'hash support: keyed hash of the plaintext';
-REVOKE ALL ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) FROM PUBLIC;
+COMMENT ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) IS 'hash support: keyed hash of the plaintext; needs the right to search or decrypt';
 
 CREATE FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash_extended';
-COMMENT ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) IS 'hash support: keyed hash of the plaintext';
+COMMENT ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) IS 'hash support: keyed hash of the plaintext; needs the right to search or decrypt';
 REVOKE ALL ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_text_hash(text) RETURNS integer
@@ -226,10 +209,12 @@ CREATE OPERATOR CLASS steward.encrypted_text_ops DEFAULT FOR TYPE steward.encryp
     FUNCTION 1 steward.encrypted_text_cmp(steward.encrypted_text, steward.encrypted_text);
 COMMENT ON OPERATOR CLASS steward.encrypted_text_ops USING btree IS 'plaintext order of encrypted texts: for ORDER BY and DISTINCT, not for indexes';
 
+-- Equality alone: with ordering operators ORDER BY could sort by tags, which
+-- tells equal values apart from others without the right to search.
 CREATE OPERATOR FAMILY steward.encrypted_unique_ops USING btree;
 COMMENT ON OPERATOR FAMILY steward.encrypted_unique_ops USING btree IS 'keyed tags of encrypted values, for unique indexes';
 CREATE OPERATOR CLASS steward.encrypted_unique_ops FOR TYPE steward.encrypted_text USING btree FAMILY steward.encrypted_unique_ops AS
-    OPERATOR 1 pg_catalog.~<~, OPERATOR 2 pg_catalog.~<=~, OPERATOR 3 pg_catalog.=, OPERATOR 4 pg_catalog.~>=~, OPERATOR 5 pg_catalog.~>~,
+    OPERATOR 3 pg_catalog.=,
     FUNCTION 1 steward.encrypted_text_tag_cmp(steward.encrypted_text, steward.encrypted_text);
 COMMENT ON OPERATOR CLASS steward.encrypted_unique_ops USING btree IS 'keyed tags of encrypted texts: for unique indexes and point lookups';
 ALTER OPERATOR FAMILY steward.encrypted_unique_ops USING btree ADD
@@ -254,6 +239,13 @@ CREATE FUNCTION steward.guard_ddl() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_guard_ddl';
 COMMENT ON FUNCTION steward.guard_ddl() IS 'event trigger: refuses DDL that would leave encrypted values without a key, or in the catalogs';
 REVOKE ALL ON FUNCTION steward.guard_ddl() FROM PUBLIC;
+CREATE FUNCTION steward.guard_concurrent_index() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_guard_concurrent_index';
+COMMENT ON FUNCTION steward.guard_concurrent_index() IS 'event trigger: refuses, before it begins, CREATE INDEX CONCURRENTLY that the guard would refuse';
+REVOKE ALL ON FUNCTION steward.guard_concurrent_index() FROM PUBLIC;
 CREATE EVENT TRIGGER steward_guard_ddl ON ddl_command_end EXECUTE FUNCTION steward.guard_ddl();
 ALTER EVENT TRIGGER steward_guard_ddl ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER steward_guard_ddl IS 'refuses DDL that would leave encrypted values without a key, or in the catalogs';
+CREATE EVENT TRIGGER steward_guard_concurrent_index ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION steward.guard_concurrent_index();
+ALTER EVENT TRIGGER steward_guard_concurrent_index ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER steward_guard_concurrent_index IS 'refuses, before it begins, CREATE INDEX CONCURRENTLY that the guard would refuse';
