@@ -36,7 +36,7 @@ enum
 	LOG_NATTS
 };
 
-static struct
+static struct OpenSegment
 {
 	Relation	rel;			/* NULL: closed */
 	CatalogIndexState indexes;
