@@ -36,14 +36,16 @@ enum
 	LOG_NATTS
 };
 
-static struct OpenSegment
+typedef struct OpenSegment
 {
 	Relation	rel;			/* NULL: closed */
 	CatalogIndexState indexes;
 	MemoryContext context;		/* what the indexes keep */
 	ResourceOwner owner;
 	SubTransactionId opened_by;
-} segment;
+} OpenSegment;
+
+static OpenSegment segment;
 
 static bool ending = false;		/* the transaction is past its PRE_COMMIT */
 

@@ -244,7 +244,12 @@ CREATE TABLE large (id integer PRIMARY KEY, big text, n integer);
 ALTER TABLE large ALTER COLUMN big SET STORAGE EXTERNAL;
 SELECT steward.enable_audit('large');
 INSERT INTO large VALUES (1, repeat('0123456789', 1024 * 1024), 1);
+SELECT pg_stat_force_next_flush();
+SELECT toast_blks_hit + toast_blks_read AS touched FROM pg_statio_user_tables WHERE relid = 'large'::regclass \gset
 UPDATE large SET n = 2;
+-- nor even read
+SELECT pg_stat_force_next_flush();
+SELECT toast_blks_hit + toast_blks_read - :touched < 100 AS not_read FROM pg_statio_user_tables WHERE relid = 'large'::regclass;
 UPDATE large SET big = big || 'x';
 DELETE FROM large;
 SELECT operation, length(old->>'big') AS old, length(new->>'big') AS new, old->'n' AS old_n FROM trail('large');
