@@ -156,7 +156,7 @@ DELETE FROM steward.audit_log_1;
 \echo :LAST_ERROR_SQLSTATE
 RESET session_replication_role;
 SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger
-    WHERE tgfoid = 'steward.audit_guard()'::regprocedure ORDER BY 1, 2;
+    WHERE tgfoid = 'steward.audit_guard()'::regprocedure ORDER BY tgrelid::regclass::text COLLATE "C", tgname;
 
 -- No right for PUBLIC, and a comment on everything.
 SELECT c.relname FROM pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
