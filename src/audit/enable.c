@@ -17,6 +17,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -28,6 +29,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#define ROW_CHANGES \
+	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
+
 /*
  * The trigger's name sorts before other names: triggers of one event fire by
  * name, and a record must precede those of changes that other triggers make.
@@ -37,9 +41,10 @@ static const struct AuditTrigger
 	const char *name;
 	const char *function;
 	const char *event;
+	int16		type;			/* pg_trigger.tgtype, AFTER being none */
 }			triggers[] = {
-	{"00_steward_audit_row", "audit_row", "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW"},
-	{"00_steward_audit_truncate", "audit_truncate", "TRUNCATE ON %s FOR EACH STATEMENT"},
+	{"00_steward_audit_row", "audit_row", "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", ROW_CHANGES},
+	{"00_steward_audit_truncate", "audit_truncate", "TRUNCATE ON %s FOR EACH STATEMENT", TRIGGER_TYPE_TRUNCATE},
 };
 
 static void
@@ -140,13 +145,44 @@ function_oid(const struct AuditTrigger *wanted)
 	return LookupFuncName(name, 0, NULL, false);
 }
 
-/* The trigger of the table that calls a function, or NULL. */
-static const Trigger *
-find_trigger(Relation rel, Oid function)
+/* Whether a trigger is as enable_audit makes it: all events, no condition. */
+static bool
+is_whole(const Trigger *trigger, const struct AuditTrigger *wanted)
 {
+	return trigger->tgtype == wanted->type && trigger->tgnattr == 0 &&
+		trigger->tgqual == NULL && !trigger->tgdeferrable;
+}
+
+/* Appends the commands that drop triggers, all or those that are not whole. */
+static void
+plan_drops(Relation rel, const char *table, const struct AuditTrigger *wanted,
+		   bool all, StringInfo commands)
+{
+	Oid			function = function_oid(wanted);
+
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-		if (rel->trigdesc->triggers[i].tgfoid == function)
-			return &rel->trigdesc->triggers[i];
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function && (all || !is_whole(trigger, wanted)))
+			appendStringInfo(commands, "DROP TRIGGER %s ON %s; ",
+							 quote_identifier(trigger->tgname), table);
+	}
+}
+
+/* The trigger of the table that does what is wanted, or NULL. */
+static const Trigger *
+find_whole(Relation rel, const struct AuditTrigger *wanted)
+{
+	Oid			function = function_oid(wanted);
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function && is_whole(trigger, wanted))
+			return trigger;
+	}
 	return NULL;
 }
 
@@ -155,9 +191,10 @@ static void
 plan_trigger(Relation rel, const char *table, const struct AuditTrigger *wanted,
 			 StringInfo commands)
 {
-	const Trigger *present = find_trigger(rel, function_oid(wanted));
+	const Trigger *present = find_whole(rel, wanted);
 	const char *name = quote_identifier(present ? present->tgname : wanted->name);
 
+	plan_drops(rel, table, wanted, false, commands);
 	if (present == NULL)
 	{
 		appendStringInfo(commands, "CREATE TRIGGER %s AFTER ", name);
@@ -237,14 +274,7 @@ STEWARD_FUNCTION(steward_disable_audit)
 
 	initStringInfo(&commands);
 	for (int i = 0; i < lengthof(triggers); i++)
-	{
-		const Trigger *present = find_trigger(rel, function_oid(&triggers[i]));
-
-		if (present != NULL)
-			appendStringInfo(&commands, "DROP TRIGGER %s ON %s; ",
-							 quote_identifier(present->tgname),
-							 qualified_name(rel));
-	}
+		plan_drops(rel, qualified_name(rel), &triggers[i], true, &commands);
 	if (commands.len == 0)
 	{
 		ereport(NOTICE,

@@ -5,13 +5,14 @@
 
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
-#include "catalog/pg_type_d.h"
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* The value of attgenerated for a column that is computed when read (18). */
@@ -111,10 +112,24 @@ text_array(Datum *elements, int count)
 										   TYPALIGN_INT));
 }
 
+/*
+ * A type by schema and name as the catalogs have them; format_type() changes
+ * its mind between major versions about which names are SQL's own.
+ */
 static char *
 type_name(Oid type)
 {
-	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Form_pg_type form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->typnamespace),
+									  NameStr(form->typname));
+	ReleaseSysCache(tuple);
+	return name;
 }
 
 void

@@ -36,13 +36,16 @@ enum
 	LOG_NATTS
 };
 
-static struct
+typedef struct OpenSegment
 {
 	Relation	rel;			/* NULL: closed */
 	CatalogIndexState indexes;
+	MemoryContext context;		/* what the indexes keep */
 	ResourceOwner owner;
 	SubTransactionId opened_by;
-}			segment;
+} OpenSegment;
+
+static OpenSegment segment;
 
 static bool ending = false;		/* the transaction is past its PRE_COMMIT */
 
@@ -50,12 +53,16 @@ static void
 open_segment(void)
 {
 	ResourceOwner caller_owner = CurrentResourceOwner;
-	MemoryContext caller_context = MemoryContextSwitchTo(CurTransactionContext);
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext,
+												  "steward audit segment",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller_context = MemoryContextSwitchTo(context);
 	Relation	rel;
 
 	CurrentResourceOwner = CurTransactionResourceOwner;
 	rel = table_open(steward_segment_current(), RowExclusiveLock);
 	segment.indexes = CatalogOpenIndexes(rel);
+	segment.context = context;
 	segment.owner = CurTransactionResourceOwner;
 	segment.opened_by = GetCurrentSubTransactionId();
 	segment.rel = rel;
@@ -75,6 +82,7 @@ steward_sink_close(void)
 	CurrentResourceOwner = segment.owner;
 	CatalogCloseIndexes(segment.indexes);
 	table_close(rel, NoLock);
+	MemoryContextDelete(segment.context);
 	CurrentResourceOwner = caller_owner;
 }
 

@@ -64,6 +64,13 @@ DROP TRIGGER "00_steward_audit_truncate" ON plain;
 SELECT steward.enable_audit('plain');
 SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'plain'::regclass ORDER BY tgname;
 
+-- A trigger that records only some changes is replaced.
+DROP TRIGGER "00_steward_audit_row" ON plain;
+CREATE TRIGGER "00_steward_audit_row" AFTER INSERT OR UPDATE OF name ON plain FOR EACH ROW WHEN (NEW.id > 100) EXECUTE FUNCTION steward.audit_row();
+CREATE TRIGGER partly AFTER DELETE ON plain FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
+SELECT steward.enable_audit('plain');
+SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'plain'::regclass ORDER BY tgname;
+
 INSERT INTO plain VALUES (1, 'one'), (2, NULL), (3, '');
 UPDATE plain SET name = 'uno' WHERE id = 1;
 UPDATE plain SET name = name;
@@ -149,7 +156,7 @@ DELETE FROM steward.audit_log_1;
 \echo :LAST_ERROR_SQLSTATE
 RESET session_replication_role;
 SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger
-    WHERE tgfoid = 'steward.audit_guard()'::regprocedure ORDER BY 1, 2;
+    WHERE tgfoid = 'steward.audit_guard()'::regprocedure ORDER BY tgrelid::regclass::text COLLATE "C", tgname;
 
 -- No right for PUBLIC, and a comment on everything.
 SELECT c.relname FROM pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a

@@ -244,7 +244,12 @@ CREATE TABLE large (id integer PRIMARY KEY, big text, n integer);
 ALTER TABLE large ALTER COLUMN big SET STORAGE EXTERNAL;
 SELECT steward.enable_audit('large');
 INSERT INTO large VALUES (1, repeat('0123456789', 1024 * 1024), 1);
+SELECT pg_stat_force_next_flush();
+SELECT toast_blks_hit + toast_blks_read AS touched FROM pg_statio_user_tables WHERE relid = 'large'::regclass \gset
 UPDATE large SET n = 2;
+-- nor even read
+SELECT pg_stat_force_next_flush();
+SELECT toast_blks_hit + toast_blks_read - :touched < 100 AS not_read FROM pg_statio_user_tables WHERE relid = 'large'::regclass;
 UPDATE large SET big = big || 'x';
 DELETE FROM large;
 SELECT operation, length(old->>'big') AS old, length(new->>'big') AS new, old->'n' AS old_n FROM trail('large');
@@ -261,6 +266,21 @@ SELECT steward.enable_audit('wide');
 INSERT INTO wide (c1, c150, c200) VALUES (1, 2, 3);
 UPDATE wide SET c9 = 9, c199 = 199, c200 = NULL;
 SELECT operation, key, old, jsonb_strip_nulls(new) FROM trail('wide');
+
+-- Nothing is kept per row or per savepoint.
+CREATE TABLE many (id integer PRIMARY KEY, v text);
+SELECT steward.enable_audit('many');
+BEGIN;
+INSERT INTO many SELECT i, 'warm up' FROM generate_series(1, 100) AS i;
+DO $$ BEGIN FOR i IN 101..200 LOOP BEGIN INSERT INTO many VALUES (i, 'warm up'); EXCEPTION WHEN OTHERS THEN RAISE; END; END LOOP; END $$;
+SELECT sum(used_bytes) AS used_before FROM pg_backend_memory_contexts \gset
+INSERT INTO many SELECT i, 'bulk' FROM generate_series(1001, 21000) AS i;
+UPDATE many SET v = 'changed' WHERE id > 1000;
+SELECT sum(used_bytes) - :used_before < 200000 AS bounded FROM pg_backend_memory_contexts;
+DO $$ BEGIN FOR i IN 30001..31000 LOOP BEGIN INSERT INTO many VALUES (i, 'sub'); EXCEPTION WHEN OTHERS THEN RAISE; END; END LOOP; END $$;
+SELECT sum(used_bytes) - :used_before < 300000 AS bounded FROM pg_backend_memory_contexts;
+COMMIT;
+SELECT operation, count(*) FROM trail('many') GROUP BY 1 ORDER BY 1;
 
 -- The log in the way of its own transaction: DDL on it, and dropping it all.
 BEGIN;

@@ -51,7 +51,22 @@ SELECT v.table_name, x.what, try(v.id, 'I', '\x0101'::bytea || x.bytes) FROM ver
     ('nothing', '\x'), ('an empty value', '\x00'), ('a numeric of too many digits', '\x08ffff000000000000'),
     ('a numeric with a bad sign', '\x080000000012340000'), ('a numeric with a bad digit', '\x0a000100000000000027ff'),
     ('a mask too wide', '\x06042101020304'), ('an address family', '\x06050801020304')) AS x (what, bytes)
-    ORDER BY 2, 1;
+    ORDER BY x.what COLLATE "C", v.table_name COLLATE "C";
+-- Values of a fixed width that no column can hold, and bits for columns that are not there.
+CREATE TABLE one_bool (t boolean);
+CREATE TABLE one_date (t date);
+CREATE TABLE one_time (t time);
+CREATE TABLE one_timetz (t timetz);
+CREATE TABLE one_timestamp (t timestamp);
+SELECT steward.enable_audit('one_bool'), steward.enable_audit('one_date'), steward.enable_audit('one_time'), steward.enable_audit('one_timetz'), steward.enable_audit('one_timestamp');
+SELECT s.table_name, x.what, try(s.id, 'I', x.payload) FROM steward.audit_schema AS s JOIN (VALUES
+    ('one_bool', 'two', '\x010102'::bytea), ('one_bool', 'true', '\x010101'), ('one_bool', 'another column', '\x010301'), ('one_bool', 'another column, NULL', '\x0102'),
+    ('one_date', 'infinity', '\x01017fffffff'), ('one_date', 'too late', '\x01017ffffffe'), ('one_date', 'too early', '\x010180000001'),
+    ('one_time', 'midnight', '\x0101000000141dd76000'), ('one_time', 'after it', '\x0101000000141dd76001'), ('one_time', 'negative', '\x0101ffffffffffffffff'),
+    ('one_timetz', 'widest zone', '\x010100000000000000000000e0ff'), ('one_timetz', 'too wide', '\x010100000000000000000000e100'), ('one_timetz', 'too wide', '\x01010000000000000000ffff1f00'),
+    ('one_timestamp', 'infinity', '\x01017fffffffffffffff'), ('one_timestamp', 'too late', '\x01017ffffffffffffffe'), ('one_timestamp', 'too early', '\x01018000000000000001'))
+    AS x (table_name, what, payload) USING (table_name) ORDER BY s.table_name COLLATE "C", x.what COLLATE "C", x.payload;
+
 SELECT setseed(0.5);
 SELECT v.table_name, count(*) FILTER (WHERE try NOT IN ('decoded', 'XX001')) AS other
     FROM versions AS v, LATERAL (SELECT try(v.id, 'I', '\x0101'::bytea || decode(string_agg(lpad(to_hex((random() * 255)::int), 2, '0'), ''), 'hex'))
