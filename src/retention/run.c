@@ -333,7 +333,9 @@ run_batches(Run *run)
 
 	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
 	foreach(cell, run->leaves)
+	{
 		clean_leaf(run, lfirst_oid(cell));
+	}
 
 	record_end(run, run->skipped > 0 ? "incomplete" : "complete", NULL);
 	commit(run);
