@@ -47,4 +47,14 @@ $status = IPC::Run::run([ 'bash', "$demo/quickstart", '--tour', "$work" ], '>', 
 ok(!$status, 'a tour that does not find what it claims fails');
 like($stderr, qr/^quickstart: /m, 'and says why');
 
+# The session in README.md works as well.
+my ($session) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/ms;
+$node->safe_psql('postgres', 'CREATE DATABASE readme');
+my $code = $node->psql('readme', $session, stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
+is("$code$stderr", '0', 'the session of README.md works');
+like($stdout, qr/^1\|stw1:\S+$/m, 'and shows ciphertext');
+like($stdout, qr/^1\|ada\@example\.org$/m, 'and plaintext on demand');
+is($node->safe_psql('readme', q{SELECT string_agg(operation, ' ' ORDER BY written_at, xid, seq) FROM steward.audit_trail}),
+	'ENABLE INSERT INSERT UPDATE DELETE', 'and the trail has what it says');
+
 done_testing();
