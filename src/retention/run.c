@@ -263,7 +263,9 @@ batch(Run *run)
 	INSTR_TIME_SUBTRACT(elapsed, start);
 	if (error == NULL)
 	{
-		adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
+		/* Reading candidates takes its time whatever the size of a batch. */
+		if (before.next < before.count)
+			adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
 		run->pause = 0;
 		return;
 	}
