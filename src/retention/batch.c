@@ -47,6 +47,7 @@ typedef struct Batch
 	const char *from;			/* ONLY schema.table AS t */
 	const char *age;			/* t.column */
 	const char *expired;		/* condition on $1, the cutoff */
+	const char *still_expired;	/* the same, out of reach of indexes */
 } Batch;
 
 int
@@ -276,7 +277,8 @@ collect_by_block(Batch *batch)
 	INSTR_TIME_SET_CURRENT(start);
 	do
 	{
-		BlockNumber end = leaf->next_block + PIECE_BLOCKS;
+		BlockNumber left = leaf->end_block - leaf->next_block;
+		BlockNumber end = leaf->next_block + Min(left, PIECE_BLOCKS);
 		ItemPointerData low;
 		ItemPointerData high;
 		Datum		values[] = {batch->cutoff, PointerGetDatum(&low),
@@ -296,7 +298,7 @@ collect_by_block(Batch *batch)
 		keep_candidates(leaf);
 		SPI_freetuptable(SPI_tuptable);
 		leaf->next_block = end;
-		leaf->at_end = end >= leaf->end_block;
+		leaf->at_end = end == leaf->end_block;
 		INSTR_TIME_SET_CURRENT(now);
 		INSTR_TIME_SUBTRACT(now, start);
 	} while (leaf->count == 0 && !leaf->at_end &&
@@ -362,7 +364,7 @@ lock_slice(Batch *batch, ItemPointerData *slice, int size)
 						   psprintf("SELECT t.ctid FROM %s"
 									" WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2)"
 									" AND %s FOR UPDATE OF t SKIP LOCKED",
-									batch->from, batch->expired),
+									batch->from, batch->still_expired),
 						   SPI_OK_SELECT, 2, types, values);
 	if (locked > size)
 		elog(ERROR, "locked %d rows of %d", locked, size);
@@ -383,7 +385,7 @@ delete_slice(Batch *batch, ItemPointerData *slice, int size)
 	return execute(batch,
 				   psprintf("DELETE FROM %s"
 							" WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s",
-							batch->from, batch->expired),
+							batch->from, batch->still_expired),
 				   SPI_OK_DELETE, 2, types, values);
 }
 
@@ -402,6 +404,7 @@ describe(Batch *batch)
 	batch->expired = psprintf("%s OPERATOR(pg_catalog.<) $1"
 							  " AND %s OPERATOR(pg_catalog.>) '-infinity'",
 							  batch->age, batch->age);
+	batch->still_expired = psprintf("COALESCE(%s, false)", batch->expired);
 }
 
 static uint64
@@ -420,6 +423,7 @@ work(Batch *batch, int size)
 	if (size == 0)
 		return 0;
 
+	/* By ctid, though a sequential scan may look cheaper for many of them. */
 	set_option("enable_seqscan", "off");
 	locked = lock_slice(batch, slice, size);
 	if (locked > 0)

@@ -4,7 +4,6 @@
 #include "retention/policy.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -124,18 +123,18 @@ choose_time_zone(FunctionCallInfo fcinfo, int number)
 	return pg_get_timezone_name(zone);
 }
 
+/* Who does not own a table may not lock it either: that is asked first. */
 static void
 check_table(Oid relid, const char *age)
 {
-	/* A view, say, has nothing to inherit from it, but a clear error to get. */
-	Relation	rel = relation_open(relid, AccessShareLock);
+	Relation	rel;
 
-	steward_target_check(rel);
 	if (!STEWARD_OWNS_RELATION(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(rel->rd_rel->relkind),
-					   RelationGetRelationName(rel));
-	(void) steward_target_age_type(rel, age);
+					   get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+	rel = relation_open(relid, AccessShareLock);
+	steward_target_check(rel);
 	relation_close(rel, NoLock);
 	list_free(steward_target_leaves(relid, age));
 }

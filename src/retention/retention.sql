@@ -9,10 +9,10 @@ CREATE TABLE steward.policy (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 REVOKE ALL ON steward.policy FROM PUBLIC;
-COMMENT ON TABLE steward.policy IS 'Retention policies: which rows of which table expire, and what happens to them';
-COMMENT ON COLUMN steward.policy.age IS 'Column that says how old a row is: a date, timestamp or timestamptz';
-COMMENT ON COLUMN steward.policy.keep IS 'How long a row is kept, counted in the calendar of time_zone';
-COMMENT ON COLUMN steward.policy.action IS 'What happens to expired rows: delete';
+COMMENT ON TABLE steward.policy IS 'retention policies: which rows of which table expire, and what happens to them';
+COMMENT ON COLUMN steward.policy.age IS 'column that says how old a row is: a date, timestamp or timestamptz';
+COMMENT ON COLUMN steward.policy.keep IS 'how long a row is kept, counted in the calendar of time_zone';
+COMMENT ON COLUMN steward.policy.action IS 'what happens to expired rows: delete';
 
 CREATE TABLE steward.policy_run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -30,11 +30,18 @@ CREATE TABLE steward.policy_run (
 );
 CREATE INDEX ON steward.policy_run (policy) WHERE state = 'running';
 REVOKE ALL ON steward.policy_run FROM PUBLIC;
+<<<<<<< HEAD
 COMMENT ON TABLE steward.policy_run IS 'What each run of a retention policy did; a batch and its counters commit together';
 COMMENT ON SEQUENCE steward.policy_run_id_seq IS 'Numbers of steward.policy_run';
 COMMENT ON COLUMN steward.policy_run.cutoff IS 'Rows older than this had expired when the run began';
 COMMENT ON COLUMN steward.policy_run.rows IS 'Rows deleted, and committed';
 COMMENT ON COLUMN steward.policy_run.skipped IS 'Expired rows that were left because somebody held a lock on them or a trigger kept them';
+=======
+COMMENT ON TABLE steward.policy_run IS 'what each run of a retention policy did; a batch and its counters commit together';
+COMMENT ON COLUMN steward.policy_run.cutoff IS 'rows older than this had expired when the run began';
+COMMENT ON COLUMN steward.policy_run.rows IS 'rows deleted, and committed';
+COMMENT ON COLUMN steward.policy_run.skipped IS 'expired rows that were left because somebody held a lock on them or a trigger kept them';
+>>>>>>> ec603ed762a94db384a2c9b26d431215a228c81c
 COMMENT ON COLUMN steward.policy_run.state IS 'complete only when no expired row was left; running without a session means that the server stopped, and the next run says interrupted';
 
 -- A policy whose table is gone would be dumped as a bare number, which another
@@ -59,22 +66,22 @@ RETURN pg_catalog.timezone(time_zone, pg_catalog.timezone(time_zone, moment)
         hours => extract(hour FROM keep)::int,
         mins => extract(minute FROM keep)::int,
         secs => extract(second FROM keep)::double precision);
-COMMENT ON FUNCTION steward.policy_cutoff IS 'The moment before which a row has expired, when rows are kept for an interval in the calendar of a time zone';
+COMMENT ON FUNCTION steward.policy_cutoff IS 'the moment before which a row has expired, when rows are kept for an interval in the calendar of a time zone';
 
 CREATE FUNCTION steward.create_policy(name text, relation regclass, age text, keep interval,
     action text DEFAULT 'delete', time_zone text DEFAULT NULL)
 RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_create_policy';
-COMMENT ON FUNCTION steward.create_policy IS 'Says how long the rows of a table are kept, and what happens then';
+COMMENT ON FUNCTION steward.create_policy IS 'says how long the rows of a table are kept, and what happens then';
 REVOKE EXECUTE ON FUNCTION steward.create_policy FROM PUBLIC;
 
 CREATE FUNCTION steward.drop_policy(name text)
 RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_drop_policy';
-COMMENT ON FUNCTION steward.drop_policy IS 'Ends a retention policy; the history of its runs stays';
+COMMENT ON FUNCTION steward.drop_policy IS 'ends a retention policy; the history of its runs stays';
 REVOKE EXECUTE ON FUNCTION steward.drop_policy FROM PUBLIC;
 
 CREATE PROCEDURE steward.run_policy(name text, INOUT deleted bigint DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'steward_run_policy';
-COMMENT ON PROCEDURE steward.run_policy IS 'Deletes the rows that have expired under a policy, in batches, each with its own commit where that is possible';
+COMMENT ON PROCEDURE steward.run_policy IS 'deletes the rows that have expired under a policy, in batches, each with its own commit where that is possible';
 REVOKE EXECUTE ON PROCEDURE steward.run_policy FROM PUBLIC;

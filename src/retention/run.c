@@ -263,7 +263,9 @@ batch(Run *run)
 	INSTR_TIME_SUBTRACT(elapsed, start);
 	if (error == NULL)
 	{
-		adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
+		/* Reading candidates takes its time whatever the size of a batch. */
+		if (before.next < before.count)
+			adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
 		run->pause = 0;
 		return;
 	}
@@ -333,7 +335,9 @@ run_batches(Run *run)
 
 	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
 	foreach(cell, run->leaves)
+	{
 		clean_leaf(run, lfirst_oid(cell));
+	}
 
 	record_end(run, run->skipped > 0 ? "incomplete" : "complete", NULL);
 	commit(run);

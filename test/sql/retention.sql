@@ -88,6 +88,13 @@ SELECT steward.create_policy('parent', 'rt_parent', 'at', '1 mon');
 CALL steward.run_policy('parent');
 SELECT id FROM rt_parent ORDER BY id;
 
+-- A generated column says how old a row is as well as any other.
+CREATE TABLE rt_generated (at timestamp, day date GENERATED ALWAYS AS (at::date) STORED);
+INSERT INTO rt_generated VALUES ('2001-01-01'), (localtimestamp), (NULL);
+SELECT steward.create_policy('generated', 'rt_generated', 'day', '1 mon');
+CALL steward.run_policy('generated');
+SELECT count(*), min(day) > '2001-01-01' AS fresh FROM rt_generated;
+
 -- In a transaction block, a run is part of it.
 SELECT rt_fill();
 BEGIN;
@@ -272,7 +279,7 @@ SELECT steward.drop_policy('owned');
 RESET ROLE;
 
 SELECT steward.drop_policy(name) FROM steward.policy;
-DROP TABLE rt_owned, rt_session, rt_many, "rt Part", rt_parent, rt_child, rt_odd, rt_order;
+DROP TABLE rt_owned, rt_session, rt_many, "rt Part", rt_parent, rt_child, rt_odd, rt_order, rt_generated;
 DROP FOREIGN DATA WRAPPER rt_wrapper CASCADE;
 DROP SEQUENCE rt_sequence;
 DROP FUNCTION rt_fill, rt_run;
