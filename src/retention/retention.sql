@@ -30,18 +30,11 @@ CREATE TABLE steward.policy_run (
 );
 CREATE INDEX ON steward.policy_run (policy) WHERE state = 'running';
 REVOKE ALL ON steward.policy_run FROM PUBLIC;
-<<<<<<< HEAD
-COMMENT ON TABLE steward.policy_run IS 'What each run of a retention policy did; a batch and its counters commit together';
-COMMENT ON SEQUENCE steward.policy_run_id_seq IS 'Numbers of steward.policy_run';
-COMMENT ON COLUMN steward.policy_run.cutoff IS 'Rows older than this had expired when the run began';
-COMMENT ON COLUMN steward.policy_run.rows IS 'Rows deleted, and committed';
-COMMENT ON COLUMN steward.policy_run.skipped IS 'Expired rows that were left because somebody held a lock on them or a trigger kept them';
-=======
 COMMENT ON TABLE steward.policy_run IS 'what each run of a retention policy did; a batch and its counters commit together';
 COMMENT ON COLUMN steward.policy_run.cutoff IS 'rows older than this had expired when the run began';
 COMMENT ON COLUMN steward.policy_run.rows IS 'rows deleted, and committed';
 COMMENT ON COLUMN steward.policy_run.skipped IS 'expired rows that were left because somebody held a lock on them or a trigger kept them';
->>>>>>> ec603ed762a94db384a2c9b26d431215a228c81c
+COMMENT ON SEQUENCE steward.policy_run_id_seq IS 'numbers of steward.policy_run';
 COMMENT ON COLUMN steward.policy_run.state IS 'complete only when no expired row was left; running without a session means that the server stopped, and the next run says interrupted';
 
 -- A policy whose table is gone would be dumped as a bare number, which another
