@@ -18,6 +18,7 @@ SERVER_USER = "postgres"
 SOURCES = ("Makefile", "pg_steward.control", "src", "sql")
 SENTINEL = "--bench-done--"
 TIME_LINE = re.compile(r"^Time: ([0-9.]+) ms")
+USAGE_LINE = re.compile(r"^!\s+([0-9.]+) s user, ([0-9.]+) s system, [0-9.]+ s elapsed")
 
 
 def execute(command, **options):
@@ -226,3 +227,17 @@ class Session:
         if len(times) != 1:
             raise BenchError(f"expected one time for one statement:\n{sql}\n" + "\n".join(lines))
         return times[0] / 1000
+
+    def cpu_seconds(self, sql):
+        """Runs one statement: seconds of processor time of the server process.
+
+        For work that waits for nothing. Programs that compete for the processor
+        lengthen the time on the clock, but hardly this one.
+        """
+        lines = self.send("SET client_min_messages = log;\nSET log_statement_stats = on;\n"
+                          f"{sql.rstrip(';')};\nRESET log_statement_stats;\nRESET client_min_messages;")
+        # The second report is that of the RESET.
+        usage = [found for found in map(USAGE_LINE.match, lines) if found]
+        if len(usage) != 2:
+            raise BenchError(f"expected the usage of one statement:\n{sql}\n" + "\n".join(lines))
+        return float(usage[0].group(1)) + float(usage[0].group(2))
