@@ -113,23 +113,45 @@ text_array(Datum *elements, int count)
 }
 
 /*
- * A type by schema and name as the catalogs have them; format_type() changes
- * its mind between major versions about which names are SQL's own.
+ * Appends a name, quoted when it holds more than small letters, digits and
+ * underscores. Not quote_identifier(): which words that quotes differs between
+ * major versions, and a stored name must not.
  */
+static void
+append_name(StringInfo out, const char *name)
+{
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0')
+	{
+		appendStringInfoString(out, name);
+		return;
+	}
+	appendStringInfoChar(out, '"');
+	for (; *name != '\0'; name++)
+	{
+		if (*name == '"')
+			appendStringInfoChar(out, '"');
+		appendStringInfoChar(out, *name);
+	}
+	appendStringInfoChar(out, '"');
+}
+
+/* A type by schema and name, as the catalogs have them. */
 static char *
 type_name(Oid type)
 {
 	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	Form_pg_type form;
-	char	   *name;
+	StringInfoData name;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);
 	form = (Form_pg_type) GETSTRUCT(tuple);
-	name = quote_qualified_identifier(get_namespace_name(form->typnamespace),
-									  NameStr(form->typname));
+	initStringInfo(&name);
+	append_name(&name, get_namespace_name(form->typnamespace));
+	appendStringInfoChar(&name, '.');
+	append_name(&name, NameStr(form->typname));
 	ReleaseSysCache(tuple);
-	return name;
+	return name.data;
 }
 
 void

@@ -4,6 +4,7 @@ SET search_path = audited, public;
 CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
 CREATE DOMAIN very_positive AS positive CHECK (VALUE > 10);
 CREATE DOMAIN email AS varchar(60);
+CREATE DOMAIN "E""mail.Address" AS email;
 CREATE TABLE everything (
     id integer PRIMARY KEY,
     c_bool boolean, c_int2 smallint, c_int4 integer, c_int8 bigint, c_oid oid,
@@ -11,7 +12,7 @@ CREATE TABLE everything (
     c_text text, c_varchar varchar(40), c_bpchar char(6), c_name name, c_char "char", c_bytea bytea,
     c_date date, c_time time, c_timetz timetz, c_timestamp timestamp, c_timestamptz timestamptz, c_interval interval,
     c_uuid uuid, c_json json, c_jsonb jsonb, c_inet inet, c_cidr cidr, c_macaddr macaddr,
-    c_domain very_positive, c_email email
+    c_domain very_positive, c_email email, c_quoted "E""mail.Address"
 );
 SELECT steward.enable_audit('everything');
 
@@ -22,28 +23,28 @@ INSERT INTO everything VALUES (1,
     '', '', '', '', '', '',
     '-infinity', '00:00', '00:00:00+15:59', '-infinity', 'infinity', '0',
     '00000000-0000-0000-0000-000000000000', ' {"b" : 1, "a":[ ] } ', '{"b": 1, "a": [1, null, "x", {"y": 1.50}]}', '0.0.0.0/0', '::/0', '00:00:00:00:00:00',
-    11, 'a@example.org');
+    11, 'a@example.org', '');
 INSERT INTO everything VALUES (2,
     false, 32767, 2147483647, 9223372036854775807, 0,
     '-0', '-0', 'Infinity', 0.10,
     E'line\nfeed \\ "quote" \u00e9\U0001F600', 'x  ', 'ab', 'Some Name', 'c', '\x00ff5c',
     '4713-01-01 BC', '24:00', '24:00:00-15:59', '4713-01-01 00:00:00 BC', '4713-01-02 00:00:00+00 BC', '-178000000 years',
     'ffffffff-ffff-ffff-ffff-ffffffffffff', '"text"', '"text"', '10.1.2.3/8', '10.0.0.0/8', 'ff:ff:ff:ff:ff:ff',
-    2147483647, '');
+    2147483647, '', 'b@example.org');
 INSERT INTO everything VALUES (3,
     NULL, 0, 0, 0, 1,
     1.17549435e-38, 4.9e-324, '-Infinity', 0.00,
     repeat('long ', 40), NULL, 'abcdef', repeat('n', 63), 'z', decode(repeat('00ff', 100), 'hex'),
     '5874897-12-31', '23:59:59.999999', '12:34:56.000001+05:30', '294276-12-31 23:59:59.999999', '294276-12-31 23:59:59.999999+00', '1 year -2 mons +3 days -04:05:06.000007',
     '01234567-89ab-cdef-0123-456789abcdef', '[1,2]', '[]', '2001:db8::1', '2001:db8::/32', '01:23:45:67:89:ab',
-    12, repeat('e', 60));
+    12, repeat('e', 60), NULL);
 INSERT INTO everything VALUES (4,
     NULL, 1, 1, 1, 1,
     3.4028235e38, 1.7976931348623157e308, 1e-100 + 1e100, 1,
     'x', NULL, NULL, NULL, NULL, NULL,
     '2000-02-29', '12:00', '12:00+00', '1999-12-31 23:59:59', '1999-12-31 23:59:59+00', '-0.000001 seconds',
     NULL, '1.50', '1.50', '::1', '::ffff:10.0.0.0/104', NULL,
-    NULL, NULL);
+    NULL, NULL, 'x');
 INSERT INTO everything (id, c_float8, c_numeric, c_interval, c_json, c_jsonb) VALUES
     (5, 0.1, 1.000, '2562047788:00:54.775807', 'true', 'false'),
     (6, 1e15, -0.000, '-2562047788:00:54.775807', '{}', '{}'),
