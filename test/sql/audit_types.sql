@@ -92,5 +92,26 @@ SELECT l.op, encode(l.payload, 'hex') FROM steward.audit_log AS l JOIN steward.a
 SELECT schema_name, table_name, encoding, attnums, names, types, typmods, codecs, key FROM steward.audit_schema WHERE table_name = 'form';
 SELECT names, types, typmods, codecs FROM steward.audit_schema WHERE table_name = 'everything';
 
+-- What only newer servers have: infinite intervals (17), virtual columns (18), which are not stored and so not recorded.
+DO $$
+DECLARE
+    version integer := current_setting('server_version_num');
+    seen text;
+    expected text := '{"1": {"i": "P1D", "id": 1}}';
+BEGIN
+    EXECUTE format('CREATE TABLE newer (id integer PRIMARY KEY, %s i interval)',
+                   CASE WHEN version >= 180000 THEN 'v integer GENERATED ALWAYS AS (id * 2) VIRTUAL,' END);
+    PERFORM steward.enable_audit('newer');
+    INSERT INTO newer (id, i) VALUES (1, '1 day');
+    IF version >= 170000 THEN
+        INSERT INTO newer (id, i) VALUES (2, 'infinity'), (3, '-infinity');
+        expected := '{"1": {"i": "P1D", "id": 1}, "2": {"i": "infinity", "id": 2}, "3": {"i": "-infinity", "id": 3}}';
+    END IF;
+    SELECT jsonb_object_agg(key->>'id', new)::text INTO seen FROM steward.audit_trail WHERE relation = 'audited.newer' AND operation = 'INSERT';
+    ASSERT seen = expected, seen;
+    DROP TABLE newer;
+END
+$$;
+
 \set VERBOSITY terse
 DROP SCHEMA audited CASCADE;
