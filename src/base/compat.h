@@ -74,6 +74,18 @@
 #define STEWARD_INTERVAL_IS_INFINITE(interval) ((void) (interval), false)
 #endif
 
+/* 18 took a parameter away from the executor's hook: its head, and a call. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_EXECUTOR_RUN(name) \
+	name(QueryDesc *query, ScanDirection direction, uint64 count)
+#define STEWARD_EXECUTOR_RUN_CALL(function) (function) (query, direction, count)
+#else
+#define STEWARD_EXECUTOR_RUN(name) \
+	name(QueryDesc *query, ScanDirection direction, uint64 count, bool once)
+#define STEWARD_EXECUTOR_RUN_CALL(function) \
+	(function) (query, direction, count, once)
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

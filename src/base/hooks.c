@@ -3,13 +3,16 @@
  */
 #include "base/hooks.h"
 
+#include "executor/executor.h"
 #include "tcop/utility.h"
+#include "utils/inval.h"
 
 #define MAX_CALLBACKS 8
 
 static ProcessUtility_hook_type next_process_utility = NULL;
 static StewardUtilityCallback utility_callbacks[MAX_CALLBACKS];
 static int	utility_callback_count = 0;
+static ExecutorRun_hook_type next_executor_run = NULL;
 
 static void
 process_utility(PlannedStmt *pstmt, const char *query_string,
@@ -28,9 +31,28 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 								params, environment, dest, completion);
 }
 
+/*
+ * Rights and erasures take effect with the next statement, also in an open
+ * transaction. PostgreSQL by itself reads the messages that tell of them when it
+ * takes a lock that it does not hold yet, which a plan that is run again never
+ * does. Checks of rights look too, for statements that run long, but cannot in
+ * an index scan, which compares while it holds a page.
+ */
+static void
+STEWARD_EXECUTOR_RUN(executor_run)
+{
+	AcceptInvalidationMessages();
+	if (next_executor_run != NULL)
+		STEWARD_EXECUTOR_RUN_CALL(next_executor_run);
+	else
+		STEWARD_EXECUTOR_RUN_CALL(standard_ExecutorRun);
+}
+
 void
 steward_hooks_init(void)
 {
+	next_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = executor_run;
 	next_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 }

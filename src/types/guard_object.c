@@ -298,24 +298,31 @@ steward_guard_unique(Oid type, int32 typmod)
 							STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 }
 
+/* A column of an index; expression is NULL unless it is one. */
 static void
-guard_index_column(HeapTuple tuple, int number, Oid opclass)
+guard_index_column(HeapTuple tuple, AttrNumber column, Node *expression,
+				   Oid opclass)
 {
 	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
-	AttrNumber	column = form->indkey.values[number];
 	Oid			type;
 	Oid			collation;
 	int32		typmod;
+	int32		key_typmod;
 
-	/* A hash index holds integers: what counts is the column's type. */
-	if (column != 0)
+	/* What counts is not the index's own type: a hash index holds integers. */
+	if (expression == NULL)
 		get_atttypetypmodcoll(form->indrelid, column, &type, &typmod, &collation);
 	else
-		get_atttypetypmodcoll(form->indexrelid, number + 1, &type, &typmod,
-							  &collation);
+	{
+		type = exprType(expression);
+		typmod = exprTypmod(expression);
+	}
 	if (!steward_guard_type(type))
 		return;
-	if (!is_unique_class(opclass) || form->indisexclusion)
+	/* An expression that mixes keys has no one whose right could be asked for. */
+	if (!is_unique_class(opclass) || form->indisexclusion ||
+		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
+		key_typmod < 0)
 		raise_index(form->indrelid, column);
 	/* New in this transaction, be it by another command than CREATE INDEX. */
 	if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
@@ -326,6 +333,9 @@ static void
 guard_index_row(Relation catalog, HeapTuple tuple, const void *arg)
 {
 	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+	List	   *expressions;
+	ListCell   *next;
+	char	   *trees;
 	oidvector  *classes;
 	bool		isnull;
 
@@ -344,8 +354,21 @@ guard_index_row(Relation catalog, HeapTuple tuple, const void *arg)
 														 Anum_pg_index_indclass,
 														 RelationGetDescr(catalog),
 														 &isnull));
+	trees = text_column(catalog, tuple, Anum_pg_index_indexprs);
+	expressions = trees == NULL ? NIL : (List *) stringToNode(trees);
+	next = list_head(expressions);
 	for (int i = 0; i < form->indnkeyatts; i++)
-		guard_index_column(tuple, i, classes->values[i]);
+	{
+		Node	   *expression = NULL;
+
+		if (form->indkey.values[i] == 0)
+		{
+			expression = lfirst(next);
+			next = lnext(expressions, next);
+		}
+		guard_index_column(tuple, form->indkey.values[i], expression,
+						   classes->values[i]);
+	}
 }
 
 static void

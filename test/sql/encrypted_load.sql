@@ -135,9 +135,11 @@ SELECT c::text, count(*) FROM back GROUP BY c ORDER BY c;
 COPY t FROM stdin;
 1	stw1:verysecret
 \.
+\set VERBOSITY terse
 COPY unknown FROM stdin;
 verysecret
 \.
+\set VERBOSITY default
 COPY t FROM stdin (FORMAT csv);
 1,"stw1:verysecret"
 \.

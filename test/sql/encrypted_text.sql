@@ -224,7 +224,12 @@ CREATE TEMP TABLE mine (c steward.encrypted_text('etext/t.c'));
 CREATE UNIQUE INDEX ON mine (c steward.encrypted_unique_ops);
 CREATE UNIQUE INDEX CONCURRENTLY ON mine (c steward.encrypted_unique_ops);
 ALTER TABLE mine ADD EXCLUDE USING btree (c steward.encrypted_unique_ops WITH =);
-DROP TABLE mine;
+ALTER TABLE mine ADD COLUMN d steward.encrypted_text('etext_other/c');
+CREATE UNIQUE INDEX ON mine ((coalesce(c, d)) steward.encrypted_unique_ops);
+CREATE UNIQUE INDEX ON mine ((coalesce(c, c)) steward.encrypted_unique_ops);
+CREATE TEMP TABLE plain (c text UNIQUE);
+ALTER TABLE plain ALTER COLUMN c TYPE steward.encrypted_text('etext/t.c');
+DROP TABLE mine, plain;
 -- two values that are the same bytes are plainly the same
 SELECT count(*) FROM t WHERE c = c;
 RESET ROLE;
