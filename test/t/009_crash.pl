@@ -71,12 +71,14 @@ my $pgbench = sub {
 
 for my $round (1 .. $rounds)
 {
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my $writers = $pgbench->($seconds + 30, '-f', "$write\@8", '-f', "$roll\@1", '-f', "$keys\@1");
 
 	sleep $seconds;
 	$node->kill9;
 	$writers->finish;
-	$node->start;
+	steward_poll(sub { return !kill(0, $postmaster) }) or die 'the server did not end';
+	steward_poll(sub { return $node->start(fail_ok => 1) }) or die 'the server did not start';
 	is($node->safe_psql('postgres', 'SELECT pg_catalog.count(*) FROM t WHERE v::text <> plain OR w::text NOT LIKE \'w%\''), '0', "round $round: every value opens and is right");
 	is($node->safe_psql('postgres', 'SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT pg_catalog.count(*) FROM t a WHERE NOT EXISTS (SELECT FROM t b WHERE b.v = a.plain AND b.id = a.id)'), '0', "round $round: the unique index finds every value");
 	is($node->safe_psql('postgres', q{SELECT pg_catalog.count(*) FROM steward.key_version}), '1', "round $round: no key of a transaction that did not commit");
