@@ -26,6 +26,8 @@ BEGIN
         FOR EACH ROW EXECUTE FUNCTION steward.audit_guard()', relation);
     EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER steward_audit_guard', relation);
     EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER steward_audit_guard_row', relation);
+    EXECUTE pg_catalog.format('COMMENT ON TRIGGER steward_audit_guard ON %s IS %L', relation, 'keeps the table append-only');
+    EXECUTE pg_catalog.format('COMMENT ON TRIGGER steward_audit_guard_row ON %s IS %L', relation, 'keeps the table append-only under replication');
 END
 $$;
 COMMENT ON FUNCTION steward.audit_protect(regclass) IS 'makes an audit table append-only';
@@ -43,6 +45,12 @@ CREATE TABLE steward.audit_incarnation (
     started_at        timestamptz NOT NULL
 ) USING heap;
 COMMENT ON TABLE steward.audit_incarnation IS 'the lives of this database: each restore, copy or promotion starts one';
+COMMENT ON COLUMN steward.audit_incarnation.id IS 'the incarnation; stands in every record';
+COMMENT ON COLUMN steward.audit_incarnation.installation IS 'random identity, made with the incarnation';
+COMMENT ON COLUMN steward.audit_incarnation.system_identifier IS 'of the cluster';
+COMMENT ON COLUMN steward.audit_incarnation.timeline IS 'of the write-ahead log';
+COMMENT ON COLUMN steward.audit_incarnation.database IS 'oid of the database';
+COMMENT ON COLUMN steward.audit_incarnation.started_at IS 'when it was first written in';
 
 CREATE SEQUENCE steward.audit_schema_id AS integer;
 COMMENT ON SEQUENCE steward.audit_schema_id IS 'ids of steward.audit_schema';
@@ -63,6 +71,18 @@ CREATE TABLE steward.audit_schema (
 ) USING heap;
 CREATE INDEX audit_schema_relation_id_idx ON steward.audit_schema (relation, id);
 COMMENT ON TABLE steward.audit_schema IS 'what an audited table looked like when records were made';
+COMMENT ON COLUMN steward.audit_schema.id IS 'the schema version; stands in every record';
+COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, in the incarnation of the record';
+COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table at that time';
+COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table at that time';
+COMMENT ON COLUMN steward.audit_schema.encoding IS 'encoding of the database: of texts in the payload';
+COMMENT ON COLUMN steward.audit_schema.attnums IS 'attribute numbers of the recorded columns';
+COMMENT ON COLUMN steward.audit_schema.names IS 'their names';
+COMMENT ON COLUMN steward.audit_schema.types IS 'their types, with schema';
+COMMENT ON COLUMN steward.audit_schema.typmods IS 'their type modifiers';
+COMMENT ON COLUMN steward.audit_schema.codecs IS 'how their values are encoded';
+COMMENT ON COLUMN steward.audit_schema.key IS 'which of them, counted from 1, identify a row';
+COMMENT ON COLUMN steward.audit_schema.created_at IS 'when this version was first seen';
 
 CREATE TABLE steward.audit_context (
     xid                xid8 NOT NULL,
@@ -82,6 +102,20 @@ CREATE TABLE steward.audit_context (
 ) USING heap;
 CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
 COMMENT ON TABLE steward.audit_context IS 'who made changes, from where, by transaction';
+COMMENT ON COLUMN steward.audit_context.xid IS 'the top-level transaction';
+COMMENT ON COLUMN steward.audit_context.number IS 'counts the contexts of the transaction';
+COMMENT ON COLUMN steward.audit_context.incarnation IS 'the incarnation it belongs to';
+COMMENT ON COLUMN steward.audit_context.started_at IS 'when the transaction began';
+COMMENT ON COLUMN steward.audit_context.pid IS 'process of the session';
+COMMENT ON COLUMN steward.audit_context.login_role IS 'role that logged in';
+COMMENT ON COLUMN steward.audit_context.session_role IS 'session_user';
+COMMENT ON COLUMN steward.audit_context.effective_role IS 'current_user';
+COMMENT ON COLUMN steward.audit_context.client_address IS 'where the client is';
+COMMENT ON COLUMN steward.audit_context.application IS 'application_name';
+COMMENT ON COLUMN steward.audit_context.actor IS 'on whose behalf, as the application says';
+COMMENT ON COLUMN steward.audit_context.purpose IS 'why, as the application says';
+COMMENT ON COLUMN steward.audit_context.request_id IS 'the request that the application served';
+COMMENT ON COLUMN steward.audit_context.replication_origin IS 'where a replicated change came from';
 
 CREATE TABLE steward.audit_segment (
     number    integer PRIMARY KEY,
@@ -89,6 +123,9 @@ CREATE TABLE steward.audit_segment (
     opened_at timestamptz NOT NULL
 ) USING heap;
 COMMENT ON TABLE steward.audit_segment IS 'the segments of the audit log; the newest is written to';
+COMMENT ON COLUMN steward.audit_segment.number IS 'counts the segments';
+COMMENT ON COLUMN steward.audit_segment.name IS 'table that holds the segment';
+COMMENT ON COLUMN steward.audit_segment.opened_at IS 'when writing to it began';
 
 CREATE TABLE steward.audit_log (
     written_at     timestamptz NOT NULL,
@@ -101,6 +138,14 @@ CREATE TABLE steward.audit_log (
     payload        bytea NOT NULL
 ) PARTITION BY RANGE (written_at);
 COMMENT ON TABLE steward.audit_log IS 'every change of the audited tables; read it through steward.audit_trail';
+COMMENT ON COLUMN steward.audit_log.written_at IS 'when the record was written';
+COMMENT ON COLUMN steward.audit_log.xid IS 'the top-level transaction that made the change';
+COMMENT ON COLUMN steward.audit_log.seq IS 'order of the change within its transaction';
+COMMENT ON COLUMN steward.audit_log.context IS 'the context in force: audit_context.number';
+COMMENT ON COLUMN steward.audit_log.schema_version IS 'what the table looked like: audit_schema.id';
+COMMENT ON COLUMN steward.audit_log.incarnation IS 'the life of the database: audit_incarnation.id';
+COMMENT ON COLUMN steward.audit_log.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled';
+COMMENT ON COLUMN steward.audit_log.payload IS 'key, old and new values; see the README of src/audit';
 
 REVOKE ALL ON steward.audit_incarnation, steward.audit_schema, steward.audit_context, steward.audit_segment, steward.audit_log FROM PUBLIC;
 SELECT steward.audit_protect('steward.audit_incarnation');
@@ -113,6 +158,7 @@ SELECT steward.audit_protect('steward.audit_segment');
 CREATE TRIGGER steward_audit_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON steward.audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION steward.audit_guard();
 ALTER TABLE steward.audit_log ENABLE ALWAYS TRIGGER steward_audit_guard;
+COMMENT ON TRIGGER steward_audit_guard ON steward.audit_log IS 'keeps the log append-only';
 
 -- Segments are no members of the extension, so a dump holds them by itself.
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_incarnation', '');
@@ -173,4 +219,24 @@ CREATE VIEW steward.audit_trail AS
         AND c.incarnation OPERATOR(pg_catalog.=) l.incarnation
     CROSS JOIN LATERAL steward.audit_decode(l.schema_version, l.op, l.payload) AS d;
 COMMENT ON VIEW steward.audit_trail IS 'the audit log, readable: what changed, when, and who did it';
+COMMENT ON COLUMN steward.audit_trail.written_at IS 'when the record was written';
+COMMENT ON COLUMN steward.audit_trail.incarnation IS 'the life of the database';
+COMMENT ON COLUMN steward.audit_trail.xid IS 'the transaction';
+COMMENT ON COLUMN steward.audit_trail.seq IS 'order within the transaction';
+COMMENT ON COLUMN steward.audit_trail.relation IS 'the table, as it was called then';
+COMMENT ON COLUMN steward.audit_trail.operation IS 'what happened';
+COMMENT ON COLUMN steward.audit_trail.key IS 'key of the row before the change';
+COMMENT ON COLUMN steward.audit_trail.old IS 'values before: of changed columns, or of the row';
+COMMENT ON COLUMN steward.audit_trail.new IS 'values after: of changed columns, or of the row';
+COMMENT ON COLUMN steward.audit_trail.login_role IS 'role that logged in';
+COMMENT ON COLUMN steward.audit_trail.session_role IS 'session_user';
+COMMENT ON COLUMN steward.audit_trail.effective_role IS 'current_user';
+COMMENT ON COLUMN steward.audit_trail.client_address IS 'where the client was';
+COMMENT ON COLUMN steward.audit_trail.application IS 'application_name';
+COMMENT ON COLUMN steward.audit_trail.actor IS 'on whose behalf';
+COMMENT ON COLUMN steward.audit_trail.purpose IS 'why';
+COMMENT ON COLUMN steward.audit_trail.request_id IS 'the request that was served';
+COMMENT ON COLUMN steward.audit_trail.replication_origin IS 'where a replicated change came from';
+COMMENT ON COLUMN steward.audit_trail.transaction_started_at IS 'when the transaction began';
+COMMENT ON COLUMN steward.audit_trail.pid IS 'process of the session';
 REVOKE ALL ON steward.audit_trail FROM PUBLIC;

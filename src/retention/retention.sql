@@ -13,6 +13,11 @@ COMMENT ON TABLE steward.policy IS 'retention policies: which rows of which tabl
 COMMENT ON COLUMN steward.policy.age IS 'column that says how old a row is: a date, timestamp or timestamptz';
 COMMENT ON COLUMN steward.policy.keep IS 'how long a row is kept, counted in the calendar of time_zone';
 COMMENT ON COLUMN steward.policy.action IS 'what happens to expired rows: delete';
+COMMENT ON COLUMN steward.policy.name IS 'name of the policy';
+COMMENT ON COLUMN steward.policy.relation IS 'table it is for';
+COMMENT ON COLUMN steward.policy.time_zone IS 'whose calendar counts';
+COMMENT ON COLUMN steward.policy.created_by IS 'who made it';
+COMMENT ON COLUMN steward.policy.created_at IS 'when it was made';
 
 CREATE TABLE steward.policy_run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -35,6 +40,13 @@ COMMENT ON COLUMN steward.policy_run.cutoff IS 'rows older than this had expired
 COMMENT ON COLUMN steward.policy_run.rows IS 'rows deleted, and committed';
 COMMENT ON COLUMN steward.policy_run.skipped IS 'expired rows that were left because somebody held a lock on them or a trigger kept them';
 COMMENT ON SEQUENCE steward.policy_run_id_seq IS 'numbers of steward.policy_run';
+COMMENT ON COLUMN steward.policy_run.id IS 'number of the run';
+COMMENT ON COLUMN steward.policy_run.policy IS 'name of the policy';
+COMMENT ON COLUMN steward.policy_run.relation IS 'table that it was for';
+COMMENT ON COLUMN steward.policy_run.started_at IS 'when the run began';
+COMMENT ON COLUMN steward.policy_run.finished_at IS 'when it ended';
+COMMENT ON COLUMN steward.policy_run.batches IS 'how many batches deleted something';
+COMMENT ON COLUMN steward.policy_run.sqlstate IS 'the error that ended it';
 COMMENT ON COLUMN steward.policy_run.state IS 'complete only when no expired row was left; running without a session means that the server stopped, and the next run says interrupted';
 
 -- A policy whose table is gone would be dumped as a bare number, which another

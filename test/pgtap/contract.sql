@@ -46,7 +46,7 @@ $$, $$ VALUES
     ('steward.encrypted_text_eq(text,steward.encrypted_text)', 'boolean', 'all'),
     ('steward.encrypted_text_ge(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
     ('steward.encrypted_text_gt(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_hash(steward.encrypted_text)', 'integer', 'granted'),
+    ('steward.encrypted_text_hash(steward.encrypted_text)', 'integer', 'all'),
     ('steward.encrypted_text_hash_extended(steward.encrypted_text,bigint)', 'bigint', 'granted'),
     ('steward.encrypted_text_in(cstring,oid,integer)', 'steward.encrypted_text', 'all'),
     ('steward.encrypted_text_le(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
@@ -59,10 +59,6 @@ $$, $$ VALUES
     ('steward.encrypted_text_send(steward.encrypted_text)', 'bytea', 'all'),
     ('steward.encrypted_text_tag_cmp(steward.encrypted_text,steward.encrypted_text)', 'integer', 'granted'),
     ('steward.encrypted_text_tag_cmp(steward.encrypted_text,text)', 'integer', 'granted'),
-    ('steward.encrypted_text_tag_ge(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_tag_gt(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_tag_le(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_tag_lt(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
@@ -116,6 +112,7 @@ $$, $$ VALUES
     ('cast from steward.encrypted_text to steward.encrypted_text'),
     ('cast from steward.encrypted_text to text'),
     ('cast from text to steward.encrypted_text'),
+    ('event trigger steward_guard_concurrent_index'),
     ('event trigger steward_guard_ddl'),
     ('operator <(steward.encrypted_text,steward.encrypted_text)'),
     ('operator <=(steward.encrypted_text,steward.encrypted_text)'),
@@ -133,10 +130,6 @@ $$, $$ VALUES
     ('operator family steward.encrypted_text_ops for access method btree'),
     ('operator family steward.encrypted_text_ops for access method hash'),
     ('operator family steward.encrypted_unique_ops for access method btree'),
-    ('operator ~<=~(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator ~<~(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator ~>=~(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator ~>~(steward.encrypted_text,steward.encrypted_text)'),
     ('type steward.encrypted_text')
 $$, 'types, casts, operators, operator classes, event triggers');
 
