@@ -61,6 +61,7 @@ $$, $$ VALUES
     ('steward.encrypted_text_tag_cmp(steward.encrypted_text,text)', 'integer', 'granted'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
+    ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
