@@ -29,7 +29,7 @@
 static uint64 epoch = 1;
 
 /* Relations found in this epoch, so that the callback knows which are ours. */
-#define MAX_KNOWN 32
+#define MAX_KNOWN 64
 static Oid	known_relations[MAX_KNOWN];
 static int	known_count = 0;
 
