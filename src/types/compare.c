@@ -2,8 +2,8 @@
  * compare.c: operators of encrypted_text, and what its operator classes call.
  *
  * Operators check rights: "search" or "decrypt" for equality, "decrypt" for
- * order. What unique indexes call checks nothing, for whoever may INSERT maintains
- * an index; nothing else can call it, and making such an index needs the right
+ * order. What unique indexes call asks for no right to maintain them, for whoever may
+ * INSERT does; nothing else can call it, and making such an index needs the right
  * to search (see guard_object.c). Hashing and the default btree class are not for
  * indexes and do check, since DISTINCT and ORDER BY call them for anyone.
  *
@@ -115,8 +115,8 @@ equal_and_release(Side *a, Side *b)
 	bool		equal;
 
 	/*
-	 * That two ciphertexts are the same is plain to see. A foreign key compares
-	 * old and new on every UPDATE, whoever runs it.
+	 * That two ciphertexts are the same is plain to see. A foreign key
+	 * compares old and new on every UPDATE, whoever runs it.
 	 */
 	if (same_bytes(a, b))
 		return true;
@@ -257,7 +257,7 @@ STEWARD_FUNCTION(steward_text_gt)
 }
 
 /*
- * ---- keyed tags: no rights, for unique indexes ----
+ * ---- keyed tags: for unique indexes ----
  *
  * Nothing but an index can call these: the class has no ordering operators, so
  * that neither ORDER BY nor a merge join can sort by tags. Sorted next to a guess
@@ -274,7 +274,11 @@ tag_side(Side *side, unsigned char tag[STEWARD_TAG128_BYTES])
 	steward_tag_128(tag, keys->unique, side->plain.bytes, side->plain.len);
 }
 
-/* Order of the keyed tags: random to whoever does not have the hash secret. */
+/*
+ * Order of the keyed tags: random to whoever does not have the hash secret.
+ * Maintaining an index compares values of its column, all under one key, and
+ * asks for no right. A search brings a constant or a value of another key.
+ */
 static int
 compare_tags(Side *a, Side *b)
 {
@@ -283,6 +287,11 @@ compare_tags(Side *a, Side *b)
 	StewardPlaintextScope scope;
 	int			result = 0;
 
+	if (!b->encrypted || a->datum.key_id != b->datum.key_id)
+	{
+		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	}
 	if (!same_bytes(a, b))
 	{
 		steward_plaintext_begin(&scope);

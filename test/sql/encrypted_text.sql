@@ -291,6 +291,7 @@ DO $$ BEGIN INSERT INTO person VALUES (501, 'w', 'w@example.org'); EXCEPTION WHE
 RESET ROLE;
 SET ROLE etext_owner;
 REINDEX TABLE person;
+REINDEX INDEX CONCURRENTLY person_mail;
 UPDATE person SET region = 'o' WHERE id = 2;
 UPDATE person SET mail = 'o@example.org' WHERE id = 2;
 ANALYZE person;
@@ -356,6 +357,29 @@ CREATE POLICY q ON person TO etext_writer USING (true);
 GRANT SELECT ON person TO etext_writer;
 SET ROLE etext_writer;
 SELECT id FROM person WHERE mail = '7@example.org';
+SELECT count(*) FROM generate_series(1, 20) AS n, LATERAL (SELECT FROM person WHERE mail = 'nobody' || n) AS s;
+RESET ROLE;
+CREATE TABLE single (c steward.encrypted_text('etext/single'));
+CREATE UNIQUE INDEX ON single (c steward.encrypted_unique_ops);
+INSERT INTO single VALUES ('x');
+GRANT ALL ON single TO etext_writer;
+SET ROLE etext_writer;
+INSERT INTO single VALUES ('y');
+DO $$
+DECLARE
+    denied integer := 0;
+BEGIN
+    -- a search is refused wherever in the order of tags it would fall
+    FOR n IN 1 .. 20 LOOP
+        BEGIN
+            PERFORM FROM single WHERE c = n::text;
+        EXCEPTION WHEN insufficient_privilege THEN
+            denied := denied + 1;
+        END;
+    END LOOP;
+    RAISE NOTICE '% of 20 denied', denied;
+END
+$$;
 RESET ROLE;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
