@@ -115,8 +115,8 @@ equal_and_release(Side *a, Side *b)
 	bool		equal;
 
 	/*
-	 * That two ciphertexts are the same is plain to see. A foreign key compares
-	 * old and new on every UPDATE, whoever runs it.
+	 * That two ciphertexts are the same is plain to see. A foreign key
+	 * compares old and new on every UPDATE, whoever runs it.
 	 */
 	if (same_bytes(a, b))
 		return true;
