@@ -33,7 +33,7 @@ sub report
 	close($counts) or die "cannot write $file: $!\n";
 }
 
-# A script that bails out ends the run: it counts as one failure, and those
+# A script that bails out ends the run, which is a failure of its own; those
 # before it keep their counts.
 sub runtests
 {
