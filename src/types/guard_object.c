@@ -319,7 +319,11 @@ guard_index_column(HeapTuple tuple, AttrNumber column, Node *expression,
 	}
 	if (!steward_guard_type(type))
 		return;
-	/* An expression that mixes keys has no one whose right could be asked for. */
+
+	/*
+	 * An expression that mixes keys has no one whose right could be asked
+	 * for.
+	 */
 	if (!is_unique_class(opclass) || form->indisexclusion ||
 		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
 		key_typmod < 0)
