@@ -17,12 +17,11 @@ SELECT d.classid, d.objid
 
 -- ---------------------------------------------------------------- objects --
 
-SELECT results_eq($$
+SELECT set_eq($$
     SELECT p.oid::regprocedure::text, coalesce(pg_get_function_result(p.oid), ''),
            CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'all' ELSE 'granted' END
       FROM pg_proc AS p
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
-     ORDER BY p.oid::regprocedure::text COLLATE "C"
 $$, $$ VALUES
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
@@ -74,11 +73,10 @@ $$, $$ VALUES
     ('steward.typmod_out(integer)', 'cstring', 'all')
 $$, 'functions, their results, and whether everybody may call them');
 
-SELECT results_eq($$
+SELECT set_eq($$
     SELECT c.oid::regclass::text, c.relkind::text
       FROM pg_class AS c
       JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
-     ORDER BY c.oid::regclass::text COLLATE "C"
 $$, $$ VALUES
     ('steward.audit_context', 'r'),
     ('steward.audit_incarnation', 'r'),
@@ -99,11 +97,10 @@ $$, $$ VALUES
     ('steward.realm', 'r')
 $$, 'tables, views and sequences');
 
-SELECT results_eq($$
+SELECT set_eq($$
     SELECT pg_describe_object(m.classid, m.objid, 0)
       FROM member AS m
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
-     ORDER BY pg_describe_object(m.classid, m.objid, 0) COLLATE "C"
 $$, $$ VALUES
     ('cast from character to steward.encrypted_text'),
     ('cast from character varying to steward.encrypted_text'),
@@ -134,11 +131,10 @@ $$, $$ VALUES
     ('type steward.encrypted_text')
 $$, 'types, casts, operators, operator classes, event triggers');
 
-SELECT results_eq($$
+SELECT set_eq($$
     SELECT c::regclass::text
       FROM pg_extension AS e, unnest(e.extconfig) AS c
      WHERE e.extname = 'pg_steward'
-     ORDER BY c::regclass::text COLLATE "C"
 $$, $$ VALUES
     ('steward.audit_context'),
     ('steward.audit_incarnation'),

@@ -78,6 +78,12 @@ foreach my $page (@pages)
 			is($code, 0, "docs/$name.md:$line works") or diag($stderr);
 		}
 	}
+
+	# Roles belong to the cluster: the next page may use the same names.
+	$node->safe_psql('postgres', "DROP DATABASE $database");
+	my $roles = $node->safe_psql('postgres',
+		"SELECT quote_ident(rolname) FROM pg_roles WHERE oid >= 16384 AND rolname <> current_user");
+	$node->safe_psql('postgres', "DROP ROLE $_") foreach split /\n/, $roles;
 }
 
 $node->stop;

@@ -33,11 +33,14 @@ sub report
 	close($counts) or die "cannot write $file: $!\n";
 }
 
+# A script that bails out ends the run, which is a failure of its own; those
+# before it keep their counts.
 sub runtests
 {
 	my ($self, @tests) = @_;
+
+	$self->callback(after_test => sub { report(count_script($_[1])) });
 	my $aggregate = eval { $self->SUPER::runtests(@tests) };
-	my @total = (0, 0, 0);
 
 	if (!$aggregate)
 	{
@@ -46,12 +49,6 @@ sub runtests
 		report(0, 1, 0);
 		die $error;
 	}
-	for my $parser ($aggregate->parsers)
-	{
-		my @count = count_script($parser);
-		$total[$_] += $count[$_] for 0 .. 2;
-	}
-	report(@total);
 	return $aggregate;
 }
 
