@@ -9,6 +9,7 @@
 #include "base/hooks.h"
 #include "crypto/kdf.h"
 #include "keys/keys.h"
+#include "types/encrypted.h"
 
 STEWARD_MODULE_MAGIC("pg_steward", "1.0");
 
@@ -25,5 +26,6 @@ _PG_init(void)
 	steward_catalog_init();
 	steward_hooks_init();
 	steward_keys_init();
+	steward_types_init();
 	steward_audit_init();
 }

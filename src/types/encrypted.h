@@ -84,7 +84,7 @@ extern void steward_check_load(const StewardTypeInfo *info,
 extern char *steward_text_to_utf8(char *text, size_t *len);
 extern char *steward_utf8_to_text(char *utf8, size_t *len);
 
-/* Sets up what the event trigger needs; called by _PG_init. */
+/* Installs the hook that judges queries; called by _PG_init. */
 extern void steward_types_init(void);
 
 #endif							/* STEWARD_TYPES_ENCRYPTED_H */

@@ -33,6 +33,13 @@ extern StewardFindings steward_guard_expression(const char *node_string);
 extern StewardFindings steward_guard_no_constant(const char *node_string,
 												 const char *what);
 
+/*
+ * Raises when a function in the FROM list of this query, not of those below it,
+ * has a column definition list that names a key.
+ */
+struct Query;
+extern void steward_guard_function_columns(const struct Query *query);
+
 /* Go through everything that belongs to the object; raise what is refused. */
 extern void steward_guard_relation(Oid relid);
 extern void steward_guard_type_object(Oid type);

@@ -136,7 +136,10 @@ walk(Node *node, void *context)
 	if (node == NULL)
 		return false;
 	if (IsA(node, Query))
+	{
+		steward_guard_function_columns((Query *) node);
 		return query_tree_walker((Query *) node, walk, context, 0);
+	}
 	if (IsA(node, Const))
 	{
 		Const	   *constant = (Const *) node;

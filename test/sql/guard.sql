@@ -248,3 +248,24 @@ DROP SCHEMA guard, hostile, hostile_steward CASCADE;
 DROP FOREIGN DATA WRAPPER guard_fdw CASCADE;
 DROP OWNED BY guard_user;
 DROP ROLE guard_user;
+
+-- A column definition list is believed by PostgreSQL, so it may name no key.
+SELECT steward.create_key('guard_list');
+CREATE TABLE guard_source (c steward.encrypted_text('guard_list/a'));
+CREATE TABLE guard_target (c steward.encrypted_text('guard_list/b'));
+INSERT INTO guard_source VALUES ('one');
+CREATE FUNCTION guard_lie(w guard_source) RETURNS record LANGUAGE sql AS 'SELECT row(w.c)';
+INSERT INTO guard_target SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
+SELECT (SELECT count(*) FROM guard_source AS w, ROWS FROM (guard_lie(w) AS (c steward.encrypted_text('guard_list/b'))) AS f);
+WITH x AS (SELECT f.* FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b')[])) SELECT * FROM x;
+CREATE FUNCTION guard_stored() RETURNS bigint LANGUAGE sql
+    BEGIN ATOMIC SELECT count(f.c) FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b')); END;
+PREPARE guard_prepared AS SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
+-- Without a key the target column gives it its own; PostgreSQL's functions make values under the key.
+INSERT INTO guard_target SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text);
+INSERT INTO guard_target SELECT f.c FROM jsonb_to_recordset('[{"c": "two"}]') AS f(c steward.encrypted_text('guard_list/b'));
+SELECT c::text FROM guard_target ORDER BY c;
+SELECT count(DISTINCT substr(steward.encrypted_text_out(c)::text, 1, 16)) AS headers FROM guard_target;
+DROP TABLE guard_target;
+DROP FUNCTION guard_lie(guard_source);
+DROP TABLE guard_source;
