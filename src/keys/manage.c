@@ -69,6 +69,12 @@ ensure_realm(unsigned char realm[STEWARD_REALM_BYTES])
 
 	if (steward_key_table_realm(realm))
 		return;
+	/* A new realm would hide from the keys that there are what is missing. */
+	if (steward_key_table_any())
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("this database has keys but no realm"),
+				 errhint("Restore table \"steward.realm\" together with the key tables.")));
 	steward_random_key(uuid.data, UUID_LEN);
 	(void) run("INSERT INTO steward.realm (realm) VALUES ($1)", 1, types, values,
 			   SPI_OK_INSERT);

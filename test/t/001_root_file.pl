@@ -240,7 +240,7 @@ for my $setting (
 }
 for my $name ('root_key_command', 'root_key_file')
 {
-	my $change = "SET steward.$name = '/tmp/hers'";
+	my $change = "SET steward.$name = '/hers'";
 	my $read = q{SELECT 'x'::steward.encrypted_text IS NOT NULL};
 
 	like(steward_error($node, "SELECT steward.has_key_privilege('mallory', 'pii', 'decrypt'); $change", database => 'mallory_db', user => 'mallory'),

@@ -35,8 +35,6 @@ CREATE TABLE app.person (
     account app.iban,
     aliases steward.encrypted_text('pii/person.alias')[],
     contact app.contact);
--- Statistics of a composite value compare its fields, which needs the keys.
-ALTER TABLE app.person ALTER COLUMN contact SET STATISTICS 0;
 CREATE UNIQUE INDEX person_ssn ON app.person (ssn steward.encrypted_unique_ops);
 CREATE TABLE app.visit (id int PRIMARY KEY, ssn steward.encrypted_text('pii/person.ssn') REFERENCES app.person (ssn));
 ALTER TABLE app.person ADD CONSTRAINT long_enough CHECK (pg_catalog.length(ssn::text) > 3) NOT VALID;
@@ -214,6 +212,12 @@ like(steward_error($node, 'SELECT v::text FROM thief'), qr/^ERROR:  a wrapped ke
 like(steward_error($node, q{INSERT INTO thief VALUES ('new')}), qr/^ERROR:  a wrapped key cannot be opened/, 'nor is anything sealed under it');
 $node->safe_psql('postgres', 'DELETE FROM steward.key_version WHERE version = 2');
 is(steward_error($node, q{DELETE FROM thief; INSERT INTO thief VALUES ('new'); SELECT v::text FROM thief}), '', 'without it all is well');
+
+# A restore that left the realm out: no new one hides that, and the right one heals.
+my $realm = $node->safe_psql('postgres', q{DELETE FROM steward.realm RETURNING realm});
+like(steward_error($node, 'SELECT v::text FROM thief'), qr/^ERROR:  this database has keys but no realm\nHINT: /, 'without its realm nothing opens');
+like(steward_error($node, q{SELECT steward.create_key('other')}), qr/^ERROR:  this database has keys but no realm\nHINT: /, 'nor is a realm made beside keys of another');
+is(steward_error($node, "INSERT INTO steward.realm (realm) VALUES ('$realm'); SELECT v::text FROM thief; SELECT steward.create_key('other')"), '', 'its own heals');
 
 unlike(slurp_file($_->logfile), qr/CANARY-(iban|alias|phone|part)/, $_->name . ': no plaintext in the log') for $target, $keyless;
 $_->stop for $node, $target, $keyless;
