@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 
 from . import BenchError
 
@@ -18,7 +19,7 @@ SERVER_USER = "postgres"
 SOURCES = ("Makefile", "pg_steward.control", "src", "sql")
 SENTINEL = "--bench-done--"
 TIME_LINE = re.compile(r"^Time: ([0-9.]+) ms")
-USAGE_LINE = re.compile(r"^!\s+([0-9.]+) s user, ([0-9.]+) s system, [0-9.]+ s elapsed")
+USAGE_LINE = re.compile(r"^!\s+([0-9.]+) s user, ([0-9.]+) s system, ([0-9.]+) s elapsed")
 
 
 def execute(command, **options):
@@ -181,6 +182,13 @@ class Cluster:
         return float(found.group(1)), int(done.group(1))
 
 
+@dataclass(frozen=True)
+class Usage:
+    """Seconds that a statement took, its commit included."""
+    processor: float
+    elapsed: float
+
+
 class Session:
     """One psql that stays open: the connection is no part of what is timed."""
 
@@ -228,16 +236,17 @@ class Session:
             raise BenchError(f"expected one time for one statement:\n{sql}\n" + "\n".join(lines))
         return times[0] / 1000
 
-    def cpu_seconds(self, sql):
-        """Runs one statement: seconds of processor time of the server process.
+    def usage(self, sql):
+        """Runs one statement in a transaction of its own; what the server says it took.
 
-        For work that waits for nothing. Programs that compete for the processor
-        lengthen the time on the clock, but hardly this one.
+        Programs that compete for the processor lengthen the elapsed time, but
+        hardly the processor time: that one is for work that waits for nothing.
         """
         lines = self.send("SET client_min_messages = log;\nSET log_statement_stats = on;\n"
                           f"{sql.rstrip(';')};\nRESET log_statement_stats;\nRESET client_min_messages;")
         # The second report is that of the RESET.
-        usage = [found for found in map(USAGE_LINE.match, lines) if found]
-        if len(usage) != 2:
+        found = [match.groups() for match in map(USAGE_LINE.match, lines) if match]
+        if len(found) != 2:
             raise BenchError(f"expected the usage of one statement:\n{sql}\n" + "\n".join(lines))
-        return float(usage[0].group(1)) + float(usage[0].group(2))
+        user, system, elapsed = map(float, found[0])
+        return Usage(user + system, elapsed)
