@@ -94,7 +94,8 @@ def run(bench):
         "A change is one row. Ratios are taken round by round; the yardstick is the same work"
         f" with {NONE}. Log bytes are the growth of the log's tables with their indexes, per change."
         " Processor time is that of the session's server process. The PL/pgSQL trigger is SECURITY"
-        " DEFINER with a search path of its own, as a safe one must be. The goals are those of the finished audit trail, with buffered capture.")
+        " DEFINER with a search path of its own, as a safe one must be. The goals are those of the"
+        " finished audit trail, with buffered capture.")
     prepare(bench)
     bulk = bench.interleave("bulk", {
         variant.name: lambda variant=variant: in_copy(bench, variant, run_bulk)
@@ -175,15 +176,17 @@ def report_bulk(bench, bulk):
         times = {name: series[f"{metric}_us"] for name, series in bulk.items()}
         work = {name: series[f"{metric}_processor"] for name, series in bulk.items()}
         sizes = {name: series[f"{metric}_bytes"] for name, series in bulk.items()}
-        ratios = {name: series.over(times[NONE]) for name, series in times.items()}
+        work_ratios = {name: series.over(work[NONE]) for name, series in work.items()}
         bench.report.section(f"One {title} of {bench.rows(FULL_ROWS):,} rows of 10 columns")
         bench.report.table(
             ["variant", "µs a row", "min–max", "× no audit", "× in processor time",
              "log bytes a change"],
-            [[name, number(times[name].median), spread(times[name]), ratio(ratios[name]),
-              ratio(work[name].over(work[NONE])), number(sizes[name].median)] for name in bulk])
+            [[name, number(times[name].median), spread(times[name]),
+              ratio(times[name].over(times[NONE])), ratio(work_ratios[name]),
+              number(sizes[name].median)] for name in bulk])
         limit, size_limit = {"insert": (1.5, 150), "update": (1.4, 90)}[metric]
-        bench.report.goal(f"bulk {title}, × no audit", ratios[OURS].median, limit)
+        bench.report.goal(f"bulk {title}, × no audit in processor time", work_ratios[OURS].median,
+                          limit)
         bench.report.goal(f"bulk {title}, log bytes a change", sizes[OURS].median, size_limit)
 
 
