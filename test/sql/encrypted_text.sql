@@ -115,7 +115,7 @@ INSERT INTO holder (how, c) SELECT 'function', returns_one('v');
 INSERT INTO holder (how, k) SELECT 'function', returns_row();
 INSERT INTO holder (how, k) SELECT 'function', returns_sql_row();
 INSERT INTO holder (how, c) SELECT 'function', x FROM returns_table();
-INSERT INTO holder (how, c) SELECT 'record function', x FROM returns_record() AS f (x steward.encrypted_text('etext/h.c'));
+INSERT INTO holder (how, c) SELECT 'record function', x FROM returns_record() AS f (x steward.encrypted_text);
 CREATE FUNCTION set_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.c := 'v'::steward.encrypted_text; NEW.k := ROW('v'::steward.encrypted_text, 1)::comp; RETURN NEW; END $$;
 CREATE TRIGGER set_it BEFORE INSERT ON holder FOR EACH ROW EXECUTE FUNCTION set_it();
 INSERT INTO holder (how) VALUES ('trigger');
