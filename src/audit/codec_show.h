@@ -12,8 +12,10 @@
 
 #include "utils/jsonb.h"
 
+/* A jsonb string of this text, which is the result's from then on. */
 extern void steward_show_cstring(JsonbValue *out, char *string);
 
+/* The jsonb form of a value of each codec; it may point into the value. */
 extern void steward_show_bool(JsonbValue *out, Datum value);
 extern void steward_show_bytea(JsonbValue *out, Datum value);
 extern void steward_show_char(JsonbValue *out, Datum value);

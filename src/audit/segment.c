@@ -86,7 +86,7 @@ steward_segment_current(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the audit log has no segment to write to"),
-				 errhint("Call steward.enable_audit() for the table again.")));
+				 errhint("In a restore, restore the tables of schema \"steward\" first; otherwise call steward.enable_audit() for the table again.")));
 	current_home = home;
 	current = found;
 	return found;

@@ -41,9 +41,11 @@ extern int	steward_crypto_init(void);
 /* Id of a key path: 1 … 2^31-1, never 0 (0 means transient). */
 extern uint32_t steward_kdf_key_id(const char *path, size_t path_len);
 
+/* What names a root key without telling it; stands beside every wrap. */
 extern void steward_kdf_root_id(unsigned char id[STEWARD_ROOT_ID_BYTES],
 								const unsigned char root[STEWARD_KEY_BYTES]);
 
+/* What tells the versions of a key apart; stands in every value. */
 extern uint32_t steward_kdf_key_tag(const unsigned char key[STEWARD_KEY_BYTES]);
 
 /* The key of values that never rest on disk, one per root. */
@@ -55,9 +57,11 @@ extern void steward_kdf_subject(unsigned char key[STEWARD_KEY_BYTES],
 								const unsigned char version[STEWARD_KEY_BYTES],
 								const unsigned char secret[STEWARD_KEY_BYTES]);
 
+/* The key of the salt's hash of the plaintext, from a value's encryption key. */
 extern void steward_kdf_hedge(unsigned char hedge[STEWARD_HEDGE_BYTES],
 							  const unsigned char key[STEWARD_KEY_BYTES]);
 
+/* Both tag keys, from the hash secret of the database. */
 extern void steward_kdf_tag_keys(StewardTagKeys *keys,
 								 const unsigned char secret[STEWARD_KEY_BYTES]);
 

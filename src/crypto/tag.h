@@ -12,9 +12,11 @@
 
 #define STEWARD_TAG128_BYTES 16
 
+/* The hash tag of canonical bytes: for hashing, in memory only. */
 extern uint64_t steward_tag_64(const unsigned char key[STEWARD_TAG_KEY_BYTES],
 							   const unsigned char *canonical, size_t len);
 
+/* The unique tag of canonical bytes: the order of unique indexes. */
 extern void steward_tag_128(unsigned char tag[STEWARD_TAG128_BYTES],
 							const unsigned char key[STEWARD_TAG_KEY_BYTES],
 							const unsigned char *canonical, size_t len);

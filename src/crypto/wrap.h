@@ -62,6 +62,7 @@ extern void steward_wrap_seal_salted(unsigned char out[STEWARD_WRAP_BYTES],
 									 const unsigned char secret[STEWARD_KEY_BYTES],
 									 const unsigned char salt[24]);
 
+/* Wraps a secret under a root, bound to its context, with a fresh salt. */
 extern void steward_wrap_seal(unsigned char out[STEWARD_WRAP_BYTES],
 							  const unsigned char root[STEWARD_KEY_BYTES],
 							  const StewardWrapContext *context,

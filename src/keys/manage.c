@@ -268,7 +268,9 @@ find_holder(const char *path)
 	if (!steward_key_table_find(key_id, &row) || strcmp(row.path, path) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key \"%s\" does not exist", path)));
+				 errmsg("key \"%s\" does not exist", path),
+				 errhint("Create it with steward.create_key('%.*s').",
+						 (int) holder_length, path)));
 	if (path[holder_length] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -306,21 +308,30 @@ delete_void_grants(Oid role)
 				   1, types, values, SPI_OK_DELETE);
 }
 
-STEWARD_FUNCTION(steward_grant_key)
+/*
+ * Checks the arguments of grant_key and revoke_key; fills in what a row of
+ * steward.key_grant holds and returns the role.
+ */
+static Oid
+read_grant(FunctionCallInfo fcinfo, Datum values[3])
 {
 	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Oid			role = check_grantee(PG_GETARG_OID(1));
 	char	   *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	uint32		key_id;
+
+	(void) parse_privilege(privilege);
+	values[0] = Int32GetDatum((int32) find_holder(path));
+	values[1] = ObjectIdGetDatum(role);
+	values[2] = CStringGetTextDatum(privilege);
+	return role;
+}
+
+STEWARD_FUNCTION(steward_grant_key)
+{
 	StewardIdentity caller;
 	Oid			types[3] = {INT4OID, REGROLEOID, TEXTOID};
 	Datum		values[3];
-
-	(void) parse_privilege(privilege);
-	key_id = find_holder(path);
-	values[0] = Int32GetDatum((int32) key_id);
-	values[1] = ObjectIdGetDatum(role);
-	values[2] = CStringGetTextDatum(privilege);
+	Oid			role = read_grant(fcinfo, values);
 
 	SPI_connect();
 	steward_become_owner(&caller);
@@ -336,19 +347,10 @@ STEWARD_FUNCTION(steward_grant_key)
 
 STEWARD_FUNCTION(steward_revoke_key)
 {
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Oid			role = check_grantee(PG_GETARG_OID(1));
-	char	   *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	uint32		key_id;
 	StewardIdentity caller;
 	Oid			types[3] = {INT4OID, OIDOID, TEXTOID};
 	Datum		values[3];
-
-	(void) parse_privilege(privilege);
-	key_id = find_holder(path);
-	values[0] = Int32GetDatum((int32) key_id);
-	values[1] = ObjectIdGetDatum(role);
-	values[2] = CStringGetTextDatum(privilege);
+	Oid			role = read_grant(fcinfo, values);
 
 	SPI_connect();
 	steward_become_owner(&caller);

@@ -25,6 +25,7 @@ typedef struct StewardTypeInfo
 	const char *encrypt_function;	/* for HINTs */
 } StewardTypeInfo;
 
+/* encrypted_text, the one encrypted type of this version. */
 extern const StewardTypeInfo steward_text_info;
 
 /* Opened plaintext; bytes lie in palloc'd memory, zeroed by free. */

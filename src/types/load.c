@@ -45,5 +45,6 @@ steward_check_load(const StewardTypeInfo *info, struct varlena *value,
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("ciphertext is under a version that its key does not have"),
-				 errdetail("It comes from another database, or the version was destroyed.")));
+				 errdetail("It comes from another database, or the version was destroyed."),
+				 errhint("Restore a whole dump, with the tables of schema \"steward\", into a database that has no keys yet.")));
 }

@@ -64,6 +64,12 @@ DROP TRIGGER "00_steward_audit_truncate" ON plain;
 SELECT steward.enable_audit('plain');
 SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'plain'::regclass ORDER BY tgname;
 
+-- ENABLE TRIGGER ALL, as pg_restore --disable-triggers ends, leaves them weaker.
+ALTER TABLE plain DISABLE TRIGGER ALL;
+ALTER TABLE plain ENABLE TRIGGER ALL;
+SELECT steward.enable_audit('plain');
+SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'plain'::regclass ORDER BY tgname;
+
 -- A trigger that records only some changes is replaced.
 DROP TRIGGER "00_steward_audit_row" ON plain;
 CREATE TRIGGER "00_steward_audit_row" AFTER INSERT OR UPDATE OF name ON plain FOR EACH ROW WHEN (NEW.id > 100) EXECUTE FUNCTION steward.audit_row();
