@@ -12,5 +12,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON SCHEMA steward IS 'pg_steward: encryption, audit, erasure and retention for personal data';
+COMMENT ON SCHEMA steward IS 'pg_steward: encryption, audit and retention for personal data';
 GRANT USAGE ON SCHEMA steward TO PUBLIC;

@@ -30,8 +30,10 @@ command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$demo/shop.sql" ], '
 is($node->safe_psql('shop', 'SELECT (SELECT count(*) FROM customer) + (SELECT count(*) FROM orders) + (SELECT count(*) FROM session)'),
 	'10000', 'it has 10,000 rows');
 my ($stdout, $stderr);
+my $since = time;
 my $status = IPC::Run::run([ 'bash', "$demo/quickstart", '--tour', "$work" ], '>', \$stdout, '2>', \$stderr);
 ok($status, 'the tour comes to its end') or diag($stdout, $stderr);
+cmp_ok(time - $since, '<', 60, 'in a minute at the most');
 my $claims = () = $stdout =~ /^   ok: /mg;
 cmp_ok($claims, '>=', 20, 'and checks what it shows');
 
