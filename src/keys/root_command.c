@@ -5,9 +5,10 @@
  * backend: a key service is asked a handful of times, and a command's failure
  * is in the log once. What it printed is kept in a shared memory object without
  * a name and without a mode: only processes that inherited its descriptor from
- * the postmaster reach it, and a superuser cannot open it again through
- * /proc/self/fd, as no bit of its mode allows that. It is mapped only while it
- * is copied, and only by a process that has already hidden itself.
+ * the postmaster reach it, and a superuser cannot open it again by SQL through
+ * /proc/self/fd, as no bit of its mode allows that. (Whoever runs programs as
+ * the server's user can; to them the command itself is open.) It is mapped only
+ * while it is copied, and only by a process that has already hidden itself.
  *
  * A run that fails at start leaves no keys; one that fails at a reload leaves
  * those of the last run in force, and says so in the log: a reload for another
@@ -159,7 +160,11 @@ steward_root_command_generation(void)
 	return shared == NULL ? 0 : pg_atomic_read_u64(&shared->generation);
 }
 
-/* Waits while the first run is under way. */
+/*
+ * Waits while the first run is under way; not while a lightweight lock is held,
+ * as in a comparison of an index scan: nobody could then cancel the wait, and
+ * others would wait for the lock.
+ */
 static RunState
 wait_for_first_run(char *reason, size_t reason_size)
 {
@@ -176,7 +181,7 @@ wait_for_first_run(char *reason, size_t reason_size)
 		LWLockRelease(shared->lock);
 		/* UNSET: this process saw the new configuration before the worker. */
 		if ((state != RUN_PENDING && state != RUN_UNSET) ||
-			GetCurrentTimestamp() >= give_up)
+			InterruptHoldoffCount > 0 || GetCurrentTimestamp() >= give_up)
 			break;
 		(void) ConditionVariableTimedSleep(&shared->changed, 200,
 										   PG_WAIT_EXTENSION);
@@ -273,8 +278,9 @@ become_command(const char *command, int output)
 	(void) dup2(output, STDOUT_FILENO);
 	for (int fd = 3; fd < 1024; fd++)
 		(void) close(fd);
+	/* Not pqsignal(), which aborts where a signal cannot be changed. */
 	for (int signo = 1; signo < NSIG; signo++)
-		(void) pqsignal(signo, SIG_DFL);
+		(void) signal(signo, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &UnBlockSig, NULL);
 	(void) execl("/bin/sh", "sh", "-c", command, (char *) NULL);
 	_exit(127);

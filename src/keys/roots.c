@@ -110,7 +110,11 @@ load(void)
 	}
 	PG_CATCH();
 	{
+		StewardSecrets *secrets = steward_secrets();
+
 		forget();
+		sodium_memzero(&secrets->incoming, sizeof secrets->incoming);
+		sodium_memzero(secrets->keyring_text, sizeof secrets->keyring_text);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
