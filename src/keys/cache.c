@@ -74,6 +74,7 @@ make_table(const char *name, Size entry_size)
 static void
 throw_away(void)
 {
+	stale = true;				/* until all of it is done */
 	steward_secrets_flush();
 	steward_rights_flush();
 	last_name = NULL;
@@ -108,18 +109,19 @@ refresh(void)
 static CachedHolder *
 load_holder(uint32 holder_id)
 {
-	CachedHolder *holder;
+	CachedHolder *holder = hash_search(holders, &holder_id, HASH_FIND, NULL);
+	CachedVersion *versions;
 	StewardWrappedRow *rows;
-	bool		found;
-	int			count = steward_key_table_versions(holder_id, &rows);
+	int			count;
 
-	holder = hash_search(holders, &holder_id, HASH_ENTER, &found);
-	if (found)
+	if (holder != NULL)
 		return holder;
-	holder->version_count = 0;
+	count = steward_key_table_versions(holder_id, &rows);
+	versions = MemoryContextAllocZero(cache_context,
+									  Max(count, 1) * sizeof(CachedVersion));
+	holder = hash_search(holders, &holder_id, HASH_ENTER, NULL);
 	holder->current = -1;
-	holder->versions = MemoryContextAllocZero(cache_context,
-											  Max(count, 1) * sizeof(CachedVersion));
+	holder->versions = versions;
 	for (int i = 0; i < count; i++)
 	{
 		holder->versions[i].row = rows[i];

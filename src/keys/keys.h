@@ -72,12 +72,6 @@ extern bool steward_key_allowed(uint32 key_id, Oid role, int rights);
 /* Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless the current user may. */
 extern void steward_key_require(uint32 key_id, int rights);
 
-/*
- * For the rights cache: reads the rights of a role on a holder from the
- * tables. Registers nothing.
- */
-extern int	steward_rights_read(uint32 holder_id, Oid role);
-
 /* Does the role itself hold REFERENCES on the marker of grantees? */
 extern bool steward_grantee_is_marked(Oid marker, Oid role);
 

@@ -116,8 +116,8 @@ add_grant(Oid grantee, int right, void *arg)
 		sum->rights |= right;
 }
 
-int
-steward_rights_read(uint32 holder_id, Oid role)
+static int
+read_rights(uint32 holder_id, Oid role)
 {
 	GrantSum	sum = {0};
 
@@ -137,6 +137,7 @@ make_cache(void)
 
 	if (cached != NULL)
 		hash_destroy(cached);
+	cached = NULL;				/* making it anew may fail */
 	control.keysize = sizeof(RightsKey);
 	control.entrysize = sizeof(CachedRights);
 	control.hcxt = TopMemoryContext;
@@ -160,7 +161,7 @@ find_rights(uint32 holder_id, Oid role)
 		return entry->rights;
 
 	before = changes;
-	rights = steward_rights_read(holder_id, role);
+	rights = read_rights(holder_id, role);
 	if (before == changes)
 	{
 		entry = hash_search(cached, &key, HASH_ENTER, NULL);
