@@ -83,5 +83,6 @@ STEWARD_FUNCTION(steward_typmod_out)
 	path = steward_key_path((uint32) typmod);
 	if (path == NULL)
 		PG_RETURN_CSTRING(psprintf("(%d)", typmod));
-	PG_RETURN_CSTRING(psprintf("('%s')", path));
+	/* What checks the path is create_key, not the table: quote it. */
+	PG_RETURN_CSTRING(psprintf("(%s)", quote_literal_cstr(path)));
 }

@@ -297,3 +297,11 @@ DROP SCHEMA keys_test CASCADE;
 DROP OWNED BY keys_alice, keys_bob, keys_team, keys_noinherit, keys_definer;
 DROP ROLE keys_alice, keys_bob, keys_team, keys_noinherit, keys_super, keys_definer;
 DELETE FROM steward.key_grant WHERE key_id IN (SELECT key_id FROM steward.key WHERE path = 'keys');
+
+-- A path is quoted when a type is shown, whatever the table was made to hold.
+BEGIN;
+SELECT steward.create_key('keys_quote');
+SELECT key_id AS quoted FROM steward.key WHERE path = 'keys_quote' \gset
+UPDATE steward.key SET path = $$x'); DROP$$ WHERE key_id = :quoted;
+SELECT steward.typmod_out(:quoted);
+ROLLBACK;
