@@ -25,11 +25,11 @@ typedef struct StewardFindings
 	bool		decrypts;		/* a call that opens encrypted values */
 } StewardFindings;
 
-/* Judges a stored expression (text form); NULL text finds nothing. */
-extern StewardFindings steward_guard_expression(const char *node_string);
-
-/* Raises when the expression holds an encrypted constant; what names the
- * place, as in "a default". Returns what it found besides. */
+/*
+ * Judges a stored expression (text form); NULL text finds nothing. Raises
+ * ERRCODE_FEATURE_NOT_SUPPORTED when it holds an encrypted constant; what names
+ * the place, as in "a default". Returns what it found.
+ */
 extern StewardFindings steward_guard_no_constant(const char *node_string,
 												 const char *what);
 

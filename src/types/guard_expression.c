@@ -152,8 +152,8 @@ walk(Node *node, void *context)
 	return expression_tree_walker(node, walk, context);
 }
 
-StewardFindings
-steward_guard_expression(const char *node_string)
+static StewardFindings
+judge_expression(const char *node_string)
 {
 	StewardFindings findings = {false, false};
 
@@ -165,7 +165,7 @@ steward_guard_expression(const char *node_string)
 StewardFindings
 steward_guard_no_constant(const char *node_string, const char *what)
 {
-	StewardFindings findings = steward_guard_expression(node_string);
+	StewardFindings findings = judge_expression(node_string);
 
 	if (findings.constant)
 		ereport(ERROR,
