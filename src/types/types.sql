@@ -63,20 +63,22 @@ CREATE FUNCTION steward.decrypt(value steward.encrypted_text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_decrypt_text';
 COMMENT ON FUNCTION steward.decrypt(steward.encrypted_text) IS 'the plaintext, for roles with the right to decrypt';
 
+-- RESTRICTED: what path a type modifier stands for may be known to the leader
+-- alone, until the DDL guard registers it.
 CREATE FUNCTION steward.encrypted_text(plaintext text, typmod integer, explicit boolean) RETURNS steward.encrypted_text
-    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 40 AS 'MODULE_PATHNAME', 'steward_text_from_text';
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 40 AS 'MODULE_PATHNAME', 'steward_text_from_text';
 COMMENT ON FUNCTION steward.encrypted_text(text, integer, boolean) IS 'cast from text';
 
 CREATE FUNCTION steward.encrypted_text(plaintext character, typmod integer, explicit boolean) RETURNS steward.encrypted_text
-    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 40 AS 'MODULE_PATHNAME', 'steward_text_from_bpchar';
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 40 AS 'MODULE_PATHNAME', 'steward_text_from_bpchar';
 COMMENT ON FUNCTION steward.encrypted_text(character, integer, boolean) IS 'cast from character(n), without its padding';
 
 CREATE FUNCTION steward.encrypted_text(plaintext name, typmod integer, explicit boolean) RETURNS steward.encrypted_text
-    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 40 AS 'MODULE_PATHNAME', 'steward_text_from_name';
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 40 AS 'MODULE_PATHNAME', 'steward_text_from_name';
 COMMENT ON FUNCTION steward.encrypted_text(name, integer, boolean) IS 'cast from name';
 
 CREATE FUNCTION steward.encrypted_text(value steward.encrypted_text, typmod integer, explicit boolean) RETURNS steward.encrypted_text
-    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'steward_text_recode';
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'steward_text_recode';
 COMMENT ON FUNCTION steward.encrypted_text(steward.encrypted_text, integer, boolean) IS 'gives a value the key of its column';
 
 CREATE CAST (text AS steward.encrypted_text) WITH FUNCTION steward.encrypted_text(text, integer, boolean) AS ASSIGNMENT;
@@ -182,23 +184,24 @@ COMMENT ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text)
 REVOKE ALL ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) FROM PUBLIC;
 
 -- It checks rights itself. The executor asks whether its user may call it when
--- a long IN list is hashed.
+-- a long IN list is hashed. STABLE, though the hash secret does not change: no
+-- generated column and no plan may keep a hash.
 CREATE FUNCTION steward.encrypted_text_hash(steward.encrypted_text) RETURNS integer
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash';
 COMMENT ON FUNCTION steward.encrypted_text_hash(steward.encrypted_text) IS 'hash support: keyed hash of the plaintext; needs the right to search or decrypt';
 
 CREATE FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) RETURNS bigint
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash_extended';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_text_hash_extended';
 COMMENT ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) IS 'hash support: keyed hash of the plaintext; needs the right to search or decrypt';
 REVOKE ALL ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_text_hash(text) RETURNS integer
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_plain_hash';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_plain_hash';
 COMMENT ON FUNCTION steward.plain_text_hash(text) IS 'hash support: keyed hash of a text, as that of an encrypted one';
 REVOKE ALL ON FUNCTION steward.plain_text_hash(text) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_text_hash_extended(text, bigint) RETURNS bigint
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_plain_hash_extended';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_plain_hash_extended';
 COMMENT ON FUNCTION steward.plain_text_hash_extended(text, bigint) IS 'hash support: keyed hash of a text, as that of an encrypted one';
 REVOKE ALL ON FUNCTION steward.plain_text_hash_extended(text, bigint) FROM PUBLIC;
 

@@ -269,3 +269,19 @@ SELECT count(DISTINCT substr(steward.encrypted_text_out(c)::text, 1, 16)) AS hea
 DROP TABLE guard_target;
 DROP FUNCTION guard_lie(guard_source);
 DROP TABLE guard_source;
+
+-- Nor can a generated column keep the keyed hash of a plaintext.
+CREATE TABLE guard_hash (c steward.encrypted_text('guard_list/h'), h integer GENERATED ALWAYS AS (steward.encrypted_text_hash(c)) STORED);
+-- A path that nobody has registered yet is known to the leader alone: workers do not encrypt.
+CREATE TABLE guard_many AS SELECT g::text AS plain FROM generate_series(1, 5000) AS g;
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL parallel_leader_participation = off;
+SELECT count(*) FROM (SELECT plain::steward.encrypted_text('guard_list/nobody') AS c FROM guard_many WHERE plain <> '1' OFFSET 0) AS s WHERE c IS NOT NULL;
+CREATE TABLE guard_copied AS SELECT plain::steward.encrypted_text('guard_list/fresh') AS c FROM guard_many;
+COMMIT;
+SELECT count(*) FROM guard_copied WHERE c = '7'::text;
+DROP TABLE guard_copied;
+DROP TABLE guard_many;
