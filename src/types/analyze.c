@@ -125,6 +125,7 @@ hash_sample(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
 			PG_RE_THROW();
 		FlushErrorState();
 		FreeErrorData(error);
+		steward_plain_wipe_all();
 		count = 0;
 	}
 	PG_END_TRY();

@@ -13,9 +13,6 @@
  */
 #include "types/encrypted.h"
 
-#include <sodium.h>
-
-#include "access/htup_details.h"
 #include "catalog/pg_collation_d.h"
 #include "base/errors.h"
 #include "common/hashfn.h"
@@ -28,51 +25,51 @@
 typedef struct Side
 {
 	bool		encrypted;
-	bool		owned;			/* plain was made here */
+	bool		copied;			/* value was detoasted, and is freed */
 	StewardDatum datum;
 	struct varlena *value;
 	StewardPlain plain;			/* UTF-8; bytes NULL until it is needed */
 } Side;
 
 static void
-take_encrypted(Side *side, struct varlena *value)
+take_value(Side *side, Datum value)
 {
-	side->encrypted = true;
-	side->owned = false;
-	side->value = value;
-	side->plain.bytes = NULL;
-	steward_parse(&steward_text_info, &side->datum, value);
-	side->plain.len = side->datum.plain_len;
+	side->value = PG_DETOAST_DATUM_PACKED(value);
+	side->copied = (Pointer) side->value != DatumGetPointer(value);
 }
 
 static void
-take_text(Side *side, text *value)
+take_encrypted(Side *side, Datum value)
 {
-	char	   *bytes = VARDATA_ANY(value);
-	size_t		len = VARSIZE_ANY_EXHDR(value);
+	take_value(side, value);
+	side->encrypted = true;
+	steward_parse(&steward_text_info, &side->datum, side->value);
+	side->plain = steward_plain_borrow(NULL, side->datum.plain_len);
+}
 
+static void
+take_text(Side *side, Datum value)
+{
+	take_value(side, value);
 	side->encrypted = false;
-	side->value = value;
-	side->plain.bytes = (unsigned char *) steward_text_to_utf8(bytes, &len);
-	side->plain.len = len;
-	side->owned = (char *) side->plain.bytes != bytes;
+	side->plain = steward_text_to_utf8(VARDATA_ANY(side->value),
+									   VARSIZE_ANY_EXHDR(side->value));
 }
 
 static void
 open_side(Side *side)
 {
 	if (side->plain.bytes == NULL)
-	{
 		side->plain = steward_open(&side->datum);
-		side->owned = true;
-	}
 }
 
+/* A sort compares many times before its memory goes: nothing may be left. */
 static void
 release_side(Side *side)
 {
-	if (side->owned)
-		steward_plain_free(&side->plain);
+	steward_plain_free(&side->plain);
+	if (side->copied)
+		pfree(side->value);
 }
 
 static void
@@ -112,17 +109,18 @@ equal_sides(Side *a, Side *b)
 static bool
 equal_and_release(Side *a, Side *b)
 {
-	bool		equal;
+	bool		equal = same_bytes(a, b);
 
 	/*
 	 * That two ciphertexts are the same is plain to see. A foreign key
 	 * compares old and new on every UPDATE, whoever runs it.
 	 */
-	if (same_bytes(a, b))
-		return true;
-	require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-	require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-	equal = equal_sides(a, b);
+	if (!equal)
+	{
+		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		equal = equal_sides(a, b);
+	}
 	release_side(a);
 	release_side(b);
 	return equal;
@@ -134,8 +132,8 @@ equal_encrypted(FunctionCallInfo fcinfo)
 	Side		a;
 	Side		b;
 
-	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
-	take_encrypted(&b, PG_GETARG_VARLENA_PP(1));
+	take_encrypted(&a, PG_GETARG_DATUM(0));
+	take_encrypted(&b, PG_GETARG_DATUM(1));
 	return equal_and_release(&a, &b);
 }
 
@@ -148,8 +146,8 @@ equal_mixed(FunctionCallInfo fcinfo, int encrypted_argument)
 	bool		equal;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&a, PG_GETARG_VARLENA_PP(encrypted_argument));
-	take_text(&b, PG_GETARG_TEXT_PP(1 - encrypted_argument));
+	take_encrypted(&a, PG_GETARG_DATUM(encrypted_argument));
+	take_text(&b, PG_GETARG_DATUM(1 - encrypted_argument));
 	equal = equal_and_release(&a, &b);
 	steward_plaintext_end(&scope);
 	return equal;
@@ -188,46 +186,38 @@ STEWARD_FUNCTION(steward_plain_ne_text)
 /* ---- order of plaintext ---- */
 
 /* The collation works on the server's encoding. */
-static void
-to_server_encoding(Side *side)
+static int
+compare_plain(Side *a, Side *b)
 {
-	size_t		len = side->plain.len;
-	char	   *converted = steward_utf8_to_text((char *) side->plain.bytes, &len);
+	StewardPlaintextScope scope;
+	int			result;
 
-	if (converted == (char *) side->plain.bytes)
-		return;
-	release_side(side);
-	side->plain.bytes = (unsigned char *) converted;
-	side->plain.len = len;
-	side->owned = true;
+	steward_plaintext_begin(&scope);
+	open_side(a);
+	open_side(b);
+	steward_plain_to_server(&a->plain);
+	steward_plain_to_server(&b->plain);
+	result = varstr_cmp((char *) a->plain.bytes, (int) a->plain.len,
+						(char *) b->plain.bytes, (int) b->plain.len,
+						DEFAULT_COLLATION_OID);
+	steward_plaintext_end(&scope);
+	return result;
 }
 
 static int
 compare_order(FunctionCallInfo fcinfo)
 {
-	StewardPlaintextScope scope;
 	Side		a;
 	Side		b;
 	int			result;
 
-	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
-	take_encrypted(&b, PG_GETARG_VARLENA_PP(1));
+	take_encrypted(&a, PG_GETARG_DATUM(0));
+	take_encrypted(&b, PG_GETARG_DATUM(1));
 	require(&a, STEWARD_RIGHT_DECRYPT);
 	require(&b, STEWARD_RIGHT_DECRYPT);
-	if (same_bytes(&a, &b))
-		return 0;
-
-	steward_plaintext_begin(&scope);
-	open_side(&a);
-	open_side(&b);
-	to_server_encoding(&a);
-	to_server_encoding(&b);
-	result = varstr_cmp((char *) a.plain.bytes, (int) a.plain.len,
-						(char *) b.plain.bytes, (int) b.plain.len,
-						DEFAULT_COLLATION_OID);
+	result = same_bytes(&a, &b) ? 0 : compare_plain(&a, &b);
 	release_side(&a);
 	release_side(&b);
-	steward_plaintext_end(&scope);
 	return result;
 }
 
@@ -311,8 +301,8 @@ compare_tags_encrypted(FunctionCallInfo fcinfo)
 	Side		a;
 	Side		b;
 
-	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
-	take_encrypted(&b, PG_GETARG_VARLENA_PP(1));
+	take_encrypted(&a, PG_GETARG_DATUM(0));
+	take_encrypted(&b, PG_GETARG_DATUM(1));
 	return compare_tags(&a, &b);
 }
 
@@ -325,8 +315,8 @@ compare_tags_mixed(FunctionCallInfo fcinfo)
 	int			result;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&a, PG_GETARG_VARLENA_PP(0));
-	take_text(&b, PG_GETARG_TEXT_PP(1));
+	take_encrypted(&a, PG_GETARG_DATUM(0));
+	take_text(&b, PG_GETARG_DATUM(1));
 	result = compare_tags(&a, &b);
 	steward_plaintext_end(&scope);
 	return result;
@@ -357,9 +347,9 @@ hash_argument(FunctionCallInfo fcinfo, bool encrypted)
 
 	steward_plaintext_begin(&scope);
 	if (encrypted)
-		take_encrypted(&side, PG_GETARG_VARLENA_PP(0));
+		take_encrypted(&side, PG_GETARG_DATUM(0));
 	else
-		take_text(&side, PG_GETARG_TEXT_PP(0));
+		take_text(&side, PG_GETARG_DATUM(0));
 	require(&side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	open_side(&side);
 	keys = steward_tag_keys();

@@ -28,12 +28,38 @@ typedef struct StewardTypeInfo
 /* encrypted_text, the one encrypted type of this version. */
 extern const StewardTypeInfo steward_text_info;
 
-/* Opened plaintext; bytes lie in palloc'd memory, zeroed by free. */
+/*
+ * A plaintext: bytes of plain.c, which are zeroed when they are freed or the
+ * transaction fails, or bytes that the caller owns.
+ */
 typedef struct StewardPlain
 {
 	unsigned char *bytes;
 	size_t		len;
+	bool		owned;			/* bytes are plain.c's */
 } StewardPlain;
+
+/*
+ * Memory for a plaintext of this size, with a NUL after it. Raises
+ * ERRCODE_INVALID_PARAMETER_VALUE beyond MaxAllocSize, as palloc does. It
+ * stays until steward_plain_free or the end of the (sub)transaction.
+ */
+extern StewardPlain steward_plain_make(size_t size);
+
+/* A plaintext in somebody else's memory, which free leaves alone. */
+extern StewardPlain steward_plain_borrow(const char *text, size_t len);
+
+/* Zeroes and frees what is owned. */
+extern void steward_plain_free(StewardPlain *plain);
+
+/*
+ * Zeroes and frees every plaintext that an error left behind: for those who
+ * catch errors without a subtransaction. None may be in use.
+ */
+extern void steward_plain_wipe_all(void);
+
+/* Registers the callbacks that do so; called by steward_types_init. */
+extern void steward_plain_init(void);
 
 /* Largest plaintext whose armour is still a value that can be dumped. */
 #define STEWARD_PLAIN_MAX ((size_t) (MaxAllocSize / 4 * 3 - 1024))
@@ -59,9 +85,8 @@ extern void steward_parse(const StewardTypeInfo *info, StewardDatum *datum,
  */
 extern void steward_open_into(const StewardDatum *datum, unsigned char *out);
 
-/* The same into fresh memory; steward_plain_free zeroes and frees it. */
+/* The same into fresh memory, to be given to steward_plain_free. */
 extern StewardPlain steward_open(const StewardDatum *datum);
-extern void steward_plain_free(StewardPlain *plain);
 
 /*
  * Gives a value the key of a type modifier: returns it as it is when it has
@@ -81,11 +106,17 @@ extern uint32 steward_typmod_key(int32 typmod);
 extern void steward_check_load(const StewardTypeInfo *info,
 							   struct varlena *value, int32 typmod);
 
-/* Text in the server's encoding to UTF-8 and back; may return its argument. */
-extern char *steward_text_to_utf8(char *text, size_t *len);
-extern char *steward_utf8_to_text(char *utf8, size_t *len);
+/*
+ * Text of the server's encoding as UTF-8: converted, or borrowed where nothing
+ * is to be done. The caller frees it. Raises ERRCODE_UNTRANSLATABLE_CHARACTER
+ * and, without a conversion, ERRCODE_FEATURE_NOT_SUPPORTED.
+ */
+extern StewardPlain steward_text_to_utf8(const char *text, size_t len);
 
-/* Installs the hook that judges queries; called by _PG_init. */
+/* Replaces UTF-8 by text of the server's encoding. Raises the same. */
+extern void steward_plain_to_server(StewardPlain *plain);
+
+/* Installs the hook that judges queries and plain.c; called by _PG_init. */
 extern void steward_types_init(void);
 
 #endif							/* STEWARD_TYPES_ENCRYPTED_H */

@@ -118,4 +118,5 @@ steward_types_init(void)
 {
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = judge_query;
+	steward_plain_init();
 }

@@ -3,8 +3,6 @@
  */
 #include "types/encrypted.h"
 
-#include <sodium.h>
-
 #include "base/errors.h"
 #include "crypto/value.h"
 #include "keys/keys.h"
@@ -84,21 +82,10 @@ steward_open_into(const StewardDatum *datum, unsigned char *out)
 StewardPlain
 steward_open(const StewardDatum *datum)
 {
-	StewardPlain plain;
+	StewardPlain plain = steward_plain_make(datum->plain_len);
 
-	plain.len = datum->plain_len;
-	plain.bytes = palloc(plain.len + 1);
-	plain.bytes[plain.len] = '\0';
 	steward_open_into(datum, plain.bytes);
 	return plain;
-}
-
-void
-steward_plain_free(StewardPlain *plain)
-{
-	sodium_memzero(plain->bytes, plain->len);
-	pfree(plain->bytes);
-	plain->bytes = NULL;
 }
 
 struct varlena *

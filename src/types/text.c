@@ -28,76 +28,84 @@ const StewardTypeInfo steward_text_info = {
 
 /* ---- encodings ---- */
 
+static pg_attribute_noreturn() void
+raise_untranslatable(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+			 errmsg("value has a character that the encoding of the database does not have")));
+}
+
 /*
  * Converts without quoting a character in an error: with noError the converted
  * length tells whether all of the source was used.
  */
-static char *
-convert(char *source, size_t *len, int from, int to)
+static StewardPlain
+convert(const unsigned char *source, size_t len, int from, int to)
 {
 	Oid			procedure = FindDefaultConversionProc(from, to);
-	char	   *result;
-	size_t		size = *len * MAX_CONVERSION_GROWTH + 1;
+	StewardPlain result;
 	int			used;
 
-	if (!OidIsValid(procedure) || size >= MaxAllocSize)
+	if (!OidIsValid(procedure) ||
+		len >= (MaxAllocSize - 1024) / MAX_CONVERSION_GROWTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("value cannot be converted between UTF8 and the encoding of the database")));
-	result = palloc(size);
+	result = steward_plain_make(len * MAX_CONVERSION_GROWTH);
 	used = pg_do_encoding_conversion_buf(procedure, from, to,
-										 (unsigned char *) source, (int) *len,
-										 (unsigned char *) result, (int) size,
+										 (unsigned char *) source, (int) len,
+										 result.bytes, (int) result.len + 1,
 										 true);
-	if (used != (int) *len)
-	{
-		sodium_memzero(result, size);
-		ereport(ERROR,
-				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-				 errmsg("value has a character that the encoding of the database does not have")));
-	}
-	*len = strlen(result);
+	if (used != (int) len)
+		raise_untranslatable();
+	result.len = strlen((char *) result.bytes);
 	return result;
 }
 
-char *
-steward_text_to_utf8(char *text, size_t *len)
+/* Is UTF-8 as good as the server's own encoding? */
+static bool
+is_utf8_server(void)
 {
 	int			encoding = GetDatabaseEncoding();
 
-	if (likely(encoding == PG_UTF8 || encoding == PG_SQL_ASCII || *len == 0))
-		return text;
-	return convert(text, len, encoding, PG_UTF8);
+	return encoding == PG_UTF8 || encoding == PG_SQL_ASCII;
 }
 
-char *
-steward_utf8_to_text(char *utf8, size_t *len)
+StewardPlain
+steward_text_to_utf8(const char *text, size_t len)
 {
-	int			encoding = GetDatabaseEncoding();
+	if (likely(is_utf8_server() || len == 0))
+		return steward_plain_borrow(text, len);
+	return convert((const unsigned char *) text, len, GetDatabaseEncoding(),
+				   PG_UTF8);
+}
 
-	if (likely(encoding == PG_UTF8 || encoding == PG_SQL_ASCII || *len == 0))
-		return utf8;
-	return convert(utf8, len, PG_UTF8, encoding);
+void
+steward_plain_to_server(StewardPlain *plain)
+{
+	StewardPlain converted;
+
+	if (likely(is_utf8_server() || plain->len == 0))
+		return;
+	converted = convert(plain->bytes, plain->len, PG_UTF8,
+						GetDatabaseEncoding());
+	steward_plain_free(plain);
+	*plain = converted;
 }
 
 /* Seals text of the server's encoding. */
 static struct varlena *
-seal_text(char *text, size_t len, uint32 key_id)
+seal_text(const char *text, size_t len, uint32 key_id)
 {
 	StewardPlaintextScope scope;
 	struct varlena *result;
-	size_t		utf8_len = len;
-	char	   *utf8;
+	StewardPlain utf8;
 
 	steward_plaintext_begin(&scope);
-	utf8 = steward_text_to_utf8(text, &utf8_len);
-	result = steward_seal(&steward_text_info, key_id, (unsigned char *) utf8,
-						  utf8_len);
-	if (utf8 != text)
-	{
-		sodium_memzero(utf8, utf8_len);
-		pfree(utf8);
-	}
+	utf8 = steward_text_to_utf8(text, len);
+	result = steward_seal(&steward_text_info, key_id, utf8.bytes, utf8.len);
+	steward_plain_free(&utf8);
 	steward_plaintext_end(&scope);
 	return result;
 }
@@ -253,10 +261,12 @@ STEWARD_FUNCTION(steward_encrypt_text)
 		uint32		key_id = steward_name_check(path);
 
 		steward_name_remember(key_id, path);
-		last = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof *last);
+		if (last == NULL)
+			last = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof *last);
 		last->key_id = key_id;
 		strlcpy(last->path, path, sizeof last->path);
 		fcinfo->flinfo->fn_extra = last;
+		pfree(path);
 	}
 	PG_RETURN_POINTER(seal_text(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain),
 								last->key_id));
@@ -278,34 +288,47 @@ refuse_maintenance(void)
 				 errdetail("ANALYZE, index builds and REFRESH MATERIALIZED VIEW would store the plaintext.")));
 }
 
+/*
+ * Opens into a text. The bytes of a value that a database of encoding SQL_ASCII
+ * sealed may be no UTF-8 at all; PostgreSQL relies on text being well formed.
+ */
+static text *
+open_text(const StewardDatum *datum)
+{
+	StewardPlain plain;
+	text	   *result;
+
+	if (likely(is_utf8_server()))
+	{
+		result = palloc(VARHDRSZ + datum->plain_len);
+		SET_VARSIZE(result, VARHDRSZ + datum->plain_len);
+		steward_open_into(datum, (unsigned char *) VARDATA(result));
+		if (likely(pg_verify_mbstr(GetDatabaseEncoding(), VARDATA(result),
+								   (int) datum->plain_len, true)))
+			return result;
+		sodium_memzero(VARDATA(result), datum->plain_len);
+		raise_untranslatable();
+	}
+	plain = steward_open(datum);
+	steward_plain_to_server(&plain);
+	result = cstring_to_text_with_len((char *) plain.bytes, (int) plain.len);
+	steward_plain_free(&plain);
+	return result;
+}
+
 STEWARD_FUNCTION(steward_decrypt_text)
 {
 	struct varlena *value = PG_GETARG_VARLENA_PP(0);
 	StewardPlaintextScope scope;
 	StewardDatum datum;
 	text	   *result;
-	char	   *converted;
-	size_t		len;
 
 	steward_parse(&steward_text_info, &datum, value);
 	steward_key_require(datum.key_id, STEWARD_RIGHT_DECRYPT);
 	refuse_maintenance();
 
-	result = palloc(VARHDRSZ + datum.plain_len + 1);
-	SET_VARSIZE(result, VARHDRSZ + datum.plain_len);
 	steward_plaintext_begin(&scope);
-	steward_open_into(&datum, (unsigned char *) VARDATA(result));
-	VARDATA(result)[datum.plain_len] = '\0';
-	len = datum.plain_len;
-	converted = steward_utf8_to_text(VARDATA(result), &len);
-	if (converted != VARDATA(result))
-	{
-		text	   *server_text = cstring_to_text_with_len(converted, len);
-
-		sodium_memzero(VARDATA(result), datum.plain_len);
-		sodium_memzero(converted, len);
-		result = server_text;
-	}
+	result = open_text(&datum);
 	steward_plaintext_end(&scope);
 	PG_RETURN_TEXT_P(result);
 }

@@ -5,6 +5,7 @@
 SET client_min_messages = warning;
 CREATE DATABASE steward_order TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US';
 CREATE DATABASE steward_latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C';
+CREATE DATABASE steward_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C';
 
 \c steward_order
 SET client_encoding = 'UTF8';
@@ -33,7 +34,25 @@ SET enable_seqscan = off;
 SELECT plain FROM w WHERE c = 'Ätna'::text;
 SELECT plain FROM w WHERE c = 'Ätna';
 
+-- A database of encoding SQL_ASCII takes any bytes. Moved with its keys to one of
+-- UTF8, what is no text there does not come out as one.
+\c steward_ascii
+CREATE EXTENSION pg_steward;
+SELECT steward.create_key('bytes');
+SELECT convert_from('\xe4c3', 'SQL_ASCII')::steward.encrypted_text('bytes/c') AS bad, 'ok'::text::steward.encrypted_text('bytes/c') AS good \gset
+SELECT :'bad'::steward.encrypted_text('bytes/c')::text::bytea AS same_bytes;
+SELECT realm FROM steward.realm \gset
+SELECT key_id, version, key_tag, root_id, wrapped FROM steward.key_version \gset
+\c steward_order
+TRUNCATE steward.realm, steward.key, steward.key_version, steward.key_secret;
+INSERT INTO steward.realm VALUES (:'realm');
+INSERT INTO steward.key VALUES (:'key_id', 'bytes', :'key_id');
+INSERT INTO steward.key_version VALUES (:'key_id', :'version', :'key_tag', :'root_id', :'wrapped');
+SELECT :'good'::steward.encrypted_text('bytes/c')::text;
+SELECT :'bad'::steward.encrypted_text('bytes/c')::text;
+
 \c :home
 SET client_min_messages = warning;
 DROP DATABASE steward_order;
+DROP DATABASE steward_ascii;
 DROP DATABASE steward_latin;

@@ -1,0 +1,101 @@
+/*
+ * plain.c: memory for plaintext on its way, zeroed whatever happens.
+ *
+ * What is opened to be compared, hashed or sealed anew lies in a memory context
+ * of its own and is zeroed when it is freed. An error in between (a missing key,
+ * a cancel) leaves it there, out of the reach of the contexts that the abort
+ * throws away; the end of the transaction or subtransaction then zeroes it.
+ */
+#include "types/encrypted.h"
+
+#include <sodium.h>
+
+#include "access/xact.h"
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+/* What stands before the bytes of each plaintext. */
+typedef struct PlainBlock
+{
+	dlist_node	node;			/* in blocks, while it is not freed */
+	size_t		size;			/* of bytes */
+	unsigned char bytes[FLEXIBLE_ARRAY_MEMBER];
+} PlainBlock;
+
+static MemoryContext plain_context = NULL;
+static dlist_head blocks = DLIST_STATIC_INIT(blocks);
+
+StewardPlain
+steward_plain_make(size_t size)
+{
+	PlainBlock *block;
+	StewardPlain plain;
+
+	if (unlikely(plain_context == NULL))
+		plain_context = AllocSetContextCreate(TopMemoryContext,
+											  "pg_steward plaintext",
+											  ALLOCSET_DEFAULT_SIZES);
+	block = MemoryContextAlloc(plain_context,
+							   offsetof(PlainBlock, bytes) + size + 1);
+	block->size = size + 1;
+	dlist_push_head(&blocks, &block->node);
+	block->bytes[size] = '\0';
+	plain.bytes = block->bytes;
+	plain.len = size;
+	plain.owned = true;
+	return plain;
+}
+
+StewardPlain
+steward_plain_borrow(const char *text, size_t len)
+{
+	StewardPlain plain = {(unsigned char *) text, len, false};
+
+	return plain;
+}
+
+static void
+wipe(PlainBlock *block)
+{
+	dlist_delete(&block->node);
+	sodium_memzero(block->bytes, block->size);
+	pfree(block);
+}
+
+void
+steward_plain_free(StewardPlain *plain)
+{
+	if (plain->owned)
+		wipe((PlainBlock *) (plain->bytes - offsetof(PlainBlock, bytes)));
+	plain->bytes = NULL;
+	plain->owned = false;
+}
+
+void
+steward_plain_wipe_all(void)
+{
+	while (!dlist_is_empty(&blocks))
+		wipe(dlist_head_element(PlainBlock, node, &blocks));
+}
+
+static void
+on_transaction_end(XactEvent event, void *arg)
+{
+	steward_plain_wipe_all();
+}
+
+/* An error that a block with an exception handler caught ends here. */
+static void
+on_subtransaction_end(SubXactEvent event, SubTransactionId mine,
+					  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		steward_plain_wipe_all();
+}
+
+void
+steward_plain_init(void)
+{
+	RegisterXactCallback(on_transaction_end, NULL);
+	RegisterSubXactCallback(on_subtransaction_end, NULL);
+}
