@@ -5,27 +5,38 @@
  * the types of what comes, not their modifiers. A list that names a key would
  * let ciphertext of another key, or a transient value, pass for one of that key
  * and be stored without being encrypted anew. So queries must not have one, but
- * for PostgreSQL's own functions (jsonb_to_recordset …), which make each value by
- * its input function and thereby under that key.
+ * for jsonb_to_recordset() and its like, which make each value by its input
+ * function and thereby under that key. Other functions of PostgreSQL's own hand
+ * on a record as they got it: unnest(), jsonb_populate_record().
  */
 #include "types/guard.h"
 
-#include "catalog/pg_namespace.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/analyze.h"
 #include "types/encrypted.h"
-#include "utils/lsyscache.h"
+#include "utils/fmgroids.h"
 
 static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 
+/* Does it make its records by input functions, and from nothing but text? */
 static bool
-is_own_function(const Node *expression)
+makes_values(const Node *expression)
 {
-	return IsA(expression, FuncExpr) &&
-		get_func_namespace(((const FuncExpr *) expression)->funcid) == PG_CATALOG_NAMESPACE;
+	if (!IsA(expression, FuncExpr))
+		return false;
+	switch (((const FuncExpr *) expression)->funcid)
+	{
+		case F_JSON_TO_RECORD:
+		case F_JSON_TO_RECORDSET:
+		case F_JSONB_TO_RECORD:
+		case F_JSONB_TO_RECORDSET:
+			return true;
+		default:
+			return false;
+	}
 }
 
 static void
@@ -67,7 +78,7 @@ steward_guard_function_columns(const Query *query)
 			const RangeTblFunction *function = lfirst_node(RangeTblFunction, inner);
 
 			if (function->funccoltypes != NIL &&
-				!is_own_function(function->funcexpr))
+				!makes_values(function->funcexpr))
 				judge_list(function);
 		}
 	}
@@ -104,13 +115,39 @@ is_flat(const Query *query)
 	return true;
 }
 
+/*
+ * The query itself, or the one in a command that carries one: PostgreSQL shows
+ * its hook those only from 18 on. NULL when there is none.
+ */
+static Query *
+carried_query(Query *query)
+{
+	while (query != NULL && query->commandType == CMD_UTILITY)
+	{
+		Node	   *command = query->utilityStmt;
+		Node	   *inner = NULL;
+
+		if (IsA(command, CreateTableAsStmt))
+			inner = ((CreateTableAsStmt *) command)->query;
+		else if (IsA(command, DeclareCursorStmt))
+			inner = ((DeclareCursorStmt *) command)->query;
+		else if (IsA(command, ExplainStmt))
+			inner = ((ExplainStmt *) command)->query;
+		query = inner != NULL && IsA(inner, Query) ? (Query *) inner : NULL;
+	}
+	return query;
+}
+
 static void
 judge_query(ParseState *state, Query *query, JumbleState *jumble)
 {
+	Query	   *judged;
+
 	if (next_post_parse_analyze != NULL)
 		next_post_parse_analyze(state, query, jumble);
-	if (query->commandType != CMD_UTILITY && !is_flat(query))
-		(void) walk((Node *) query, NULL);
+	judged = carried_query(query);
+	if (judged != NULL && !is_flat(judged))
+		(void) walk((Node *) judged, NULL);
 }
 
 void

@@ -261,7 +261,15 @@ WITH x AS (SELECT f.* FROM guard_source AS w, guard_lie(w) AS f(c steward.encryp
 CREATE FUNCTION guard_stored() RETURNS bigint LANGUAGE sql
     BEGIN ATOMIC SELECT count(f.c) FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b')); END;
 PREPARE guard_prepared AS SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
--- Without a key the target column gives it its own; PostgreSQL's functions make values under the key.
+-- in a command that carries a query
+CREATE TABLE guard_stolen AS SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
+SELECT f.c INTO guard_stolen FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
+EXPLAIN (COSTS OFF) CREATE TABLE guard_stolen AS SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
+DECLARE guard_cursor CURSOR WITH HOLD FOR SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text('guard_list/b'));
+-- PostgreSQL's functions that hand on a record
+INSERT INTO guard_target SELECT f.c FROM unnest(ARRAY[row('transient'::steward.encrypted_text)]) AS f(c steward.encrypted_text('guard_list/b'));
+INSERT INTO guard_target SELECT f.c FROM jsonb_populate_record(row('transient'::steward.encrypted_text), '{}') AS f(c steward.encrypted_text('guard_list/b'));
+-- Without a key the target column gives it its own; some of PostgreSQL's functions make values under the key.
 INSERT INTO guard_target SELECT f.c FROM guard_source AS w, guard_lie(w) AS f(c steward.encrypted_text);
 INSERT INTO guard_target SELECT f.c FROM jsonb_to_recordset('[{"c": "two"}]') AS f(c steward.encrypted_text('guard_list/b'));
 SELECT c::text FROM guard_target ORDER BY c;
