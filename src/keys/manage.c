@@ -20,7 +20,6 @@
 #include "keys/secrets.h"
 #include "keys/tables.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/rel.h"

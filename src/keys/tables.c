@@ -9,12 +9,10 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "catalog/pg_type_d.h"
 #include "keys/keys.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
 static StewardRelationRef key_table = {"key"};

@@ -11,12 +11,10 @@
 
 #include "access/detoast.h"
 #include "base/catalog.h"
-#include "base/errors.h"
 #include "commands/vacuum.h"
 #include "common/hashfn.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
-#include "utils/sortsupport.h"
 
 /* Values wider than this are not opened. */
 #define WIDTH_THRESHOLD 1024

@@ -18,7 +18,6 @@
 #include "common/hashfn.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
-#include "utils/builtins.h"
 #include "utils/varlena.h"
 
 /* One side of a comparison: ciphertext, or a plaintext text. */

@@ -7,7 +7,6 @@
 
 #include <sodium.h>
 
-#include "access/xact.h"
 #include "base/errors.h"
 #include "crypto/armour.h"
 #include "keys/keys.h"
