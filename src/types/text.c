@@ -241,6 +241,29 @@ STEWARD_FUNCTION(steward_text_recode)
 									 PG_GETARG_INT32(1)));
 }
 
+/* Does this text begin with the name of a key that has material? */
+static bool
+names_key(const text * name)
+{
+	const char *bytes = VARDATA_ANY(name);
+	size_t		len = VARSIZE_ANY_EXHDR(name);
+	const char *end = memchr(bytes, '/', len);
+
+	return steward_key_is_known(steward_kdf_key_id(bytes, end != NULL ?
+												   (size_t) (end - bytes) : len));
+}
+
+/* What is wrong with a key's name is shown; a plaintext in its place must not be. */
+static void
+refuse_swapped(const text * plain, const text * key)
+{
+	if (!names_key(key) && names_key(plain))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("arguments of encrypt_text are in the wrong order"),
+				 errhint("The plaintext comes first, then the key.")));
+}
+
 STEWARD_FUNCTION(steward_encrypt_text)
 {
 	text	   *plain = PG_GETARG_TEXT_PP(0);
@@ -257,7 +280,10 @@ STEWARD_FUNCTION(steward_encrypt_text)
 		memcmp(last->path, VARDATA_ANY(key), key_len) != 0)
 	{
 		char	   *path = text_to_cstring(key);
-		uint32		key_id = steward_name_check(path);
+		uint32		key_id;
+
+		refuse_swapped(plain, key);
+		key_id = steward_name_check(path);
 
 		steward_name_remember(key_id, path);
 		if (last == NULL)

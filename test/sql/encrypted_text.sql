@@ -50,6 +50,11 @@ SELECT 'x'::text || c1 IS NOT NULL FROM from_all;
 SELECT c1 LIKE 'x' FROM from_all;
 SELECT 'stw1:abc'::text::steward.encrypted_text;
 SELECT steward.decrypt(steward.encrypt_text('stw1:abc', 'etext'));
+-- arguments in the wrong order: the plaintext is not quoted as the name of a key
+SELECT steward.encrypt_text('etext', '078-05-1120');
+SELECT steward.encrypt_text('etext/new', 'John Smith');
+SELECT steward.encrypt_text('no key', 'etext_unknown');
+SELECT steward.decrypt(steward.encrypt_text('etext', 'etext'));
 DO $$ DECLARE v varchar(3); BEGIN v := ('secret'::steward.encrypted_text)::text; EXCEPTION WHEN string_data_right_truncation THEN RAISE NOTICE '%', SQLERRM; END $$;
 
 -- another key: decrypts and encrypts, for which the source wants the right
