@@ -233,6 +233,28 @@ steward_show_jsonb(JsonbValue *out, Datum value)
 	out->val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
 }
 
+/* It is valid json: what jsonb refuses now is an escape or a number. */
+void
+steward_show_json(JsonbValue *out, Datum value)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		steward_show_jsonb(out, DirectFunctionCall1(jsonb_in,
+													CStringGetDatum(TextDatumGetCString(value))));
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+		steward_show_text(out, value);
+	}
+	PG_END_TRY();
+}
+
 void
 steward_show_uuid(JsonbValue *out, Datum value)
 {

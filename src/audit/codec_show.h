@@ -29,6 +29,7 @@ extern void steward_show_int2(JsonbValue *out, Datum value);
 extern void steward_show_int4(JsonbValue *out, Datum value);
 extern void steward_show_int8(JsonbValue *out, Datum value);
 extern void steward_show_interval(JsonbValue *out, Datum value);
+extern void steward_show_json(JsonbValue *out, Datum value);
 extern void steward_show_jsonb(JsonbValue *out, Datum value);
 extern void steward_show_macaddr(JsonbValue *out, Datum value);
 extern void steward_show_numeric(JsonbValue *out, Datum value);

@@ -336,11 +336,21 @@ put_jsonb(StringInfo out, Datum value)
 	pfree(text.data);
 }
 
-/* Of json too: both are shown as jsonb. */
 static Datum
 get_jsonb(StewardSlice slice)
 {
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(server_text(slice)));
+}
+
+/*
+ * json is shown as jsonb, or as a string with its text where that cannot be:
+ * json has escapes and numbers that jsonb refuses, and a writer must not be
+ * able to make the trail unreadable.
+ */
+static Datum
+get_json(StewardSlice slice)
+{
+	return DirectFunctionCall1(json_in, CStringGetDatum(server_text(slice)));
 }
 
 /* 4 or 6, the bits of the network mask, the address. */
@@ -393,7 +403,7 @@ static const StewardCodec codecs[] = {
 	{"int4", INT4OID, 4, put_int4, get_int4, steward_show_int4},
 	{"int8", INT8OID, 8, put_int8, get_int8, steward_show_int8},
 	{"interval", INTERVALOID, 16, put_interval, get_interval, steward_show_interval},
-	{"json", JSONOID, -1, put_varlena, get_jsonb, steward_show_jsonb},
+	{"json", JSONOID, -1, put_varlena, get_json, steward_show_json},
 	{"jsonb", JSONBOID, -1, put_jsonb, get_jsonb, steward_show_jsonb},
 	{"macaddr", MACADDROID, 6, put_macaddr, get_raw, steward_show_macaddr},
 	{"name", NAMEOID, -1, put_name, get_text, steward_show_text},

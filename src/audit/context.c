@@ -129,7 +129,7 @@ write_context(const Identity *identity, int32 number, int32 incarnation)
 	nulls[CONTEXT_PURPOSE] = true;
 	nulls[CONTEXT_REQUEST_ID] = true;
 	set_replication_origin(identity->origin, values, nulls);
-	steward_sink_insert(&context_table, values, nulls);
+	steward_sink_insert(&context_table, CONTEXT_NATTS, values, nulls);
 }
 
 /* Takes a free place, or that of the oldest. */

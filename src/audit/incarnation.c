@@ -51,7 +51,7 @@ is_present(const Datum *values)
 
 /*
  * Reads the newest incarnation. Returns its id when it is the present one, else
- * 0; either way its installation, when there is a row.
+ * 0; either way its installation, when there is a row. Sets cached_by.
  */
 static int32
 find_present(pg_uuid_t *installation, bool *found)
@@ -74,6 +74,9 @@ find_present(pg_uuid_t *installation, bool *found)
 			   sizeof(pg_uuid_t));
 		if (is_present(values))
 			id = DatumGetInt32(values[INCARNATION_ID]);
+		/* Not committed yet: schema.c says why the current subtransaction. */
+		if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+			cached_by = GetCurrentSubTransactionId();
 	}
 	systable_endscan_ordered(scan);
 	relation_close(index, AccessShareLock);
@@ -107,7 +110,7 @@ write_present(pg_uuid_t *installation)
 	values[INCARNATION_TIMELINE] = Int32GetDatum((int32) GetWALInsertionTimeLine());
 	values[INCARNATION_DATABASE] = ObjectIdGetDatum(MyDatabaseId);
 	values[INCARNATION_STARTED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	steward_sink_insert(&incarnation_table, values, nulls);
+	steward_sink_insert(&incarnation_table, INCARNATION_NATTS, values, nulls);
 	return (int32) id;
 }
 
@@ -120,8 +123,8 @@ steward_incarnation_current(void)
 
 	if (cached_id != 0 && cached_home == home)
 		return cached_id;
-	cached_id = find_present(&installation, &found);
 	cached_by = InvalidSubTransactionId;
+	cached_id = find_present(&installation, &found);
 	cached_home = home;
 	if (cached_id != 0)
 		return cached_id;

@@ -10,6 +10,7 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -162,9 +163,14 @@ same_version(HeapTuple tuple, TupleDesc desc, Datum *values)
 	return true;
 }
 
-/* The newest version of the table when it equals the candidate, else 0. */
+/*
+ * The newest version of the table when it equals the candidate, else 0. It may
+ * be one that this transaction wrote and has yet to commit: then *written_by is
+ * the current subtransaction. That is the row's own or one inside it, so its
+ * abort forgets too early at worst, and its commit hands on to the row's own.
+ */
 static int32
-find_version(Oid relid, Datum *values)
+find_version(Oid relid, Datum *values, SubTransactionId *written_by)
 {
 	Relation	table = steward_relation_open(&schema_table, AccessShareLock);
 	Relation	index = steward_relation_open(&schema_index, AccessShareLock);
@@ -184,6 +190,8 @@ find_version(Oid relid, Datum *values)
 
 		version = DatumGetInt32(heap_getattr(tuple, STEWARD_SCHEMA_ID + 1,
 											 RelationGetDescr(table), &isnull));
+		if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
+			*written_by = GetCurrentSubTransactionId();
 	}
 	systable_endscan_ordered(scan);
 	relation_close(index, AccessShareLock);
@@ -198,7 +206,7 @@ write_version(Datum *values)
 	int64		id = nextval_internal(steward_relation_oid(&schema_sequence), false);
 
 	values[STEWARD_SCHEMA_ID] = Int32GetDatum((int32) id);
-	steward_sink_insert(&schema_table, values, nulls);
+	steward_sink_insert(&schema_table, STEWARD_SCHEMA_NATTS, values, nulls);
 	return (int32) id;
 }
 
@@ -210,27 +218,25 @@ build_entry(Relation rel, bool for_event)
 	StewardAuditSchema *schema = steward_schema_describe(rel, for_event);
 	Datum		values[STEWARD_SCHEMA_NATTS];
 	SubTransactionId written_by = InvalidSubTransactionId;
+	Oid			home;
 	CacheEntry *entry;
 	bool		found;
 
 	steward_schema_to_row(schema, rel, values);
-	schema->version = find_version(relid, values);
+	schema->version = find_version(relid, values, &written_by);
 	if (schema->version == 0)
 	{
 		schema->version = write_version(values);
 		written_by = GetCurrentSubTransactionId();
-		has_uncommitted = true;
 	}
+	home = steward_relation_oid(&schema_table);
 	entry = hash_search(cache, &relid, HASH_ENTER, &found);
 	if (found && entry->schema != NULL)
-	{
-		/* Confirmed only: who wrote it still has to commit. */
-		if (entry->schema->version == schema->version)
-			written_by = entry->written_by;
 		MemoryContextDelete(entry->schema->context);
-	}
+	if (written_by != InvalidSubTransactionId)
+		has_uncommitted = true;
 	entry->schema = schema;
-	entry->home = steward_relation_oid(&schema_table);
+	entry->home = home;
 	entry->written_by = written_by;
 	entry->valid = schema->complete;
 	MemoryContextSetParent(schema->context, TopMemoryContext);

@@ -17,6 +17,7 @@
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "catalog/indexing.h"
+#include "nodes/execnodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
@@ -50,6 +51,55 @@ static OpenSegment segment;
 static bool ending = false;		/* the transaction is past its PRE_COMMIT */
 
 static void
+refuse_changed(Relation rel, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot write to audit table \"%s\": it has %s",
+					RelationGetRelationName(rel), what),
+			 errdetail("Records are inserted directly, into the columns and plain indexes that pg_steward makes."),
+			 errhint("Drop what was added to the table.")));
+}
+
+/*
+ * Direct insertion knows no expressions, predicates or constraints of indexes,
+ * and no other columns: a superuser who adds such is told, not crashed.
+ */
+static CatalogIndexState
+open_indexes(Relation rel, int natts)
+{
+	CatalogIndexState indexes = CatalogOpenIndexes(rel);
+
+	for (int i = natts; i < RelationGetNumberOfAttributes(rel); i++)
+		if (!TupleDescAttr(RelationGetDescr(rel), i)->attisdropped)
+			refuse_changed(rel, "other columns");
+	for (int i = 0; i < indexes->ri_NumIndices; i++)
+	{
+		const IndexInfo *info = indexes->ri_IndexRelationInfo[i];
+
+		if (info->ii_Expressions != NIL || info->ii_Predicate != NIL ||
+			info->ii_ExclusionOps != NULL ||
+			!indexes->ri_IndexRelationDescs[i]->rd_index->indimmediate)
+			refuse_changed(rel, "an expression, partial, exclusion or deferrable index");
+	}
+	return indexes;
+}
+
+/* A tuple of the table; columns that were added and dropped again are NULL. */
+static HeapTuple
+form_tuple(Relation rel, int natts, const Datum *values, const bool *nulls)
+{
+	Datum		all_values[MaxHeapAttributeNumber];
+	bool		all_nulls[MaxHeapAttributeNumber];
+
+	memcpy(all_values, values, natts * sizeof(Datum));
+	memcpy(all_nulls, nulls, natts * sizeof(bool));
+	for (int i = natts; i < RelationGetNumberOfAttributes(rel); i++)
+		all_nulls[i] = true;
+	return heap_form_tuple(RelationGetDescr(rel), all_values, all_nulls);
+}
+
+static void
 open_segment(void)
 {
 	ResourceOwner caller_owner = CurrentResourceOwner;
@@ -61,7 +111,7 @@ open_segment(void)
 
 	CurrentResourceOwner = CurTransactionResourceOwner;
 	rel = table_open(steward_segment_current(), RowExclusiveLock);
-	segment.indexes = CatalogOpenIndexes(rel);
+	segment.indexes = open_indexes(rel, LOG_NATTS);
 	segment.context = context;
 	segment.owner = CurTransactionResourceOwner;
 	segment.opened_by = GetCurrentSubTransactionId();
@@ -120,19 +170,22 @@ steward_sink_write(const StewardAuditRecord *record)
 	values[LOG_INCARNATION] = Int32GetDatum(record->incarnation);
 	values[LOG_OP] = CharGetDatum(record->op);
 	values[LOG_PAYLOAD] = PointerGetDatum(record->payload->data);
-	tuple = heap_form_tuple(RelationGetDescr(segment.rel), values, nulls);
+	tuple = form_tuple(segment.rel, LOG_NATTS, values, nulls);
 	insert_record(tuple);
 	heap_freetuple(tuple);
 }
 
 void
-steward_sink_insert(StewardRelationRef *ref, Datum *values, bool *nulls)
+steward_sink_insert(StewardRelationRef *ref, int natts, Datum *values,
+					bool *nulls)
 {
 	Relation	rel = steward_relation_open(ref, RowExclusiveLock);
-	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	CatalogIndexState indexes = open_indexes(rel, natts);
+	HeapTuple	tuple = form_tuple(rel, natts, values, nulls);
 
-	CatalogTupleInsert(rel, tuple);
+	CatalogTupleInsertWithInfo(rel, tuple, indexes);
 	heap_freetuple(tuple);
+	CatalogCloseIndexes(indexes);
 	relation_close(rel, NoLock);
 }
 

@@ -27,11 +27,11 @@ typedef struct StewardAuditRecord
 extern void steward_sink_write(const StewardAuditRecord *record);
 
 /*
- * Adds a row to another audit table. Like records, it is inserted directly: no
+ * Adds a row to another audit table, which has natts columns. Like records, it is inserted directly: no
  * trigger, no row security, no privilege of the writer is involved.
  */
-extern void steward_sink_insert(StewardRelationRef *ref, Datum *values,
-								bool *nulls);
+extern void steward_sink_insert(StewardRelationRef *ref, int natts,
+								Datum *values, bool *nulls);
 
 /* Closes the segment; it opens again by itself. */
 extern void steward_sink_close(void);

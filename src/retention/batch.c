@@ -42,6 +42,7 @@ typedef struct Batch
 	StewardLeaf *leaf;
 	const StewardPolicy *policy;
 	Relation	rel;
+	bool		read_only;		/* see what the active snapshot shows */
 	Oid			age_type;
 	Datum		cutoff;			/* of that type */
 	const char *from;			/* ONLY schema.table AS t */
@@ -122,7 +123,7 @@ execute(Batch *batch, const char *sql, int expected, int count, Oid *types,
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement: %s",
 			 SPI_result_code_string(SPI_result));
-	answer = SPI_execute_plan(plan, values, NULL, false, 0);
+	answer = SPI_execute_plan(plan, values, NULL, batch->read_only, 0);
 	if (answer != expected)
 		elog(ERROR, "unexpected answer %d from SPI", answer);
 	foreach(cell, SPI_plan_get_plan_sources(plan))
@@ -459,4 +460,25 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 	PopActiveSnapshot();
 	steward_become_caller(&identity);
 	return deleted;
+}
+
+bool
+steward_leaf_has_expired(Oid leaf, const StewardPolicy *policy, Oid owner)
+{
+	Batch		batch = {.policy = policy, .read_only = true};
+	StewardIdentity identity;
+	bool		found;
+
+	steward_become(owner, &identity);
+	set_options();
+	batch.rel = relation_open(leaf, NoLock);
+	describe(&batch);
+	found = execute(&batch,
+					psprintf("SELECT FROM %s WHERE %s LIMIT 1", batch.from,
+							 batch.expired),
+					SPI_OK_SELECT, 1, &batch.age_type, &batch.cutoff) > 0;
+	SPI_freetuptable(SPI_tuptable);
+	relation_close(batch.rel, NoLock);
+	steward_become_caller(&identity);
+	return found;
 }

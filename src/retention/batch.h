@@ -62,4 +62,11 @@ extern bool steward_leaf_done(const StewardLeaf *leaf);
 extern uint64 steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy,
 								 Oid owner, int size);
 
+/*
+ * Whether the active snapshot shows a row of the leaf that has expired; for a
+ * leaf that the caller has locked.
+ */
+extern bool steward_leaf_has_expired(Oid leaf, const StewardPolicy *policy,
+									 Oid owner);
+
 #endif							/* STEWARD_RETENTION_BATCH_H */

@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -200,6 +201,34 @@ expand(Run *run)
 	run->leaves = list_copy(leaves);
 }
 
+/*
+ * Looks at all leaves with one snapshot: an update may have moved a row from a
+ * leaf that came later to one that was clean, and a leaf may have been attached.
+ * Leaves those with expired rows in the run.
+ */
+static void
+look_again(Run *run)
+{
+	List	   *leaves = steward_target_leaves(run->policy->relation,
+											   run->policy->age);
+	ListCell   *cell;
+
+	run->leaves = NIL;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(cell, leaves)
+	{
+		MemoryContext caller;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!steward_leaf_has_expired(lfirst_oid(cell), run->policy, run->owner))
+			continue;
+		caller = MemoryContextSwitchTo(run->context);
+		run->leaves = lappend_oid(run->leaves, lfirst_oid(cell));
+		MemoryContextSwitchTo(caller);
+	}
+	PopActiveSnapshot();
+}
+
 /* Between transactions there is no snapshot, and no lock but the policy's. */
 static void
 pause_before_batch(Run *run)
@@ -324,21 +353,47 @@ clean_leaf(Run *run, Oid relid)
 }
 
 static void
-run_batches(Run *run)
+must(Run *run, RunPart part)
 {
-	ErrorData  *error = attempt(run, expand);
-	ListCell   *cell;
+	ErrorData  *error = attempt(run, part);
 
 	if (error != NULL)
 		fail(run, error);
 	commit(run);
+}
 
-	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
-	foreach(cell, run->leaves)
+/* Cleans the leaves until none of several has an expired row left. */
+static void
+clean_leaves(Run *run)
+{
+	bool		several = list_length(run->leaves) > 1;
+
+	for (int sweeps = 0; run->leaves != NIL; sweeps++)
 	{
-		clean_leaf(run, lfirst_oid(cell));
-	}
+		ListCell   *cell;
 
+		if (sweeps == MOST_SWEEPS)
+		{
+			run->skipped += list_length(run->leaves);
+			return;
+		}
+		foreach(cell, run->leaves)
+		{
+			clean_leaf(run, lfirst_oid(cell));
+		}
+		/* The last look at a single leaf was such a look. */
+		if (!several || run->skipped > 0)
+			return;
+		must(run, look_again);
+	}
+}
+
+static void
+run_batches(Run *run)
+{
+	must(run, expand);
+	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
+	clean_leaves(run);
 	record_end(run, run->skipped > 0 ? "incomplete" : "complete", NULL);
 	commit(run);
 }
@@ -398,8 +453,9 @@ STEWARD_FUNCTION(steward_run_policy)
 	};
 	char	   *name;
 
+	/* A block with an EXCEPTION clause can be left only as a whole. */
 	run.atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic;
+		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -60,6 +60,24 @@ UPDATE fresh SET extra = extra + 1;
 SELECT * FROM trail('fresh');
 SELECT count(*) AS without_context FROM steward.audit_trail WHERE effective_role IS NULL;
 
+-- A schema version found again after a rollback to a savepoint is still not
+-- committed: the rollback of all takes it along, and the next record needs it.
+CREATE TABLE again (id integer PRIMARY KEY);
+SELECT steward.enable_audit('again');
+ALTER TABLE again ADD COLUMN extra text;
+BEGIN;
+INSERT INTO again VALUES (1, 'gone');
+SAVEPOINT a;
+ALTER TABLE again ADD COLUMN more text;
+INSERT INTO again VALUES (2, 'gone', 'gone');
+ROLLBACK TO a;
+SAVEPOINT b;
+INSERT INTO again VALUES (3, 'gone');
+RELEASE b;
+ROLLBACK;
+INSERT INTO again VALUES (4, 'stays');
+SELECT * FROM trail('again');
+
 -- Exception blocks in PL/pgSQL are subtransactions.
 DO $$
 BEGIN

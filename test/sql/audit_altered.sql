@@ -1,0 +1,50 @@
+-- Nobody makes the trail unreadable or the writer crash.
+CREATE SCHEMA altered;
+SET search_path = altered, public;
+CREATE TABLE notes (id integer PRIMARY KEY, document json);
+SELECT steward.enable_audit('notes');
+
+-- json that jsonb refuses is shown as its text; what is no json at all is not.
+INSERT INTO notes VALUES (1, '{"a": "\u0000"}'), (2, '{"a": 1e999999}'), (3, '"\ud800"'), (4, '{"a": [1, null]}');
+UPDATE notes SET document = '{}' WHERE id = 1;
+SELECT key, old, new FROM steward.audit_trail WHERE relation = 'altered.notes' AND operation <> 'ENABLE' ORDER BY xid, seq;
+SELECT steward.audit_decode(l.schema_version, 'I', '\x01030000000102' || '{]'::bytea)
+FROM steward.audit_log AS l WHERE l.op = 'E' ORDER BY l.written_at DESC LIMIT 1;
+
+-- Direct insertion cannot serve such indexes; it says so, and the change fails.
+SET client_min_messages = warning;
+BEGIN;
+CREATE INDEX ON steward.audit_log (upper(op::text));
+SAVEPOINT a;
+INSERT INTO notes VALUES (5, NULL);
+ROLLBACK;
+BEGIN;
+CREATE INDEX ON steward.audit_log (seq) WHERE op = 'I';
+INSERT INTO notes VALUES (5, NULL);
+ROLLBACK;
+BEGIN;
+ALTER TABLE steward.audit_log_1 ADD UNIQUE (xid, seq, incarnation) DEFERRABLE;
+INSERT INTO notes VALUES (5, NULL);
+ROLLBACK;
+BEGIN;
+CREATE INDEX ON steward.audit_schema (lower(table_name));
+ALTER TABLE notes ADD COLUMN extra text;
+INSERT INTO notes VALUES (5, NULL, NULL);
+ROLLBACK;
+
+-- Nor columns it does not know, until they are dropped again.
+BEGIN;
+ALTER TABLE steward.audit_log ADD COLUMN extra text;
+SAVEPOINT a;
+INSERT INTO notes VALUES (5, NULL);
+ROLLBACK TO a;
+ALTER TABLE steward.audit_log DROP COLUMN extra;
+INSERT INTO notes VALUES (5, NULL);
+SELECT operation, key FROM steward.audit_trail WHERE relation = 'altered.notes' ORDER BY xid, seq;
+ROLLBACK;
+BEGIN;
+ALTER TABLE steward.audit_context ADD COLUMN extra integer NOT NULL DEFAULT 1;
+INSERT INTO notes VALUES (5, NULL);
+ROLLBACK;
+
+DROP SCHEMA altered CASCADE;
