@@ -2,7 +2,7 @@
  * schema.c: finding and writing schema versions; see schema.h.
  *
  * Each backend remembers the version of the tables it captured. A relcache
- * invalidation makes it doubt one, a change of a namespace all of them; a
+ * invalidation makes it doubt one, a change of a namespace or a type all of them; a
  * doubted version is compared with the newest stored row before its next use.
  * The comparison reads with SnapshotSelf: it must see rows of this command and
  * take no predicate locks, and rows that are never updated need no MVCC.
@@ -74,7 +74,7 @@ on_relation_change(Datum arg, Oid relid)
 }
 
 static void
-on_namespace_change(Datum arg, int cacheid, uint32 hashvalue)
+on_name_change(Datum arg, int cacheid, uint32 hashvalue)
 {
 	doubt_all();
 }
@@ -87,7 +87,8 @@ steward_audit_schema_init(void)
 	cache = hash_create("steward audit schemas", 64, &control,
 						HASH_ELEM | HASH_BLOBS);
 	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, on_namespace_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, on_name_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, on_name_change, (Datum) 0);
 }
 
 static void

@@ -201,6 +201,18 @@ expand(Run *run)
 	run->leaves = list_copy(leaves);
 }
 
+/* Between transactions there is no snapshot, and no lock but the policy's. */
+static void
+pause_before_batch(Run *run)
+{
+	if (run->pause == 0)
+		return;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 run->pause, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
 /*
  * Looks at all leaves with one snapshot: an update may have moved a row from a
  * leaf that came later to one that was clean, and a leaf may have been attached.
@@ -209,11 +221,12 @@ expand(Run *run)
 static void
 look_again(Run *run)
 {
-	List	   *leaves = steward_target_leaves(run->policy->relation,
-											   run->policy->age);
+	List	   *leaves;
 	ListCell   *cell;
 
+	pause_before_batch(run);
 	run->leaves = NIL;
+	leaves = steward_target_leaves(run->policy->relation, run->policy->age);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(cell, leaves)
 	{
@@ -227,18 +240,6 @@ look_again(Run *run)
 		MemoryContextSwitchTo(caller);
 	}
 	PopActiveSnapshot();
-}
-
-/* Between transactions there is no snapshot, and no lock but the policy's. */
-static void
-pause_before_batch(Run *run)
-{
-	if (run->pause == 0)
-		return;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 run->pause, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
 }
 
 static void
@@ -274,6 +275,17 @@ worth_another_try(Run *run, ErrorData *error)
 		 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
+/* After that time a part failed: prepares for another try, or raises the error. */
+static void
+try_again(Run *run, ErrorData *error, double milliseconds)
+{
+	if (!worth_another_try(run, error))
+		fail(run, error);
+	FreeErrorData(error);
+	run->patience -= (int) milliseconds + PAUSE_MILLISECONDS;
+	run->pause = PAUSE_MILLISECONDS;
+}
+
 /* One batch, with its commit; tried again while a lock is in the way. */
 static void
 batch(Run *run)
@@ -301,11 +313,7 @@ batch(Run *run)
 
 	run->leaf = before;
 	run->deleted = deleted;
-	if (!worth_another_try(run, error))
-		fail(run, error);
-	FreeErrorData(error);
-	run->patience -= (int) INSTR_TIME_GET_MILLISEC(elapsed) + PAUSE_MILLISECONDS;
-	run->pause = PAUSE_MILLISECONDS;
+	try_again(run, error, INSTR_TIME_GET_MILLISEC(elapsed));
 	adapt_size(run, 2 * BATCH_MILLISECONDS);
 }
 
@@ -353,13 +361,14 @@ clean_leaf(Run *run, Oid relid)
 }
 
 static void
-must(Run *run, RunPart part)
+look(Run *run)
 {
-	ErrorData  *error = attempt(run, part);
+	ErrorData  *error;
 
-	if (error != NULL)
-		fail(run, error);
+	while ((error = attempt(run, look_again)) != NULL)
+		try_again(run, error, PAUSE_MILLISECONDS);
 	commit(run);
+	run->pause = 0;
 }
 
 /* Cleans the leaves until none of several has an expired row left. */
@@ -384,14 +393,19 @@ clean_leaves(Run *run)
 		/* The last look at a single leaf was such a look. */
 		if (!several || run->skipped > 0)
 			return;
-		must(run, look_again);
+		look(run);
 	}
 }
 
 static void
 run_batches(Run *run)
 {
-	must(run, expand);
+	ErrorData  *error = attempt(run, expand);
+
+	if (error != NULL)
+		fail(run, error);
+	commit(run);
+
 	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
 	clean_leaves(run);
 	record_end(run, run->skipped > 0 ? "incomplete" : "complete", NULL);

@@ -11,6 +11,17 @@ SELECT key, old, new FROM steward.audit_trail WHERE relation = 'altered.notes' A
 SELECT steward.audit_decode(l.schema_version, 'I', '\x01030000000102' || '{]'::bytea)
 FROM steward.audit_log AS l WHERE l.op = 'E' ORDER BY l.written_at DESC LIMIT 1;
 
+-- A type that is renamed makes another version.
+CREATE DOMAIN amount AS integer;
+CREATE TABLE paid (sum amount);
+SELECT steward.enable_audit('paid');
+INSERT INTO paid VALUES (1);
+ALTER DOMAIN amount RENAME TO cents;
+INSERT INTO paid VALUES (2);
+SELECT s.types, steward.audit_decode(s.id, l.op, l.payload)
+FROM steward.audit_schema AS s, steward.audit_log AS l
+WHERE s.table_name = 'paid' AND l.schema_version = s.id AND l.op = 'I' ORDER BY s.id;
+
 -- Direct insertion cannot serve such indexes; it says so, and the change fails.
 SET client_min_messages = warning;
 BEGIN;

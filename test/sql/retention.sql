@@ -278,6 +278,27 @@ SET ROLE regress_rt_owner;
 SELECT steward.drop_policy('owned');
 RESET ROLE;
 
+-- In a block with an EXCEPTION clause a run has no transactions of its own.
+INSERT INTO rt_owned VALUES (2, '2001-01-01');
+SELECT steward.create_policy('block', 'rt_owned', 'at', '1 day');
+DO $$
+DECLARE
+    deleted bigint;
+BEGIN
+    BEGIN
+        CALL steward.run_policy('block', deleted);
+        RAISE EXCEPTION 'deleted %', deleted;
+    EXCEPTION WHEN raise_exception THEN
+        RAISE WARNING '%', SQLERRM;
+    END;
+    PERFORM FROM rt_owned WHERE id = 2;
+    RAISE WARNING 'back: %', FOUND;
+    CALL steward.run_policy('block', deleted);
+    RAISE WARNING 'deleted %', deleted;
+END
+$$;
+SELECT rows, state FROM steward.policy_run WHERE policy = 'block';
+
 SELECT steward.drop_policy(name) FROM steward.policy;
 DROP TABLE rt_owned, rt_session, rt_many, "rt Part", rt_parent, rt_child, rt_odd, rt_order, rt_generated;
 DROP FOREIGN DATA WRAPPER rt_wrapper CASCADE;
