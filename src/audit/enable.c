@@ -17,6 +17,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -241,6 +242,18 @@ run_and_record(Relation rel, const char *commands, char op)
 	relation_close(rel, NoLock);
 }
 
+/* A row trigger of a table does not fire for the rows of its children. */
+static void
+warn_of_children(Relation rel)
+{
+	if (find_inheritance_children(RelationGetRelid(rel), NoLock) == NIL)
+		return;
+	ereport(WARNING,
+			(errmsg("rows in tables that inherit from \"%s\" are not recorded by its audit",
+					RelationGetRelationName(rel)),
+			 errhint("Call steward.enable_audit() for each of these tables too.")));
+}
+
 STEWARD_FUNCTION(steward_enable_audit)
 {
 	Relation	rel = open_table(fcinfo);
@@ -250,6 +263,7 @@ STEWARD_FUNCTION(steward_enable_audit)
 	check_auditable(rel);
 	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
 	MemoryContextDelete(schema->context);
+	warn_of_children(rel);
 
 	initStringInfo(&commands);
 	for (int i = 0; i < lengthof(triggers); i++)

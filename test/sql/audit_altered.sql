@@ -11,6 +11,15 @@ SELECT key, old, new FROM steward.audit_trail WHERE relation = 'altered.notes' A
 SELECT steward.audit_decode(l.schema_version, 'I', '\x01030000000102' || '{]'::bytea)
 FROM steward.audit_log AS l WHERE l.op = 'E' ORDER BY l.written_at DESC LIMIT 1;
 
+-- The audit of a parent says that it does not reach the children.
+CREATE TABLE parent (id integer);
+CREATE TABLE child () INHERITS (parent);
+SELECT steward.enable_audit('parent');
+SELECT steward.enable_audit('child');
+INSERT INTO child VALUES (1);
+UPDATE parent SET id = 2;
+SELECT relation, operation, new FROM steward.audit_trail WHERE relation IN ('altered.parent', 'altered.child') ORDER BY xid, seq;
+
 -- A type that is renamed makes another version.
 CREATE DOMAIN amount AS integer;
 CREATE TABLE paid (sum amount);
