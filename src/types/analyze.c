@@ -3,7 +3,9 @@
  *
  * ANALYZE may keep how many values are null, how wide they are and how many
  * differ; no value, no frequency of a value and no order. Distinct values are
- * counted by keyed hash, without the keys not at all.
+ * counted by keyed hash; not at all without the keys, nor for a table whose owner
+ * may not search under them: in a table of one's own, of one stolen value and a
+ * guess, their number would tell whether they are equal.
  */
 #include "types/encrypted.h"
 
@@ -80,6 +82,9 @@ hash_value(Datum value, int row)
 		return hash_combine64((uint64) row, UINT64CONST(0x9e3779b97f4a7c15));
 	bytes = PG_DETOAST_DATUM_PACKED(value);
 	steward_parse(&steward_text_info, &datum, bytes);
+	/* The current user is the table's owner, whoever runs ANALYZE. */
+	steward_key_require(datum.key_id,
+						STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	plain = steward_open(&datum);
 	hash = steward_tag_64(steward_tag_keys()->hash, plain.bytes, plain.len);
 	steward_plain_free(&plain);
@@ -90,7 +95,7 @@ hash_value(Datum value, int row)
 
 /*
  * Hashes of the sample, or 0 values when one of them cannot be opened: a host
- * without a keyring must be able to ANALYZE.
+ * without a keyring must be able to ANALYZE, and so must an owner without rights.
  */
 static int
 hash_sample(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
@@ -119,6 +124,7 @@ hash_sample(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
 		error = CopyErrorData();
 		if (error->sqlerrcode != ERRCODE_CONFIG_FILE_ERROR &&
 			error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT &&
+			error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE &&
 			error->sqlerrcode != ERRCODE_DATA_CORRUPTED)
 			PG_RE_THROW();
 		FlushErrorState();

@@ -83,10 +83,19 @@ owning_relation(const Belonging *belonging, Oid object)
 }
 
 static void
+guard_affected(Oid relid)
+{
+	ListCell   *cell;
+
+	foreach(cell, steward_guard_affected(relid))
+		steward_guard_relation(lfirst_oid(cell));
+}
+
+static void
 guard_object(Oid class_id, Oid object)
 {
 	if (class_id == RelationRelationId)
-		steward_guard_relation(object);
+		guard_affected(object);
 	else if (class_id == TypeRelationId)
 		steward_guard_type_object(object);
 	else if (class_id == ProcedureRelationId)

@@ -1,8 +1,9 @@
 /*
  * guard.h: the parts of the DDL guard.
  *
- * guard.c finds out what a command touched; guard_object.c goes through what
- * the catalogs hold about an object; guard_expression.c judges expressions.
+ * guard.c finds out what a command touched; guard_affected.c what that changes
+ * besides; guard_object.c and guard_rule.c go through what the catalogs hold
+ * about an object; guard_expression.c judges expressions.
  */
 #ifndef STEWARD_TYPES_GUARD_H
 #define STEWARD_TYPES_GUARD_H
@@ -10,6 +11,7 @@
 #include "base/compat.h"
 
 #include "nodes/nodes.h"
+#include "nodes/pg_list.h"
 
 /* Is this an encrypted type, or made of one (array, domain, composite, range)? */
 extern bool steward_guard_type(Oid type);
@@ -39,6 +41,18 @@ extern StewardFindings steward_guard_no_constant(const char *node_string,
  */
 struct Query;
 extern void steward_guard_function_columns(const struct Query *query);
+
+/* Has a relation a column of an encrypted type, or of one made of it? */
+extern bool steward_guard_has_encrypted(Oid relid);
+
+/*
+ * The relation and, when it has encrypted columns, those that a change of it
+ * changes too: heirs, partitions, and what has columns of its row type.
+ */
+extern List *steward_guard_affected(Oid relid);
+
+/* Raises when a rule gives out values as if they were under a column's key. */
+extern void steward_guard_rules(Oid relid);
 
 /* Go through everything that belongs to the object; raise what is refused. */
 extern void steward_guard_relation(Oid relid);

@@ -18,8 +18,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-static bool
-has_encrypted_column(Oid relid)
+bool
+steward_guard_has_encrypted(Oid relid)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
@@ -99,7 +99,7 @@ STEWARD_FUNCTION(steward_guard_concurrent_index)
 	if (!statement->concurrent)
 		PG_RETURN_NULL();
 	relid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (OidIsValid(relid) && has_encrypted_column(relid) &&
+	if (OidIsValid(relid) && steward_guard_has_encrypted(relid) &&
 		!statement_passes(relid, statement))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -421,6 +421,7 @@ steward_guard_relation(Oid relid)
 		relkind == RELKIND_TOASTVALUE)
 		return;
 	guard_columns(relid);
+	steward_guard_rules(relid);
 	for (size_t i = 0; i < lengthof(places); i++)
 		for_each_row(places[i].class_id, places[i].index_id,
 					 places[i].relation_column, relid, guard_place_row, &places[i]);

@@ -1,27 +1,40 @@
 /*
- * guard_query.c: column definition lists that name a key.
+ * guard_query.c: labels in queries that nothing vouches for.
+ *
+ * A label is the type modifier that an expression claims: PostgreSQL stores a
+ * value without giving it its key when its label is the column's. Ciphertext of
+ * another key, or a transient value, must not get one by mistake.
  *
  * The list after a function that returns records is believed: PostgreSQL checks
- * the types of what comes, not their modifiers. A list that names a key would
- * let ciphertext of another key, or a transient value, pass for one of that key
- * and be stored without being encrypted anew. So queries must not have one, but
- * for jsonb_to_recordset() and its like, which make each value by its input
- * function and thereby under that key. Other functions of PostgreSQL's own hand
- * on a record as they got it: unnest(), jsonb_populate_record().
+ * the types of what comes, not their modifiers. So a list must not name a key,
+ * but for the functions that make each value by its input function and thereby
+ * under that key.
+ *
+ * A parameter that stands for a field of a record keeps the label of the row for
+ * which its statement was planned, whatever row comes later. So each labelled
+ * parameter is checked when the statement runs.
  */
 #include "types/guard.h"
 
+#include "base/catalog.h"
+#include "catalog/pg_type_d.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/analyze.h"
+#include "parser/parse_func.h"
+#include "parser/parse_node.h"
+#include "tcop/utility.h"
 #include "types/encrypted.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 
 static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 
-/* Does it make its records by input functions, and from nothing but text? */
+/* Others of PostgreSQL's own, such as unnest(), hand on what they are given. */
 static bool
 makes_values(const Node *expression)
 {
@@ -115,39 +128,122 @@ is_flat(const Query *query)
 	return true;
 }
 
-/*
- * The query itself, or the one in a command that carries one: PostgreSQL shows
- * its hook those only from 18 on. NULL when there is none.
- */
-static Query *
-carried_query(Query *query)
-{
-	while (query != NULL && query->commandType == CMD_UTILITY)
-	{
-		Node	   *command = query->utilityStmt;
-		Node	   *inner = NULL;
+/* ---- labelled parameters ---- */
 
-		if (IsA(command, CreateTableAsStmt))
-			inner = ((CreateTableAsStmt *) command)->query;
-		else if (IsA(command, DeclareCursorStmt))
-			inner = ((DeclareCursorStmt *) command)->query;
-		else if (IsA(command, ExplainStmt))
-			inner = ((ExplainStmt *) command)->query;
-		query = inner != NULL && IsA(inner, Query) ? (Query *) inner : NULL;
-	}
-	return query;
+static bool
+is_labelled(const Node *node)
+{
+	const Param *param = (const Param *) node;
+	int32		key_typmod;
+
+	return IsA(node, Param) && param->paramkind == PARAM_EXTERN &&
+		param->paramtypmod >= 0 &&
+		get_typtype(param->paramtype) != TYPTYPE_DOMAIN &&
+		steward_guard_type_takes_key(param->paramtype, param->paramtypmod,
+									 &key_typmod);
+}
+
+static bool
+find_labelled(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_labelled, context, 0);
+	return is_labelled(node) ||
+		expression_tree_walker(node, find_labelled, context);
+}
+
+/* Puts the parameter into a call that checks it and keeps its label. */
+static Node *
+check_parameter(Param *param)
+{
+	Oid			types[2] = {param->paramtype, INT4OID};
+	Oid			function = LookupFuncName(list_make2(makeString(STEWARD_SCHEMA),
+													 makeString("encrypted_text_under")),
+										  2, types, false);
+	Const	   *label = makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+								  Int32GetDatum(param->paramtypmod), false, true);
+
+	return (Node *) makeFuncExpr(function, param->paramtype,
+								 list_make2(copyObject(param), label), InvalidOid,
+								 InvalidOid, COERCE_IMPLICIT_CAST);
+}
+
+static Node *
+check_labelled(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, check_labelled,
+										   context, 0);
+	if (is_labelled(node))
+		return check_parameter((Param *) node);
+	return expression_tree_mutator(node, check_labelled, context);
+}
+
+/* Only where names may stand for parameters can one have a label. */
+static bool
+resolves_names(const ParseState *state)
+{
+	return state != NULL && (state->p_pre_columnref_hook != NULL ||
+							 state->p_post_columnref_hook != NULL ||
+							 state->p_paramref_hook != NULL);
 }
 
 static void
 judge_query(ParseState *state, Query *query, JumbleState *jumble)
 {
-	Query	   *judged;
-
 	if (next_post_parse_analyze != NULL)
 		next_post_parse_analyze(state, query, jumble);
-	judged = carried_query(query);
-	if (judged != NULL && !is_flat(judged))
-		(void) walk((Node *) judged, NULL);
+	/* Not for every query inside a command is the hook called again. */
+	if (query->commandType == CMD_UTILITY)
+		query = UtilityContainsQuery(query->utilityStmt);
+	if (query == NULL)
+		return;
+	if (!is_flat(query))
+		(void) walk((Node *) query, NULL);
+	if (resolves_names(state) && find_labelled((Node *) query, NULL))
+		(void) query_tree_mutator(query, check_labelled, NULL,
+								  QTW_DONT_COPY_QUERY);
+}
+
+static void
+check_label(struct varlena *value, int32 typmod)
+{
+	StewardDatum datum;
+
+	steward_parse(&steward_text_info, &datum, value);
+	if (datum.key_id != steward_typmod_key(typmod))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("value of a parameter is under another key than when the statement was planned"),
+				 errhint("Use a record variable for values of one key only, or a variable of type steward.encrypted_text.")));
+}
+
+STEWARD_FUNCTION(steward_text_under)
+{
+	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+
+	check_label(value, PG_GETARG_INT32(1));
+	PG_RETURN_POINTER(value);
+}
+
+STEWARD_FUNCTION(steward_text_array_under)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	ArrayIterator iterator = array_create_iterator(array, 0, NULL);
+	Datum		element;
+	bool		isnull;
+
+	while (array_iterate(iterator, &element, &isnull))
+	{
+		if (!isnull)
+			check_label(PG_DETOAST_DATUM_PACKED(element), PG_GETARG_INT32(1));
+	}
+	array_free_iterator(iterator);
+	PG_RETURN_ARRAYTYPE_P(array);
 }
 
 void
@@ -155,5 +251,4 @@ steward_types_init(void)
 {
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = judge_query;
-	steward_plain_init();
 }

@@ -81,6 +81,16 @@ CREATE FUNCTION steward.encrypted_text(value steward.encrypted_text, typmod inte
     LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 10 AS 'MODULE_PATHNAME', 'steward_text_recode';
 COMMENT ON FUNCTION steward.encrypted_text(steward.encrypted_text, integer, boolean) IS 'gives a value the key of its column';
 
+-- What the guard of queries puts around parameters. It tells nothing of a value
+-- but its key, so that it does not keep a comparison above a row security policy.
+CREATE FUNCTION steward.encrypted_text_under(value steward.encrypted_text, typmod integer) RETURNS steward.encrypted_text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'steward_text_under';
+COMMENT ON FUNCTION steward.encrypted_text_under(steward.encrypted_text, integer) IS 'the value itself; an error when it is not under this key';
+
+CREATE FUNCTION steward.encrypted_text_under(value steward.encrypted_text[], typmod integer) RETURNS steward.encrypted_text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF AS 'MODULE_PATHNAME', 'steward_text_array_under';
+COMMENT ON FUNCTION steward.encrypted_text_under(steward.encrypted_text[], integer) IS 'the array itself; an error when a value is not under this key';
+
 CREATE CAST (text AS steward.encrypted_text) WITH FUNCTION steward.encrypted_text(text, integer, boolean) AS ASSIGNMENT;
 CREATE CAST (varchar AS steward.encrypted_text) WITH FUNCTION steward.encrypted_text(text, integer, boolean) AS ASSIGNMENT;
 CREATE CAST (character AS steward.encrypted_text) WITH FUNCTION steward.encrypted_text(character, integer, boolean) AS ASSIGNMENT;
