@@ -249,6 +249,7 @@ STEWARD_FUNCTION(steward_text_array_under)
 void
 steward_types_init(void)
 {
+	steward_plain_init();
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = judge_query;
 }
