@@ -244,16 +244,14 @@ steward_key_register(uint32 key_id)
 static int
 parse_privilege(const char *privilege)
 {
-	if (strcmp(privilege, "decrypt") == 0)
-		return STEWARD_RIGHT_DECRYPT;
-	if (strcmp(privilege, "search") == 0)
-		return STEWARD_RIGHT_SEARCH;
-	if (strcmp(privilege, "load") == 0)
-		return STEWARD_RIGHT_LOAD;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown privilege \"%s\"", privilege),
-			 errhint("Privileges on keys are \"decrypt\", \"search\" and \"load\".")));
+	int			right = steward_right_of_name(privilege);
+
+	if (right == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown privilege \"%s\"", privilege),
+				 errhint("Privileges on keys are \"decrypt\", \"search\" and \"load\".")));
+	return right;
 }
 
 /* The id of an existing key that has material of its own. */

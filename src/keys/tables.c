@@ -229,8 +229,8 @@ steward_key_table_realm(unsigned char realm[STEWARD_REALM_BYTES])
 	return HeapTupleIsValid(tuple);
 }
 
-static int
-right_of_name(const char *privilege)
+int
+steward_right_of_name(const char *privilege)
 {
 	if (strcmp(privilege, "decrypt") == 0)
 		return STEWARD_RIGHT_DECRYPT;
@@ -256,7 +256,7 @@ steward_key_table_grants(uint32 holder_id, StewardGrantCallback callback,
 														   GRANT_PRIVILEGE));
 
 		callback(DatumGetObjectId(column(&scan, tuple, GRANT_GRANTEE)),
-				 right_of_name(privilege), arg);
+				 steward_right_of_name(privilege), arg);
 		pfree(privilege);
 	}
 	end_scan(&scan);

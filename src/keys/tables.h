@@ -57,6 +57,9 @@ extern bool steward_key_table_secret(StewardWrapKind kind, uint32 key_id,
 /* The realm of this database. */
 extern bool steward_key_table_realm(unsigned char realm[STEWARD_REALM_BYTES]);
 
+/* The StewardRight that a privilege's name stands for; 0 for any other name. */
+extern int	steward_right_of_name(const char *privilege);
+
 /* Calls back for every grant on a holder. */
 typedef void (*StewardGrantCallback) (Oid grantee, int right, void *arg);
 extern void steward_key_table_grants(uint32 holder_id,
