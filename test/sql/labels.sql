@@ -24,6 +24,17 @@ BEGIN;
 DECLARE held CURSOR WITH HOLD FOR SELECT u.x FROM unnest(ARRAY(SELECT ROW(ssn) FROM person)) AS u(x steward.encrypted_text('label/email'));
 ROLLBACK;
 
+-- what JSON_VALUE gives in place of a missing value; 15 and 16 do not know it
+CREATE FUNCTION stolen() RETURNS steward.encrypted_text LANGUAGE sql AS 'SELECT ssn FROM label.person';
+DO $$
+BEGIN
+    EXECUTE 'INSERT INTO target (email) SELECT JSON_VALUE(jsonb ''{}'', ''$.a'' RETURNING steward.encrypted_text(''label/email'') DEFAULT label.stolen() ON EMPTY)';
+    RAISE WARNING 'stored';
+EXCEPTION WHEN insufficient_privilege OR syntax_error THEN
+    RAISE WARNING 'refused';
+END
+$$;
+
 -- a record whose field has another key when the statement runs again
 CREATE FUNCTION again(statement text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
