@@ -143,6 +143,12 @@ ANALYZE with_pair;
 ANALYZE with_row;
 SELECT tablename, attname, n_distinct FROM pg_stats WHERE schemaname = 'label' AND tablename IN ('with_pair', 'with_row');
 
+-- an index over hashes of what an array or a row holds
+CREATE INDEX ON person (hash_array(ARRAY[ssn]));
+CREATE INDEX ON person (hash_record(ROW(id, ssn)));
+CREATE STATISTICS hashes ON (hash_array(ARRAY[ssn])) FROM person;
+CREATE INDEX ON person (hash_array(ARRAY[id]));
+
 RESET search_path;
 DROP OWNED BY label_mallory;
 DROP SCHEMA label CASCADE;
