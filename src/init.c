@@ -5,6 +5,7 @@
 
 #include "audit/capture.h"
 #include "base/catalog.h"
+#include "base/errors.h"
 #include "base/guc.h"
 #include "base/hooks.h"
 #include "crypto/kdf.h"
@@ -25,6 +26,7 @@ _PG_init(void)
 	steward_guc_init();
 	steward_catalog_init();
 	steward_hooks_init();
+	steward_errors_init();
 	steward_keys_init();
 	steward_types_init();
 	steward_audit_init();

@@ -17,6 +17,9 @@ typedef struct StewardPlaintextScope
 	ErrorContextCallback *outer;
 } StewardPlaintextScope;
 
+/* Installs the hook for errors of parallel workers; called by _PG_init. */
+extern void steward_errors_init(void);
+
 /*
  * Begins a scope; the struct lives on the caller's stack until the matching
  * end. An error leaves the scope by itself: PG_TRY restores the stack.

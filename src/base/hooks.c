@@ -13,6 +13,7 @@ static ProcessUtility_hook_type next_process_utility = NULL;
 static StewardUtilityCallback utility_callbacks[MAX_CALLBACKS];
 static int	utility_callback_count = 0;
 static ExecutorRun_hook_type next_executor_run = NULL;
+static StewardRunCallback run_callback = NULL;
 
 static void
 process_utility(PlannedStmt *pstmt, const char *query_string,
@@ -42,6 +43,8 @@ static void
 STEWARD_EXECUTOR_RUN(executor_run)
 {
 	AcceptInvalidationMessages();
+	if (run_callback != NULL && query->planstate != NULL)
+		run_callback(query->planstate);
 	if (next_executor_run != NULL)
 		STEWARD_EXECUTOR_RUN_CALL(next_executor_run);
 	else
@@ -63,4 +66,11 @@ steward_hooks_on_utility(StewardUtilityCallback callback)
 	if (utility_callback_count == MAX_CALLBACKS)
 		elog(ERROR, "too many utility callbacks");
 	utility_callbacks[utility_callback_count++] = callback;
+}
+
+void
+steward_hooks_on_run(StewardRunCallback callback)
+{
+	Assert(run_callback == NULL);
+	run_callback = callback;
 }

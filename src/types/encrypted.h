@@ -116,7 +116,10 @@ extern StewardPlain steward_text_to_utf8(const char *text, size_t len);
 /* Replaces UTF-8 by text of the server's encoding. Raises the same. */
 extern void steward_plain_to_server(StewardPlain *plain);
 
-/* Installs the hook that judges queries and plain.c; called by _PG_init. */
+/* Asks who runs a plan for the right to search; called by steward_types_init. */
+extern void steward_scan_rights_init(void);
+
+/* Registers all of the floor's callbacks and hooks; called by _PG_init. */
 extern void steward_types_init(void);
 
 #endif							/* STEWARD_TYPES_ENCRYPTED_H */

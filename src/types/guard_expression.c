@@ -11,6 +11,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -126,6 +127,32 @@ check_function(Oid function, void *context)
 	return false;
 }
 
+/* Hashes arrays or rows by hashing, and so opening, what they hold? */
+static bool
+hashes_container(Oid function)
+{
+	return function == F_HASH_ARRAY || function == F_HASH_ARRAY_EXTENDED ||
+		function == F_HASH_RECORD || function == F_HASH_RECORD_EXTENDED;
+}
+
+/* A row made on the spot has no type that tells of its columns. */
+static bool
+holds_encrypted(Node *node)
+{
+	ListCell   *cell;
+
+	if (steward_guard_type(exprType(node)))
+		return true;
+	if (!IsA(node, RowExpr))
+		return false;
+	foreach(cell, ((RowExpr *) node)->args)
+	{
+		if (holds_encrypted(lfirst(cell)))
+			return true;
+	}
+	return false;
+}
+
 static bool
 walk(Node *node, void *context)
 {
@@ -133,6 +160,9 @@ walk(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
+	if (IsA(node, FuncExpr) && hashes_container(((FuncExpr *) node)->funcid) &&
+		holds_encrypted(linitial(((FuncExpr *) node)->args)))
+		findings->decrypts = true;
 	if (IsA(node, Query))
 	{
 		steward_guard_function_columns((Query *) node);

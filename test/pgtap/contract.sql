@@ -58,6 +58,8 @@ $$, $$ VALUES
     ('steward.encrypted_text_send(steward.encrypted_text)', 'bytea', 'all'),
     ('steward.encrypted_text_tag_cmp(steward.encrypted_text,steward.encrypted_text)', 'integer', 'granted'),
     ('steward.encrypted_text_tag_cmp(steward.encrypted_text,text)', 'integer', 'granted'),
+    ('steward.encrypted_text_under(steward.encrypted_text,integer)', 'steward.encrypted_text', 'all'),
+    ('steward.encrypted_text_under(steward.encrypted_text[],integer)', 'steward.encrypted_text[]', 'all'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),

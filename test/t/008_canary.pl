@@ -161,6 +161,10 @@ steward_set($node, 'steward.root_key_file' => $keyring);
 # Ours, raised while a literal is at hand, hide even the statement.
 fails_silently('a literal: malformed armour', qr/malformed ciphertext/, sub { steward_error($node, "INSERT INTO t (id, v) VALUES (1, 'stw1:" . canary('literalarmour') . "')") =~ s/^LINE 1.*\n\s*\^\n?//mr });
 
+# So it is when a parallel worker raises it and the leader logs it.
+my $parallel = q{SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');};
+fails_silently('a parallel worker', qr/looks like ciphertext.*parallel worker/s, sub { steward_error($node, "$parallel\nSELECT 'stw1:" . canary('parallel') . "'::text::steward.encrypted_text") });
+
 # A literal in a statement that somebody else fails is the user's own text.
 my $literal = canary('own');
 steward_error($node, "SELECT 1 / 0, '$literal'::text");

@@ -1,0 +1,56 @@
+-- Searching an index of encrypted values needs the right to search, also where
+-- no row comes back: where a search ends tells how stored tags compare.
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE SCHEMA scan_rights;
+SET search_path = scan_rights;
+SELECT steward.create_key('scan');
+RESET client_min_messages;
+CREATE TABLE t (id integer, c steward.encrypted_text('scan/t.c'), d steward.encrypted_text('scan/t.d'));
+INSERT INTO t SELECT 1, 'v' || g, 'w' || g FROM generate_series(1, 50) AS g;
+CREATE UNIQUE INDEX ON t (id, c steward.encrypted_unique_ops, d steward.encrypted_unique_ops);
+CREATE TABLE probe (c steward.encrypted_text('scan/t.c'));
+INSERT INTO probe SELECT 'p' || g FROM generate_series(1, 8) AS g;
+CREATE ROLE scan_user;
+GRANT USAGE ON SCHEMA scan_rights TO scan_user;
+GRANT SELECT, INSERT ON t, probe TO scan_user;
+SET ROLE scan_user;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET enable_indexonlyscan = off;
+SELECT count(*) FROM t WHERE id = 1 AND c = (SELECT 'p1'::text::steward.encrypted_text('scan/t.c'));
+SELECT count(*) FROM t WHERE id = 1 AND c IN ('p1', 'p2');
+SELECT count(*) FROM t WHERE id = 1 AND c = 'p1'::text;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SELECT count(*) FROM probe AS p JOIN t ON t.id = 1 AND t.c = p.c;
+SELECT (SELECT count(*) FROM t WHERE id = 1 AND c = p.c) FROM probe AS p;
+WITH found AS MATERIALIZED (SELECT id FROM t WHERE id = 1 AND c = (SELECT c FROM probe LIMIT 1)) SELECT count(*) FROM found;
+BEGIN;
+DECLARE cur CURSOR FOR SELECT id FROM t WHERE id = 1 AND c = (SELECT c FROM probe LIMIT 1);
+FETCH cur;
+ROLLBACK;
+SET enable_indexonlyscan = on;
+SELECT count(id) FROM t WHERE id = 1 AND c = (SELECT c FROM probe LIMIT 1);
+SET enable_indexonlyscan = off;
+SET enable_indexscan = off;
+SET enable_bitmapscan = on;
+SELECT count(*) FROM t WHERE id = 1 AND c = (SELECT c FROM probe LIMIT 1);
+-- other uses of the index need no right, nor does its upkeep
+SELECT count(*) FROM t WHERE id = 1;
+SELECT count(*) FROM t WHERE id = 1 AND c IS NOT NULL;
+INSERT INTO t VALUES (2, 'new', 'new');
+INSERT INTO t VALUES (2, 'new', 'new');
+RESET ALL;
+RESET ROLE;
+SET search_path = scan_rights;
+SELECT steward.grant_key('scan', 'scan_user', 'search');
+SET ROLE scan_user;
+SET enable_seqscan = off;
+SELECT count(*) FROM t WHERE id = 1 AND c = 'v7';
+RESET enable_seqscan;
+RESET ROLE;
+SET client_min_messages = warning;
+DROP SCHEMA scan_rights CASCADE;
+DROP OWNED BY scan_user;
+DROP ROLE scan_user;
