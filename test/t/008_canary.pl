@@ -163,7 +163,7 @@ fails_silently('a literal: malformed armour', qr/malformed ciphertext/, sub { st
 
 # So it is when a parallel worker raises it and the leader logs it.
 my $parallel = q{SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');};
-fails_silently('a parallel worker', qr/looks like ciphertext.*parallel worker/s, sub { steward_error($node, "$parallel\nSELECT 'stw1:" . canary('parallel') . "'::text::steward.encrypted_text") });
+fails_silently('a parallel worker', qr/key "nowhere" does not exist.*parallel worker/s, sub { steward_error($node, "$parallel\nSELECT steward.encrypt_text('" . canary('parallel') . "', 'nowhere')") });
 
 # A literal in a statement that somebody else fails is the user's own text.
 my $literal = canary('own');
