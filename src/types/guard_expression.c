@@ -52,13 +52,11 @@ steward_guard_type(Oid type)
 {
 	Oid			inner;
 
-	if (!OidIsValid(type))
+	/* Nothing before the first user oid is one of our types, or made of one. */
+	if (type < FirstNormalObjectId)
 		return false;
 	if (is_encrypted_type(type))
 		return true;
-	/* Nothing before the first user oid is made of our types. */
-	if (type < FirstNormalObjectId)
-		return false;
 	switch (get_typtype(type))
 	{
 		case TYPTYPE_DOMAIN:
