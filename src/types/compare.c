@@ -25,6 +25,7 @@ typedef struct Side
 {
 	bool		encrypted;
 	bool		copied;			/* value was detoasted, and is freed */
+	bool		erased;			/* its subject was; plain is the ciphertext */
 	StewardDatum datum;
 	struct varlena *value;
 	StewardPlain plain;			/* UTF-8; bytes NULL until it is needed */
@@ -42,6 +43,7 @@ take_encrypted(Side *side, Datum value)
 {
 	take_value(side, value);
 	side->encrypted = true;
+	side->erased = false;
 	steward_parse(&steward_text_info, &side->datum, side->value);
 	side->plain = steward_plain_borrow(NULL, side->datum.plain_len);
 }
@@ -51,15 +53,20 @@ take_text(Side *side, Datum value)
 {
 	take_value(side, value);
 	side->encrypted = false;
+	side->erased = false;
 	side->plain = steward_text_to_utf8(VARDATA_ANY(side->value),
 									   VARSIZE_ANY_EXHDR(side->value));
 }
 
+/* An erased value equals none but itself: its ciphertext stands for it. */
 static void
 open_side(Side *side)
 {
-	if (side->plain.bytes == NULL)
-		side->plain = steward_open(&side->datum);
+	if (side->plain.bytes != NULL || steward_open(&side->datum, &side->plain))
+		return;
+	side->erased = true;
+	side->plain = steward_plain_borrow(VARDATA_ANY(side->value),
+									   VARSIZE_ANY_EXHDR(side->value));
 }
 
 /* A sort compares many times before its memory goes: nothing may be left. */
@@ -99,7 +106,8 @@ equal_sides(Side *a, Side *b)
 	steward_plaintext_begin(&scope);
 	open_side(a);
 	open_side(b);
-	equal = memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
+	equal = !a->erased && !b->erased &&
+		memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
 	steward_plaintext_end(&scope);
 	return equal;
 }
@@ -184,6 +192,21 @@ STEWARD_FUNCTION(steward_plain_ne_text)
 
 /* ---- order of plaintext ---- */
 
+/* Erased values come after all others, in the order of their ciphertexts. */
+static int
+compare_erased(const Side *a, const Side *b)
+{
+	size_t		shorter = Min(a->plain.len, b->plain.len);
+	int			result;
+
+	if (!a->erased || !b->erased)
+		return a->erased ? 1 : -1;
+	result = memcmp(a->plain.bytes, b->plain.bytes, shorter);
+	if (result != 0)
+		return result;
+	return (a->plain.len > b->plain.len) - (a->plain.len < b->plain.len);
+}
+
 /* The collation works on the server's encoding. */
 static int
 compare_plain(Side *a, Side *b)
@@ -194,11 +217,16 @@ compare_plain(Side *a, Side *b)
 	steward_plaintext_begin(&scope);
 	open_side(a);
 	open_side(b);
-	steward_plain_to_server(&a->plain);
-	steward_plain_to_server(&b->plain);
-	result = varstr_cmp((char *) a->plain.bytes, (int) a->plain.len,
-						(char *) b->plain.bytes, (int) b->plain.len,
-						DEFAULT_COLLATION_OID);
+	if (a->erased || b->erased)
+		result = compare_erased(a, b);
+	else
+	{
+		steward_plain_to_server(&a->plain);
+		steward_plain_to_server(&b->plain);
+		result = varstr_cmp((char *) a->plain.bytes, (int) a->plain.len,
+							(char *) b->plain.bytes, (int) b->plain.len,
+							DEFAULT_COLLATION_OID);
+	}
 	steward_plaintext_end(&scope);
 	return result;
 }

@@ -65,11 +65,12 @@ extern void steward_plain_init(void);
 #define STEWARD_PLAIN_MAX ((size_t) (MaxAllocSize / 4 * 3 - 1024))
 
 /*
- * Seals plaintext bytes under a key id (0 = transient); a varlena in the
- * current context. Raises what steward_key_for_sealing raises, and
+ * Seals plaintext bytes under a key id (0 = transient) and, unless NULL, bound to
+ * the subject of this uuid; a varlena in the current context. Raises what steward_key_for_sealing raises, and
  * ERRCODE_PROGRAM_LIMIT_EXCEEDED. Checks no right.
  */
 extern struct varlena *steward_seal(const StewardTypeInfo *info, uint32 key_id,
+									const unsigned char *subject,
 									const unsigned char *plain, size_t len);
 
 /*
@@ -81,17 +82,23 @@ extern void steward_parse(const StewardTypeInfo *info, StewardDatum *datum,
 
 /*
  * Opens a parsed value into out, which has room for datum->plain_len bytes.
- * Raises ERRCODE_DATA_CORRUPTED with one constant text. Checks no right.
+ * False, and nothing written, when the value is bound to a subject that was
+ * erased: whoever reads it gets NULL. Raises ERRCODE_DATA_CORRUPTED with one
+ * constant text. Checks no right.
  */
-extern void steward_open_into(const StewardDatum *datum, unsigned char *out);
+extern bool steward_open_into(const StewardDatum *datum, unsigned char *out);
 
-/* The same into fresh memory, to be given to steward_plain_free. */
-extern StewardPlain steward_open(const StewardDatum *datum);
+/*
+ * The same into fresh memory, to be given to steward_plain_free; for an erased
+ * value false and a plaintext without bytes.
+ */
+extern bool steward_open(const StewardDatum *datum, StewardPlain *plain);
 
 /*
  * Gives a value the key of a type modifier: returns it as it is when it has
  * that key already (or typmod is -1), else opens it, for which a named key needs
- * the right to decrypt, and seals it again.
+ * the right to decrypt, and seals it again, bound to the same subject. NULL when
+ * that subject was erased.
  */
 extern struct varlena *steward_recode(const StewardTypeInfo *info,
 									  struct varlena *value, int32 typmod);

@@ -16,9 +16,11 @@ steward_typmod_key(int32 typmod)
 
 struct varlena *
 steward_seal(const StewardTypeInfo *info, uint32 key_id,
-			 const unsigned char *plain, size_t len)
+			 const unsigned char *subject, const unsigned char *plain,
+			 size_t len)
 {
-	StewardDatumLabel label = {.type = info->code, .key_id = key_id};
+	StewardDatumLabel label = {.type = info->code, .key_id = key_id,
+	.subject = subject};
 	const StewardValueKey *key;
 	struct varlena *result;
 	size_t		size;
@@ -29,7 +31,7 @@ steward_seal(const StewardTypeInfo *info, uint32 key_id,
 				 errmsg("value is too long to be encrypted"),
 				 errdetail("The limit is %zu bytes, so that a dump can hold the ciphertext.",
 						   STEWARD_PLAIN_MAX)));
-	size = VARHDRSZ + steward_datum_size(len, false);
+	size = VARHDRSZ + steward_datum_size(len, subject != NULL);
 	result = palloc(size);
 	SET_VARSIZE(result, size);
 	key = steward_key_for_sealing(key_id, &label.key_tag);
@@ -62,7 +64,7 @@ steward_parse(const StewardTypeInfo *info, StewardDatum *datum,
 			 errmsg("malformed ciphertext")));
 }
 
-void
+bool
 steward_open_into(const StewardDatum *datum, unsigned char *out)
 {
 	const StewardValueKey *key = steward_key_for_opening(datum->key_id,
@@ -77,15 +79,17 @@ steward_open_into(const StewardDatum *datum, unsigned char *out)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("encrypted value cannot be opened"),
 				 errdetail("It was altered, or it was moved from another place.")));
+	return true;
 }
 
-StewardPlain
-steward_open(const StewardDatum *datum)
+bool
+steward_open(const StewardDatum *datum, StewardPlain *plain)
 {
-	StewardPlain plain = steward_plain_make(datum->plain_len);
-
-	steward_open_into(datum, plain.bytes);
-	return plain;
+	*plain = steward_plain_make(datum->plain_len);
+	if (steward_open_into(datum, plain->bytes))
+		return true;
+	steward_plain_free(plain);
+	return false;
 }
 
 struct varlena *
@@ -95,7 +99,7 @@ steward_recode(const StewardTypeInfo *info, struct varlena *value, int32 typmod)
 	StewardPlaintextScope scope;
 	StewardDatum datum;
 	StewardPlain plain;
-	struct varlena *result;
+	struct varlena *result = NULL;
 
 	steward_parse(info, &datum, value);
 	if (key_id == 0 || datum.key_id == key_id)
@@ -103,8 +107,9 @@ steward_recode(const StewardTypeInfo *info, struct varlena *value, int32 typmod)
 	steward_key_require(datum.key_id, STEWARD_RIGHT_DECRYPT);
 
 	steward_plaintext_begin(&scope);
-	plain = steward_open(&datum);
-	result = steward_seal(info, key_id, plain.bytes, plain.len);
+	if (steward_open(&datum, &plain))
+		result = steward_seal(info, key_id, datum.subject, plain.bytes,
+							  plain.len);
 	steward_plain_free(&plain);
 	steward_plaintext_end(&scope);
 	return result;

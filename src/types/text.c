@@ -103,7 +103,8 @@ seal_text(const char *text, size_t len, uint32 key_id)
 
 	steward_plaintext_begin(&scope);
 	utf8 = steward_text_to_utf8(text, len);
-	result = steward_seal(&steward_text_info, key_id, utf8.bytes, utf8.len);
+	result = steward_seal(&steward_text_info, key_id, NULL, utf8.bytes,
+						  utf8.len);
 	steward_plain_free(&utf8);
 	steward_plaintext_end(&scope);
 	return result;
@@ -237,8 +238,13 @@ STEWARD_FUNCTION(steward_text_from_name)
 /* The length coercion: gives a value the key of its column. */
 STEWARD_FUNCTION(steward_text_recode)
 {
-	PG_RETURN_POINTER(steward_recode(&steward_text_info, PG_GETARG_VARLENA_PP(0),
-									 PG_GETARG_INT32(1)));
+	struct varlena *result = steward_recode(&steward_text_info,
+											PG_GETARG_VARLENA_PP(0),
+											PG_GETARG_INT32(1));
+
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(result);
 }
 
 /* Does this text begin with the name of a key that has material? */
@@ -316,6 +322,7 @@ refuse_maintenance(void)
 /*
  * Opens into a text. The bytes of a value that a database of encoding SQL_ASCII
  * sealed may be no UTF-8 at all; PostgreSQL relies on text being well formed.
+ * NULL for a value of an erased subject.
  */
 static text *
 open_text(const StewardDatum *datum)
@@ -327,14 +334,16 @@ open_text(const StewardDatum *datum)
 	{
 		result = palloc(VARHDRSZ + datum->plain_len);
 		SET_VARSIZE(result, VARHDRSZ + datum->plain_len);
-		steward_open_into(datum, (unsigned char *) VARDATA(result));
+		if (!steward_open_into(datum, (unsigned char *) VARDATA(result)))
+			return NULL;
 		if (likely(pg_verify_mbstr(GetDatabaseEncoding(), VARDATA(result),
 								   (int) datum->plain_len, true)))
 			return result;
 		sodium_memzero(VARDATA(result), datum->plain_len);
 		raise_untranslatable();
 	}
-	plain = steward_open(datum);
+	if (!steward_open(datum, &plain))
+		return NULL;
 	steward_plain_to_server(&plain);
 	result = cstring_to_text_with_len((char *) plain.bytes, (int) plain.len);
 	steward_plain_free(&plain);
@@ -355,5 +364,7 @@ STEWARD_FUNCTION(steward_decrypt_text)
 	steward_plaintext_begin(&scope);
 	result = open_text(&datum);
 	steward_plaintext_end(&scope);
+	if (result == NULL)
+		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(result);
 }
