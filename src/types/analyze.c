@@ -7,12 +7,11 @@
  * may not search under them: in a table of one's own, of one stolen value and a
  * guess, their number would tell whether they are equal.
  */
-#include "types/encrypted.h"
+#include "types/type_info.h"
 
 #include <math.h>
 
 #include "access/detoast.h"
-#include "base/catalog.h"
 #include "commands/vacuum.h"
 #include "common/hashfn.h"
 #include "crypto/tag.h"
@@ -71,7 +70,7 @@ estimate_distinct(uint64 *hashes, int count, double total_rows, double null_frac
  * PostgreSQL's own ANALYZE does: fetching them would cost too much.
  */
 static uint64
-hash_value(Datum value, int row)
+hash_value(const StewardTypeInfo *info, Datum value, int row)
 {
 	struct varlena *bytes;
 	StewardDatum datum;
@@ -81,13 +80,15 @@ hash_value(Datum value, int row)
 	if (toast_raw_datum_size(value) > WIDTH_THRESHOLD)
 		return hash_combine64((uint64) row, UINT64CONST(0x9e3779b97f4a7c15));
 	bytes = PG_DETOAST_DATUM_PACKED(value);
-	steward_parse(&steward_text_info, &datum, bytes);
+	steward_parse(info, &datum, bytes);
 	/* The current user is the table's owner, whoever runs ANALYZE. */
 	steward_key_require(datum.key_id,
 						STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	if (!steward_open(&datum, &plain))
 		plain = steward_plain_borrow(VARDATA_ANY(bytes),
 									 VARSIZE_ANY_EXHDR(bytes));
+	else if (info->canonicalise != NULL)
+		info->canonicalise(&plain);
 	hash = steward_tag_64(steward_tag_keys()->hash, plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	if ((Pointer) bytes != DatumGetPointer(value))
@@ -115,7 +116,7 @@ hash_sample(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
 
 			STEWARD_ANALYZE_DELAY_POINT();
 			if (!isnull)
-				hashes[count++] = hash_value(value, i);
+				hashes[count++] = hash_value(stats->extra_data, value, i);
 		}
 	}
 	PG_CATCH();
@@ -175,18 +176,14 @@ compute_statistics(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
 	pfree(hashes);
 }
 
-static StewardTypeRef text_type = {"encrypted_text"};
-
 STEWARD_FUNCTION(steward_typanalyze)
 {
 	VacAttrStats *stats = (VacAttrStats *) PG_GETARG_POINTER(0);
-	static bool countable = true;
 
 	if (STEWARD_STATISTICS_TARGET(stats) < 0)
 		STEWARD_STATISTICS_TARGET(stats) = default_statistics_target;
 	stats->compute_stats = compute_statistics;
 	stats->minrows = 300 * STEWARD_STATISTICS_TARGET(stats);
-	stats->extra_data = stats->attrtypid == steward_type_lookup(&text_type) ?
-		&countable : NULL;
+	stats->extra_data = (void *) steward_type_info(stats->attrtypid);
 	PG_RETURN_BOOL(true);
 }

@@ -1,7 +1,8 @@
 /*
  * encrypted.h: values of the encrypted types.
  *
- * One implementation serves all types; what differs stands in a descriptor.
+ * One implementation serves all types; what differs stands in a descriptor, see
+ * type_info.h.
  * The plaintext bytes of a type are those of docs/formats.md; the canonical
  * bytes are those that are compared, hashed and tagged (equal plaintexts have
  * equal canonical bytes).
@@ -18,15 +19,8 @@
 
 #include "crypto/datum.h"
 
-typedef struct StewardTypeInfo
-{
-	StewardPlainType code;		/* byte 2 of the datum */
-	const char *name;			/* SQL name in schema steward */
-	const char *encrypt_function;	/* for HINTs */
-} StewardTypeInfo;
-
-/* encrypted_text, the one encrypted type of this version. */
-extern const StewardTypeInfo steward_text_info;
+/* The descriptor of an encrypted type; see type_info.h. */
+typedef struct StewardTypeInfo StewardTypeInfo;
 
 /*
  * A plaintext: bytes of plain.c, which are zeroed when they are freed or the

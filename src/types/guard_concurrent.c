@@ -15,6 +15,7 @@
 #include "commands/event_trigger.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
+#include "types/type_info.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -40,7 +41,7 @@ static bool
 names_unique_class(const IndexElem *element)
 {
 	return element->opclass != NIL &&
-		strcmp(strVal(llast(element->opclass)), "encrypted_unique_ops") == 0;
+		steward_is_unique_class(strVal(llast(element->opclass)));
 }
 
 /* Is this element plainly harmless? Also checks the right to make it. */

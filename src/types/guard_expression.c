@@ -11,24 +11,16 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "types/type_info.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-static StewardTypeRef encrypted_types[] = {
-	{"encrypted_text"},
-};
-
 static bool
 is_encrypted_type(Oid type)
 {
-	for (size_t i = 0; i < lengthof(encrypted_types); i++)
-	{
-		if (type == steward_type_lookup(&encrypted_types[i]))
-			return true;
-	}
-	return false;
+	return steward_type_info(type) != NULL;
 }
 
 static bool

@@ -28,6 +28,7 @@
 #include "executor/spi.h"
 #include "keys/keys.h"
 #include "nodes/nodeFuncs.h"
+#include "types/type_info.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -39,11 +40,17 @@
 static pg_attribute_noreturn() void
 raise_no_key(Oid type, const char *what, const char *name)
 {
+	Oid			element = get_element_type(type);
+	const StewardTypeInfo *info = steward_type_info(OidIsValid(element) ? element : type);
+
+	if (info == NULL)
+		info = &steward_text_info;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 			 errmsg("%s \"%s\" of type %s names no key", what, name,
 					format_type_be(type)),
-			 errhint("Name the key, as in steward.encrypted_text('pii/customer.ssn').")));
+			 errhint("Name the key, as in steward.%s('pii/customer.ssn').",
+					 info->name)));
 }
 
 /* A place that stores values of this type must name their key. */
@@ -81,13 +88,12 @@ analyze_function(Oid type)
 static void
 guard_statistics_target(Oid relid, Form_pg_attribute att)
 {
-	static StewardTypeRef text_type = {"encrypted_text"};
 	HeapTuple	tuple;
 	bool		isnull;
 	Datum		target;
 
 	if (!steward_guard_type(att->atttypid) ||
-		analyze_function(att->atttypid) == analyze_function(steward_type_lookup(&text_type)))
+		analyze_function(att->atttypid) == analyze_function(steward_type_info_oid(&steward_text_info)))
 		return;
 	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
 							Int16GetDatum(att->attnum));
@@ -263,17 +269,18 @@ is_unique_class(Oid opclass)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_opclass) GETSTRUCT(tuple);
-	result = strcmp(NameStr(form->opcname), "encrypted_unique_ops") == 0 &&
+	result = steward_is_unique_class(NameStr(form->opcname)) &&
 		strcmp(get_namespace_name(form->opcnamespace), STEWARD_SCHEMA) == 0;
 	ReleaseSysCache(tuple);
 	return result;
 }
 
 static pg_attribute_noreturn() void
-raise_index(Oid heap, AttrNumber column)
+raise_index(Oid heap, AttrNumber column, Oid type)
 {
 	const char *relation = get_rel_name(heap);
 	const char *name = column > 0 ? get_attname(heap, column, true) : NULL;
+	const StewardTypeInfo *info = steward_type_info(getBaseType(type));
 
 	if (name == NULL)
 		name = "(expression)";
@@ -281,8 +288,10 @@ raise_index(Oid heap, AttrNumber column)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("encrypted column \"%s\" cannot have this index", name),
 			 errdetail("It would keep the order or the hashes of the plaintext, and no PRIMARY KEY or UNIQUE constraint can use the class that does not."),
-			 errhint("Use CREATE UNIQUE INDEX ON %s (%s steward.encrypted_unique_ops); ON CONFLICT and foreign keys work with it.",
-					 quote_identifier(relation), quote_identifier(name))));
+			 info != NULL ?
+			 errhint("Use CREATE UNIQUE INDEX ON %s (%s steward.%s); ON CONFLICT and foreign keys work with it.",
+					 quote_identifier(relation), quote_identifier(name),
+					 info->unique_class) : 0));
 }
 
 void
@@ -320,7 +329,7 @@ guard_index_column(HeapTuple tuple, AttrNumber column, Node *expression,
 	if (!is_unique_class(opclass) || form->indisexclusion ||
 		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
 		key_typmod < 0)
-		raise_index(form->indrelid, column);
+		raise_index(form->indrelid, column, type);
 	/* New in this transaction, be it by another command than CREATE INDEX. */
 	if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 		steward_guard_unique(type, typmod);

@@ -27,7 +27,7 @@
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
 #include "tcop/utility.h"
-#include "types/encrypted.h"
+#include "types/type_info.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -159,8 +159,11 @@ static Node *
 check_parameter(Param *param)
 {
 	Oid			types[2] = {param->paramtype, INT4OID};
+	Oid			element = get_element_type(param->paramtype);
+	const StewardTypeInfo *info = steward_type_info(OidIsValid(element) ? element : param->paramtype);
+	char	   *name = psprintf("%s_under", info->name);
 	Oid			function = LookupFuncName(list_make2(makeString(STEWARD_SCHEMA),
-													 makeString("encrypted_text_under")),
+													 makeString(name)),
 										  2, types, false);
 	Const	   *label = makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
 								  Int32GetDatum(param->paramtypmod), false, true);
@@ -210,27 +213,30 @@ judge_query(ParseState *state, Query *query, JumbleState *jumble)
 }
 
 static void
-check_label(struct varlena *value, int32 typmod)
+check_label(const StewardTypeInfo *info, struct varlena *value, int32 typmod)
 {
 	StewardDatum datum;
 
-	steward_parse(&steward_text_info, &datum, value);
+	steward_parse(info, &datum, value);
 	if (datum.key_id != steward_typmod_key(typmod))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("value of a parameter is under another key than when the statement was planned"),
-				 errhint("Use a record variable for values of one key only, or a variable of type steward.encrypted_text.")));
+				 errhint("Use a record variable for values of one key only, or a variable of type steward.%s.",
+						 info->name)));
 }
 
-STEWARD_FUNCTION(steward_text_under)
+Datum
+steward_type_under(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
 	struct varlena *value = PG_GETARG_VARLENA_PP(0);
 
-	check_label(value, PG_GETARG_INT32(1));
+	check_label(info, value, PG_GETARG_INT32(1));
 	PG_RETURN_POINTER(value);
 }
 
-STEWARD_FUNCTION(steward_text_array_under)
+Datum
+steward_type_array_under(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
 	ArrayIterator iterator = array_create_iterator(array, 0, NULL);
@@ -240,7 +246,8 @@ STEWARD_FUNCTION(steward_text_array_under)
 	while (array_iterate(iterator, &element, &isnull))
 	{
 		if (!isnull)
-			check_label(PG_DETOAST_DATUM_PACKED(element), PG_GETARG_INT32(1));
+			check_label(info, PG_DETOAST_DATUM_PACKED(element),
+						PG_GETARG_INT32(1));
 	}
 	array_free_iterator(iterator);
 	PG_RETURN_ARRAYTYPE_P(array);

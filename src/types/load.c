@@ -5,7 +5,7 @@
  * would come back decrypted through somebody's view or function. Superusers,
  * the extension's owner and roles with the right "load" on its key may.
  */
-#include "types/encrypted.h"
+#include "types/type_info.h"
 
 #include "keys/keys.h"
 #include "miscadmin.h"

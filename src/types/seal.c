@@ -1,7 +1,7 @@
 /*
  * seal.c: sealing, opening and recoding values; see encrypted.h.
  */
-#include "types/encrypted.h"
+#include "types/type_info.h"
 
 #include "base/errors.h"
 #include "crypto/value.h"

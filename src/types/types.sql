@@ -56,11 +56,11 @@ WHERE oid OPERATOR(pg_catalog.=) (SELECT t.typarray FROM pg_catalog.pg_type AS t
 -- decryption STABLE, so that no index and no plan may hold its result.
 
 CREATE FUNCTION steward.encrypt_text(plaintext text, key text) RETURNS steward.encrypted_text
-    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 40 AS 'MODULE_PATHNAME', 'steward_encrypt_text';
+    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 40 AS 'MODULE_PATHNAME', 'steward_text_encrypt';
 COMMENT ON FUNCTION steward.encrypt_text(text, text) IS 'encrypts a text under a named key, whatever it looks like';
 
 CREATE FUNCTION steward.decrypt(value steward.encrypted_text) RETURNS text
-    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_decrypt_text';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_text_decrypt';
 COMMENT ON FUNCTION steward.decrypt(steward.encrypted_text) IS 'the plaintext, for roles with the right to decrypt';
 
 -- RESTRICTED: what path a type modifier stands for may be known to the leader
@@ -117,10 +117,10 @@ BEGIN
     FOR f IN SELECT * FROM (VALUES
         ('encrypted_text_eq', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_eq', true, '= of encrypted texts'),
         ('encrypted_text_ne', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_ne', true, '<> of encrypted texts'),
-        ('encrypted_text_eq', 'steward.encrypted_text', 'text', 'steward_text_eq_plain', true, '= of an encrypted text and a text'),
-        ('encrypted_text_ne', 'steward.encrypted_text', 'text', 'steward_text_ne_plain', true, '<> of an encrypted text and a text'),
-        ('encrypted_text_eq', 'text', 'steward.encrypted_text', 'steward_plain_eq_text', true, '= of a text and an encrypted text'),
-        ('encrypted_text_ne', 'text', 'steward.encrypted_text', 'steward_plain_ne_text', true, '<> of a text and an encrypted text'),
+        ('encrypted_text_eq', 'steward.encrypted_text', 'text', 'steward_text_eq_plain_text', true, '= of an encrypted text and a text'),
+        ('encrypted_text_ne', 'steward.encrypted_text', 'text', 'steward_text_ne_plain_text', true, '<> of an encrypted text and a text'),
+        ('encrypted_text_eq', 'text', 'steward.encrypted_text', 'steward_text_plain_text_eq', true, '= of a text and an encrypted text'),
+        ('encrypted_text_ne', 'text', 'steward.encrypted_text', 'steward_text_plain_text_ne', true, '<> of a text and an encrypted text'),
         ('encrypted_text_lt', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_lt', false, '< of encrypted texts, by plaintext'),
         ('encrypted_text_le', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_le', false, '<= of encrypted texts, by plaintext'),
         ('encrypted_text_ge', 'steward.encrypted_text', 'steward.encrypted_text', 'steward_text_ge', false, '>= of encrypted texts, by plaintext'),
@@ -189,7 +189,7 @@ COMMENT ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, stewa
 REVOKE ALL ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, steward.encrypted_text) FROM PUBLIC;
 
 CREATE FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) RETURNS integer
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_text_tag_cmp_plain';
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_text_tag_cmp_plain_text';
 COMMENT ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) IS 'btree support: order of keyed tags';
 REVOKE ALL ON FUNCTION steward.encrypted_text_tag_cmp(steward.encrypted_text, text) FROM PUBLIC;
 
@@ -206,12 +206,12 @@ COMMENT ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text,
 REVOKE ALL ON FUNCTION steward.encrypted_text_hash_extended(steward.encrypted_text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_text_hash(text) RETURNS integer
-    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_plain_hash';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_text_hash_plain_text';
 COMMENT ON FUNCTION steward.plain_text_hash(text) IS 'hash support: keyed hash of a text, as that of an encrypted one';
 REVOKE ALL ON FUNCTION steward.plain_text_hash(text) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_text_hash_extended(text, bigint) RETURNS bigint
-    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_plain_hash_extended';
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_text_hash_extended_plain_text';
 COMMENT ON FUNCTION steward.plain_text_hash_extended(text, bigint) IS 'hash support: keyed hash of a text, as that of an encrypted one';
 REVOKE ALL ON FUNCTION steward.plain_text_hash_extended(text, bigint) FROM PUBLIC;
 
