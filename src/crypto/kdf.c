@@ -17,6 +17,7 @@
 #define LABEL_HEDGE "pg_steward/hedge/1"
 #define LABEL_HASH "pg_steward/hash/1"
 #define LABEL_UNIQUE "pg_steward/unique/1"
+#define LABEL_SUBJECT_DIGEST "pg_steward/subject-digest/1"
 
 int
 steward_crypto_init(void)
@@ -117,4 +118,29 @@ steward_kdf_tag_keys(StewardTagKeys *keys,
 {
 	derive(keys->hash, sizeof keys->hash, secret, LABEL_HASH);
 	derive(keys->unique, sizeof keys->unique, secret, LABEL_UNIQUE);
+	derive(keys->subject, sizeof keys->subject, secret, LABEL_SUBJECT_DIGEST);
+}
+
+/* The length keeps ('ab', 'c') and ('a', 'bc') apart. */
+void
+steward_kdf_subject_digest(unsigned char digest[STEWARD_SUBJECT_DIGEST_BYTES],
+						   const unsigned char key[STEWARD_KEY_BYTES],
+						   const char *kind, size_t kind_len,
+						   const char *name, size_t name_len)
+{
+	crypto_generichash_state state;
+	unsigned char length[4];
+
+	steward_store_be32(length, (uint32_t) kind_len);
+	(void) crypto_generichash_init(&state, key, STEWARD_KEY_BYTES,
+								   STEWARD_SUBJECT_DIGEST_BYTES);
+	(void) crypto_generichash_update(&state, length, sizeof length);
+	(void) crypto_generichash_update(&state, (const unsigned char *) kind,
+									 kind_len);
+	(void) crypto_generichash_update(&state, (const unsigned char *) name,
+									 name_len);
+	(void) crypto_generichash_final(&state, digest,
+									STEWARD_SUBJECT_DIGEST_BYTES);
+	sodium_memzero(&state, sizeof state);
+	steward_wipe_stack();
 }

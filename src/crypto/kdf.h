@@ -24,12 +24,15 @@
 #define STEWARD_HEDGE_BYTES 16
 #define STEWARD_TAG_KEY_BYTES 16
 #define STEWARD_UUID_BYTES 16
+#define STEWARD_SUBJECT_DIGEST_BYTES 32
 
-/* Keys of the hash and the unique operator classes, from one hash secret. */
+/* Keys of the hash and the unique operator classes and of the digests that name
+ * subjects, from one hash secret. */
 typedef struct StewardTagKeys
 {
 	unsigned char hash[STEWARD_TAG_KEY_BYTES];
 	unsigned char unique[STEWARD_TAG_KEY_BYTES];
+	unsigned char subject[STEWARD_KEY_BYTES];
 } StewardTagKeys;
 
 /*
@@ -61,8 +64,17 @@ extern void steward_kdf_subject(unsigned char key[STEWARD_KEY_BYTES],
 extern void steward_kdf_hedge(unsigned char hedge[STEWARD_HEDGE_BYTES],
 							  const unsigned char key[STEWARD_KEY_BYTES]);
 
-/* Both tag keys, from the hash secret of the database. */
+/* All of them, from the hash secret of the database. */
 extern void steward_kdf_tag_keys(StewardTagKeys *keys,
 								 const unsigned char secret[STEWARD_KEY_BYTES]);
+
+/*
+ * What stands for a subject in the database: a digest of its kind and its key
+ * (both UTF-8) under the key for it, so that neither can be found by guessing.
+ */
+extern void steward_kdf_subject_digest(unsigned char digest[STEWARD_SUBJECT_DIGEST_BYTES],
+									   const unsigned char key[STEWARD_KEY_BYTES],
+									   const char *kind, size_t kind_len,
+									   const char *name, size_t name_len);
 
 #endif							/* STEWARD_CRYPTO_KDF_H */

@@ -70,6 +70,17 @@ steward_wrap_context(StewardWrapContext *context,
 }
 
 void
+steward_wrap_subject_context(StewardWrapContext *context,
+							 const unsigned char realm[STEWARD_REALM_BYTES],
+							 StewardWrapKind kind,
+							 const unsigned char subject[STEWARD_UUID_BYTES])
+{
+	memcpy(context->realm, realm, STEWARD_REALM_BYTES);
+	context->kind = (unsigned char) kind;
+	memcpy(context->ids, subject, STEWARD_WRAP_IDS_BYTES);
+}
+
+void
 steward_wrap_seal_salted(unsigned char out[STEWARD_WRAP_BYTES],
 						 const unsigned char root[STEWARD_KEY_BYTES],
 						 const StewardWrapContext *context,
@@ -129,5 +140,29 @@ steward_wrap_open(unsigned char secret[STEWARD_KEY_BYTES],
 		sodium_memzero(secret, STEWARD_KEY_BYTES);
 	sodium_memzero(&keys, sizeof keys);
 	steward_wipe_stack();
+	return opened;
+}
+
+void
+steward_wrap_seal_tombstone(unsigned char out[STEWARD_WRAP_BYTES],
+							const unsigned char root[STEWARD_KEY_BYTES],
+							const StewardWrapContext *context)
+{
+	static const unsigned char zeros[STEWARD_KEY_BYTES];
+
+	steward_wrap_seal(out, root, context, zeros);
+}
+
+bool
+steward_wrap_is_tombstone(const unsigned char *wrapped, size_t wrapped_len,
+						  const unsigned char root[STEWARD_KEY_BYTES],
+						  const StewardWrapContext *context)
+{
+	unsigned char content[STEWARD_KEY_BYTES];
+	bool		opened = context->kind == STEWARD_WRAP_TOMBSTONE &&
+		steward_wrap_open(content, wrapped, wrapped_len, root, context) &&
+		sodium_is_zero(content, sizeof content);
+
+	sodium_memzero(content, sizeof content);
 	return opened;
 }

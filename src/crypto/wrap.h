@@ -17,7 +17,9 @@
  *	 kind	what the secret is (StewardWrapKind), one byte
  *	 ids	16 bytes that say which one: big-endian key id, key tag, zeros for
  *			a key version; key id and zeros for an index secret; zeros for
- *			the hash secret; the uuid for a subject secret
+ *			the hash secret; the uuid for a subject secret or a tombstone
+ *	 tombstone	a wrap of 32 zero bytes that takes the place of an erased
+ *			subject's secret: only who has the root can make one
  */
 #ifndef STEWARD_CRYPTO_WRAP_H
 #define STEWARD_CRYPTO_WRAP_H
@@ -37,7 +39,8 @@ typedef enum StewardWrapKind
 	STEWARD_WRAP_KEY_VERSION = 1,
 	STEWARD_WRAP_INDEX_SECRET = 2,
 	STEWARD_WRAP_HASH_SECRET = 3,
-	STEWARD_WRAP_SUBJECT_SECRET = 4
+	STEWARD_WRAP_SUBJECT_SECRET = 4,
+	STEWARD_WRAP_TOMBSTONE = 5
 } StewardWrapKind;
 
 /* What a wrap is bound to besides the root. */
@@ -54,6 +57,12 @@ extern void steward_wrap_context(StewardWrapContext *context,
 								 const unsigned char realm[STEWARD_REALM_BYTES],
 								 StewardWrapKind kind, uint32_t key_id,
 								 uint32_t key_tag);
+
+/* Fills a context for the secret or the tombstone of a subject. */
+extern void steward_wrap_subject_context(StewardWrapContext *context,
+										 const unsigned char realm[STEWARD_REALM_BYTES],
+										 StewardWrapKind kind,
+										 const unsigned char subject[STEWARD_UUID_BYTES]);
 
 /* As steward_wrap_seal, with the caller's salt: for test vectors only. */
 extern void steward_wrap_seal_salted(unsigned char out[STEWARD_WRAP_BYTES],
@@ -77,5 +86,16 @@ extern bool steward_wrap_open(unsigned char secret[STEWARD_KEY_BYTES],
 							  const unsigned char *wrapped, size_t wrapped_len,
 							  const unsigned char root[STEWARD_KEY_BYTES],
 							  const StewardWrapContext *context);
+
+/* Makes the tombstone of a subject; the context is one for a tombstone. */
+extern void steward_wrap_seal_tombstone(unsigned char out[STEWARD_WRAP_BYTES],
+										const unsigned char root[STEWARD_KEY_BYTES],
+										const StewardWrapContext *context);
+
+/* Is this the tombstone that the context says, under this root? */
+extern bool steward_wrap_is_tombstone(const unsigned char *wrapped,
+									  size_t wrapped_len,
+									  const unsigned char root[STEWARD_KEY_BYTES],
+									  const StewardWrapContext *context);
 
 #endif							/* STEWARD_CRYPTO_WRAP_H */

@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "keys/keys.h"
 #include "keys/names.h"
+#include "keys/revocation.h"
 #include "keys/roots.h"
 #include "keys/secrets.h"
 #include "keys/tables.h"
@@ -481,6 +482,7 @@ steward_keys_init(void)
 	RegisterXactCallback(on_transaction_end, NULL);
 	RegisterSubXactCallback(on_subtransaction_end, NULL);
 	steward_rights_init();
+	steward_revocation_init();
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 		steward_root_command_init();
 }

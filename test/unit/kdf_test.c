@@ -80,6 +80,9 @@ test_keys(void)
 	fill_hex(expected, sizeof tags.unique, "8d49c79f539f4033b53a8e2defad9363");
 	tap_bytes(tags.unique, expected, sizeof tags.unique,
 			  "key of the unique tags");
+	fill_hex(expected, sizeof tags.subject, "162be773d82ab62c13d253d1c5213c830b797e4c10aca9f243926c179779986b");
+	tap_bytes(tags.subject, expected, sizeof tags.subject,
+			  "key of the digests of subjects");
 }
 
 /* Both inputs matter, and they cannot change places. */
@@ -98,11 +101,28 @@ test_subject_inputs(void)
 	tap_ok(memcmp(one, two, sizeof one) != 0, "another version, another key");
 }
 
+static void
+test_subject_digest(void)
+{
+	unsigned char one[STEWARD_SUBJECT_DIGEST_BYTES];
+	unsigned char two[STEWARD_SUBJECT_DIGEST_BYTES];
+
+	steward_kdf_subject_digest(one, parent, "customer", 8, "42", 2);
+	fill_hex(two, sizeof two, "c2a012013b03ebfc0b2ada241498bce5822d7d1c9095924e8cf1251105e4ee22");
+	tap_bytes(one, two, sizeof one, "digest of a subject");
+	steward_kdf_subject_digest(two, parent, "customer4", 9, "2", 1);
+	tap_ok(memcmp(one, two, sizeof one) != 0,
+		   "the end of a kind is not the beginning of a key");
+	steward_kdf_subject_digest(two, other, "customer", 8, "42", 2);
+	tap_ok(memcmp(one, two, sizeof one) != 0,
+		   "another database, another digest");
+}
+
 /* Keys made for one purpose are of no use for another. */
 static void
 test_labels_differ(void)
 {
-	unsigned char digests[7][STEWARD_HEDGE_BYTES];
+	unsigned char digests[8][STEWARD_HEDGE_BYTES];
 	unsigned char key[STEWARD_KEY_BYTES];
 	uint32_t	tag = steward_kdf_key_tag(parent);
 	StewardTagKeys tags;
@@ -120,12 +140,13 @@ test_labels_differ(void)
 	steward_kdf_root_id(digests[5], parent);
 	for (int i = 0; i < 4; i++)
 		digests[6][i] = (unsigned char) (tag >> (24 - 8 * i));
-	for (int i = 0; i < 7; i++)
+	memcpy(digests[7], tags.subject, sizeof digests[7]);
+	for (int i = 0; i < 8; i++)
 	{
 		for (int j = 0; j < i; j++)
 			same += memcmp(digests[i], digests[j], 4) == 0;
 	}
-	tap_ok(same == 0, "seven derivations of one key differ");
+	tap_ok(same == 0, "eight derivations of one key differ");
 }
 
 int
@@ -139,6 +160,7 @@ main(void)
 	test_names();
 	test_keys();
 	test_subject_inputs();
+	test_subject_digest();
 	test_labels_differ();
 	return tap_end();
 }

@@ -161,6 +161,47 @@ test_fields_are_fixed(void)
 		   "the last byte of the realm is not the kind");
 }
 
+/* Only a tombstone of this very subject, under this root, is one. */
+static void
+test_tombstone(void)
+{
+	StewardWrapContext tombstone;
+	StewardWrapContext secret_context;
+	StewardWrapContext other;
+	unsigned char wrapped[STEWARD_WRAP_BYTES];
+	unsigned char out[STEWARD_KEY_BYTES];
+
+	steward_wrap_subject_context(&tombstone, realm, STEWARD_WRAP_TOMBSTONE,
+								 secret);
+	steward_wrap_subject_context(&secret_context, realm,
+								 STEWARD_WRAP_SUBJECT_SECRET, secret);
+	tap_bytes(tombstone.ids, secret, sizeof tombstone.ids,
+			  "the ids of a subject are its uuid");
+
+	steward_wrap_seal_tombstone(wrapped, root, &tombstone);
+	tap_ok(steward_wrap_is_tombstone(wrapped, sizeof wrapped, root, &tombstone),
+		   "a tombstone is one");
+	tap_ok(!steward_wrap_is_tombstone(wrapped, sizeof wrapped, secret, &tombstone),
+		   "not under another root");
+	tap_ok(!opens(out, wrapped, sizeof wrapped, root, &secret_context),
+		   "it is no secret");
+	other = tombstone;
+	other.ids[15] ^= 1;
+	tap_ok(!steward_wrap_is_tombstone(wrapped, sizeof wrapped, root, &other),
+		   "nor the tombstone of another subject");
+	wrapped[60] ^= 1;
+	tap_ok(!steward_wrap_is_tombstone(wrapped, sizeof wrapped, root, &tombstone),
+		   "altered it is none");
+
+	steward_wrap_seal(wrapped, root, &secret_context, secret);
+	tap_ok(!steward_wrap_is_tombstone(wrapped, sizeof wrapped, root, &tombstone) &&
+		   !steward_wrap_is_tombstone(wrapped, sizeof wrapped, root, &secret_context),
+		   "a secret is no tombstone");
+	steward_wrap_seal(wrapped, root, &tombstone, secret);
+	tap_ok(!steward_wrap_is_tombstone(wrapped, sizeof wrapped, root, &tombstone),
+		   "nor is a wrap of its kind with content");
+}
+
 int
 main(void)
 {
@@ -171,5 +212,6 @@ main(void)
 	test_altered();
 	test_elsewhere();
 	test_fields_are_fixed();
+	test_tombstone();
 	return tap_end();
 }

@@ -166,7 +166,20 @@ check_tag_keys(const Vector *v)
 
 	steward_kdf_tag_keys(&keys, bytes_of(v, "secret"));
 	return is_field(v, "hash", keys.hash, sizeof keys.hash) &&
-		is_field(v, "unique", keys.unique, sizeof keys.unique);
+		is_field(v, "unique", keys.unique, sizeof keys.unique) &&
+		is_field(v, "subject", keys.subject, sizeof keys.subject);
+}
+
+static bool
+check_subject_digest(const Vector *v)
+{
+	const Field *kind = need_field(v, "kind_text");
+	const Field *name = need_field(v, "name_text");
+	unsigned char digest[STEWARD_SUBJECT_DIGEST_BYTES];
+
+	steward_kdf_subject_digest(digest, bytes_of(v, "key"), (char *) kind->bytes,
+							   kind->len, (char *) name->bytes, name->len);
+	return is_field(v, "digest", digest, sizeof digest);
 }
 
 static bool
@@ -206,7 +219,10 @@ check_wrap(const Vector *v)
 	return is_field(v, "wrapped", again, sizeof again) &&
 		steward_wrap_open(secret, wrapped->bytes, wrapped->len,
 						  bytes_of(v, "root"), &context) &&
-		is_field(v, "secret", secret, sizeof secret);
+		is_field(v, "secret", secret, sizeof secret) &&
+		steward_wrap_is_tombstone(wrapped->bytes, wrapped->len,
+								  bytes_of(v, "root"), &context) ==
+		(context.kind == STEWARD_WRAP_TOMBSTONE);
 }
 
 /* Parses and opens; the plaintext is the caller's to free, NULL when refused. */
@@ -347,6 +363,7 @@ check_vector(const Vector *vector)
 		{"subject_key", check_subject_key},
 		{"hedge", check_hedge},
 		{"tag_keys", check_tag_keys},
+		{"subject_digest", check_subject_digest},
 		{"hash_tag", check_hash_tag},
 		{"unique_tag", check_unique_tag},
 		{"wrap", check_wrap},
@@ -436,7 +453,13 @@ seal_wrap(unsigned char kind)
 	steward_random_key(secret, sizeof secret);
 	steward_random_key((unsigned char *) &context, sizeof context);
 	context.kind = kind;
-	steward_wrap_seal(wrapped, root, &context, secret);
+	if (kind == STEWARD_WRAP_TOMBSTONE)
+	{
+		memset(secret, 0, sizeof secret);
+		steward_wrap_seal_tombstone(wrapped, root, &context);
+	}
+	else
+		steward_wrap_seal(wrapped, root, &context, secret);
 	printf("wrap");
 	print_field("root", root, sizeof root);
 	print_field("realm", context.realm, sizeof context.realm);
@@ -460,7 +483,7 @@ main(int argc, char **argv)
 		for (size_t i = 0; i < count; i++)
 		{
 			seal_value(i);
-			seal_wrap((unsigned char) (1 + i % 4));
+			seal_wrap((unsigned char) (1 + i % 5));
 		}
 		return 0;
 	}

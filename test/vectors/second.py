@@ -27,7 +27,7 @@ NONCE = bytes(12)
 VALUE_TYPES = {1: 'text', 2: 'bytea', 3: 'jsonb', 4: 'bigint', 5: 'numeric',
                6: 'date', 7: 'timestamptz'}
 WRAP_KINDS = {1: 'key version', 2: 'index secret', 3: 'hash secret',
-              4: 'subject secret'}
+              4: 'subject secret', 5: 'tombstone'}
 MASK = 2 ** 64 - 1
 
 
@@ -113,6 +113,14 @@ def hedge_key(key):
 
 def tag_keys(secret):
     return blake2b(16, LABEL + b'hash/1', secret), blake2b(16, LABEL + b'unique/1', secret)
+
+
+def subject_digest_key(secret):
+    return blake2b(32, LABEL + b'subject-digest/1', secret)
+
+
+def subject_digest(key, kind, name):
+    return blake2b(32, len(kind).to_bytes(4, 'big') + kind + name, key)
 
 
 def hash_tag(key, canonical):
@@ -265,7 +273,13 @@ def derivation_vectors():
                  tag=key_tag(transient_key(root)))
     yield vector('subject_key', version=key, secret=secret, key=subject_key(key, secret))
     yield vector('hedge', key=key, hedge=hedge_key(key))
-    yield vector('tag_keys', secret=secret, hash=hash_key, unique=unique_key)
+    yield vector('tag_keys', secret=secret, hash=hash_key, unique=unique_key,
+                 subject=subject_digest_key(secret))
+    for kind, name in (('customer', '42'), ('customer4', '2'), ('', ''), ('Kundin', 'Grüße')):
+        yield vector('subject_digest', key=subject_digest_key(secret), kind_text=kind.encode(),
+                     name_text=name.encode(),
+                     digest=subject_digest(subject_digest_key(secret), kind.encode(),
+                                           name.encode()))
     for size in (0, 1, 7, 8, 9, 100, 1000):
         text = fixed('canonical', size)
         yield vector('hash_tag', key=hash_key, canonical=text, number=hash_tag(hash_key, text))
@@ -276,12 +290,13 @@ def derivation_vectors():
 def wrap_vectors():
     root, realm, secret = fixed('root', 32), fixed('realm', 16), fixed('secret', 32)
     ids = {1: key_id(b'pii') + key_tag(secret) + bytes(8), 2: key_id(b'pii') + bytes(12),
-           3: bytes(16), 4: fixed('subject', 16)}
+           3: bytes(16), 4: fixed('subject', 16), 5: fixed('subject', 16)}
     for kind, name in WRAP_KINDS.items():
         salt = fixed('wrap salt %d' % kind, 24)
         arguments = root, realm, bytes([kind]), ids[kind]
+        content = bytes(32) if kind == 5 else secret
         yield vector('wrap', name, root=root, realm=realm, kind=bytes([kind]), ids=ids[kind],
-                     secret=secret, salt=salt, wrapped=wrap(*arguments, secret, salt))
+                     secret=content, salt=salt, wrapped=wrap(*arguments, content, salt))
 
 
 def value_vector(note, key, kind, plain, subject=b'', keyid=None, tag=None):
@@ -448,7 +463,8 @@ def random_vectors(count):
         yield vector('value', key=key, type=kind, key_id=keyid, key_tag=tag, **bound,
                      plain=plain, random=random, salt=parse(datum)[1], datum=datum)
         root, realm, ids, secret, salt = (secrets.token_bytes(n) for n in (32, 16, 16, 32, 24))
-        kind = bytes([1 + size % 4])
+        kind = bytes([1 + size % 5])
+        secret = bytes(32) if kind == b'\5' else secret
         yield vector('wrap', root=root, realm=realm, kind=kind, ids=ids, secret=secret,
                      salt=salt, wrapped=wrap(root, realm, kind, ids, secret, salt))
         yield vector('armour', bytes=datum, armour_text=armour(datum))
