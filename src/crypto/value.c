@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "crypto/aead.h"
 #include "crypto/random.h"
 #include "crypto/wipe.h"
 
@@ -13,28 +14,20 @@
 #define LABEL_VALUE_LEN (sizeof LABEL_VALUE - 1)
 #define DERIVED_BYTES (STEWARD_KEY_BYTES + STEWARD_COMMITMENT_BYTES)
 
-static const unsigned char zero_nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
-
-/*
- * Derives value key ‖ commitment. The input is short, so it is put together on
- * the stack and hashed in one call: the streaming interface costs a third more.
- */
+/* Derives value key ‖ commitment. */
 static void
 derive_value_key(unsigned char out[DERIVED_BYTES], const StewardValueKey *key,
 				 const unsigned char *header, size_t header_len,
 				 const unsigned char *salt)
 {
-	unsigned char message[LABEL_VALUE_LEN + STEWARD_HEADER_MAX_BYTES +
-						  STEWARD_SALT_BYTES];
+	unsigned char block[STEWARD_BLAKE2B_BLOCK_BYTES] = LABEL_VALUE;
 	size_t		len = LABEL_VALUE_LEN;
 
-	memcpy(message, LABEL_VALUE, LABEL_VALUE_LEN);
-	memcpy(message + len, header, header_len);
+	memcpy(block + len, header, header_len);
 	len += header_len;
-	memcpy(message + len, salt, STEWARD_SALT_BYTES);
+	memcpy(block + len, salt, STEWARD_SALT_BYTES);
 	len += STEWARD_SALT_BYTES;
-	(void) crypto_generichash(out, DERIVED_BYTES, message, len, key->key,
-							  STEWARD_KEY_BYTES);
+	steward_blake2b_short(out, DERIVED_BYTES, &key->derive, block, len);
 }
 
 /* Mixes the plaintext into the random bytes of a salt. */
@@ -55,6 +48,7 @@ steward_value_key(StewardValueKey *key,
 				  const unsigned char encryption_key[STEWARD_KEY_BYTES])
 {
 	memmove(key->key, encryption_key, STEWARD_KEY_BYTES);
+	steward_blake2b_key(&key->derive, DERIVED_BYTES, key->key);
 	steward_kdf_hedge(key->hedge, key->key);
 }
 
@@ -73,10 +67,8 @@ steward_value_seal_salted(unsigned char *out, const StewardValueKey *key,
 	hedge_salt(salt, key, plain, plain_len);
 	derive_value_key(derived, key, out, header_len, salt);
 	memcpy(commitment, derived + STEWARD_KEY_BYTES, STEWARD_COMMITMENT_BYTES);
-	(void) crypto_aead_chacha20poly1305_ietf_encrypt(commitment + STEWARD_COMMITMENT_BYTES,
-													 NULL, plain, plain_len, out,
-													 header_len, NULL,
-													 zero_nonce, derived);
+	steward_aead_seal(commitment + STEWARD_COMMITMENT_BYTES, plain, plain_len,
+					  out, header_len, derived);
 	sodium_memzero(derived, sizeof derived);
 	steward_wipe_frames();
 }
@@ -102,16 +94,9 @@ steward_value_open(unsigned char *plain, const StewardDatum *datum,
 
 	derive_value_key(derived, key, datum->header, datum->header_len,
 					 datum->salt);
-	if (sodium_memcmp(derived + STEWARD_KEY_BYTES, datum->commitment,
-					  STEWARD_COMMITMENT_BYTES) == 0)
-		opened = crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL,
-														   datum->ciphertext,
-														   datum->plain_len +
-														   STEWARD_MAC_BYTES,
-														   datum->header,
-														   datum->header_len,
-														   zero_nonce,
-														   derived) == 0;
+	if (crypto_verify_16(derived + STEWARD_KEY_BYTES, datum->commitment) == 0)
+		opened = steward_aead_open(plain, datum->ciphertext, datum->plain_len,
+								   datum->header, datum->header_len, derived);
 	if (!opened)
 		sodium_memzero(plain, datum->plain_len);
 	sodium_memzero(derived, sizeof derived);
