@@ -16,6 +16,7 @@
 #include "crypto/bytes.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "types/type_info.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/inet.h"
@@ -23,8 +24,6 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
-
-static StewardTypeRef encrypted_text = {"encrypted_text"};
 
 static void
 put_be16(StringInfo out, uint16 value)
@@ -395,7 +394,13 @@ static const StewardCodec codecs[] = {
 	{"char", CHAROID, 1, put_char, get_char, steward_show_char},
 	{"cidr", CIDROID, -1, put_inet, get_inet, steward_show_cidr},
 	{"date", DATEOID, 4, put_int4, get_date, steward_show_date},
+	{"encrypted_bigint", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
+	{"encrypted_bytea", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
+	{"encrypted_date", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
+	{"encrypted_jsonb", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
+	{"encrypted_numeric", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
 	{"encrypted_text", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
+	{"encrypted_timestamptz", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
 	{"float4", FLOAT4OID, 4, put_float4, get_float4, steward_show_float4},
 	{"float8", FLOAT8OID, 8, put_float8, get_float8, steward_show_float8},
 	{"inet", INETOID, -1, put_inet, get_inet, steward_show_inet},
@@ -422,8 +427,10 @@ static const StewardCodec codecs[] = {
 const StewardCodec *
 steward_codec_for_type(Oid type)
 {
-	if (type == steward_type_lookup(&encrypted_text))
-		return steward_codec_by_name(encrypted_text.name);
+	const StewardTypeInfo *encrypted = steward_type_info(type);
+
+	if (encrypted != NULL)
+		return steward_codec_by_name(encrypted->name);
 	for (int i = 0; i < lengthof(codecs); i++)
 		if (codecs[i].type == type)
 			return &codecs[i];
@@ -440,11 +447,11 @@ steward_codec_by_name(const char *name)
 	return NULL;
 }
 
-/* Armour, by the type's own output function. */
+/* Armour, which is the same for all encrypted types: by the function of one. */
 void
 steward_show_encrypted(JsonbValue *out, Datum value)
 {
-	Oid			type = steward_type_lookup(&encrypted_text);
+	Oid			type = steward_type_info_oid(&steward_text_info);
 	Oid			function;
 	bool		is_varlena;
 
@@ -452,7 +459,7 @@ steward_show_encrypted(JsonbValue *out, Datum value)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("type \"%s.%s\" does not exist", STEWARD_SCHEMA,
-						encrypted_text.name),
+						steward_text_info.name),
 				 errhint("Run CREATE EXTENSION pg_steward in this database.")));
 	getTypeOutputInfo(type, &function, &is_varlena);
 	steward_show_cstring(out, OidOutputFunctionCall(function, value));

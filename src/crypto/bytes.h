@@ -9,6 +9,19 @@
 #include <stdint.h>
 
 static inline void
+steward_store_be16(unsigned char *out, uint16_t value)
+{
+	out[0] = (unsigned char) (value >> 8);
+	out[1] = (unsigned char) value;
+}
+
+static inline uint16_t
+steward_load_be16(const unsigned char *in)
+{
+	return (uint16_t) (in[0] << 8 | in[1]);
+}
+
+static inline void
 steward_store_be32(unsigned char *out, uint32_t value)
 {
 	out[0] = (unsigned char) (value >> 24);

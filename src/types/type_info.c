@@ -13,6 +13,12 @@ static const struct
 	StewardTypeRef *ref;
 }			types[] = {
 	{&steward_text_info, &(StewardTypeRef) {"encrypted_text"}},
+	{&steward_bytea_info, &(StewardTypeRef) {"encrypted_bytea"}},
+	{&steward_jsonb_info, &(StewardTypeRef) {"encrypted_jsonb"}},
+	{&steward_bigint_info, &(StewardTypeRef) {"encrypted_bigint"}},
+	{&steward_numeric_info, &(StewardTypeRef) {"encrypted_numeric"}},
+	{&steward_date_info, &(StewardTypeRef) {"encrypted_date"}},
+	{&steward_timestamptz_info, &(StewardTypeRef) {"encrypted_timestamptz"}},
 };
 
 const StewardTypeInfo *
@@ -94,6 +100,16 @@ steward_encode_varlena(Datum value)
 }
 
 bool
+steward_open_varlena(const StewardDatum *datum, Datum *value)
+{
+	struct varlena *result = palloc(VARHDRSZ + datum->plain_len);
+
+	SET_VARSIZE(result, VARHDRSZ + datum->plain_len);
+	*value = PointerGetDatum(result);
+	return steward_open_into(datum, (unsigned char *) VARDATA(result));
+}
+
+bool
 steward_open_fixed(const StewardDatum *datum, unsigned char *out, size_t len)
 {
 	if (datum->plain_len != len)
@@ -107,12 +123,4 @@ steward_raise_malformed_plain(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("encrypted value is malformed inside")));
-}
-
-void
-steward_raise_untranslatable(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-			 errmsg("value has a character that the encoding of the database does not have")));
 }

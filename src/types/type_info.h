@@ -48,7 +48,10 @@ struct StewardTypeInfo
 	 */
 	bool		(*open) (const StewardDatum *datum, Datum *value);
 
-	/* Makes plaintext bytes canonical, in place; NULL where they are. */
+	/*
+	 * Makes plaintext bytes canonical, in place; NULL where they are. The
+	 * encoders of such a type borrow nothing.
+	 */
 	void		(*canonicalise) (StewardPlain *plain);
 
 	/*
@@ -59,6 +62,12 @@ struct StewardTypeInfo
 };
 
 extern const StewardTypeInfo steward_text_info;
+extern const StewardTypeInfo steward_bytea_info;
+extern const StewardTypeInfo steward_jsonb_info;
+extern const StewardTypeInfo steward_bigint_info;
+extern const StewardTypeInfo steward_numeric_info;
+extern const StewardTypeInfo steward_date_info;
+extern const StewardTypeInfo steward_timestamptz_info;
 
 /* The encrypted type of this oid, or NULL. */
 extern const StewardTypeInfo *steward_type_info(Oid type);
@@ -86,6 +95,9 @@ extern void steward_wipe_detoasted(struct varlena *detoasted, Datum value);
  */
 extern StewardPlain steward_encode_varlena(Datum value);
 
+/* Opens a value as a varlena that holds the plaintext bytes. */
+extern bool steward_open_varlena(const StewardDatum *datum, Datum *value);
+
 /* Opens a value that must have exactly this length; false when it was erased. */
 extern bool steward_open_fixed(const StewardDatum *datum, unsigned char *out,
 							   size_t len);
@@ -94,14 +106,16 @@ extern bool steward_open_fixed(const StewardDatum *datum, unsigned char *out,
 pg_attribute_noreturn()
 extern void steward_raise_malformed_plain(void);
 
-/* Raises the error of text that the database's encoding does not have. */
-pg_attribute_noreturn()
-extern void steward_raise_untranslatable(void);
+/*
+ * Raises ERRCODE_UNTRANSLATABLE_CHARACTER unless the text is well formed in the
+ * server's encoding: what a database of encoding SQL_ASCII sealed may be no UTF-8
+ * at all, and PostgreSQL relies on it.
+ */
+extern void steward_verify_server_text(const char *text, size_t len);
 
 /*
  * Calls the input function of the plaintext type. Its errors quote what was
- * typed: they are replaced by ERRCODE_…'s own constant text. The text must be
- * one that the function may read only.
+ * typed; each is replaced by a constant text with the same SQLSTATE.
  */
 extern Datum steward_input_quietly(const StewardTypeInfo *info, char *text);
 

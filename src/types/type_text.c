@@ -19,6 +19,31 @@
 
 /* ---- encodings ---- */
 
+static pg_attribute_noreturn() void
+raise_untranslatable(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+			 errmsg("value has a character that the encoding of the database does not have")));
+}
+
+/*
+ * What a database of encoding SQL_ASCII sealed may be no UTF-8 at all;
+ * PostgreSQL relies on text being well formed.
+ */
+static bool
+is_server_text(const char *text, size_t len)
+{
+	return pg_verify_mbstr(GetDatabaseEncoding(), text, (int) len, true);
+}
+
+void
+steward_verify_server_text(const char *text, size_t len)
+{
+	if (unlikely(!is_server_text(text, len)))
+		raise_untranslatable();
+}
+
 /*
  * Converts without quoting a character in an error: with noError the converted
  * length tells whether all of the source was used.
@@ -41,7 +66,7 @@ convert(const unsigned char *source, size_t len, int from, int to)
 										 result.bytes, (int) result.len + 1,
 										 true);
 	if (used != (int) len)
-		steward_raise_untranslatable();
+		raise_untranslatable();
 	result.len = strlen((char *) result.bytes);
 	return result;
 }
@@ -135,38 +160,29 @@ cast_name(Datum value)
 	return refuse_armour(steward_text_to_utf8(name, strlen(name)));
 }
 
-/*
- * The bytes of a value that a database of encoding SQL_ASCII sealed may be no
- * UTF-8 at all; PostgreSQL relies on text being well formed.
- */
 static bool
 open_text(const StewardDatum *datum, Datum *value)
 {
 	StewardPlain plain;
-	text	   *result;
 
-	if (likely(is_utf8_server()))
-	{
-		result = palloc(VARHDRSZ + datum->plain_len);
-		SET_VARSIZE(result, VARHDRSZ + datum->plain_len);
-		if (!steward_open_into(datum, (unsigned char *) VARDATA(result)))
-			return false;
-		if (unlikely(!pg_verify_mbstr(GetDatabaseEncoding(), VARDATA(result),
-									  (int) datum->plain_len, true)))
-		{
-			sodium_memzero(VARDATA(result), datum->plain_len);
-			steward_raise_untranslatable();
-		}
-	}
-	else
+	if (unlikely(!is_utf8_server()))
 	{
 		if (!steward_open(datum, &plain))
 			return false;
 		steward_plain_to_server(&plain);
-		result = cstring_to_text_with_len((char *) plain.bytes, (int) plain.len);
+		*value = PointerGetDatum(cstring_to_text_with_len((char *) plain.bytes,
+														  (int) plain.len));
 		steward_plain_free(&plain);
+		return true;
 	}
-	*value = PointerGetDatum(result);
+	if (!steward_open_varlena(datum, value))
+		return false;
+	if (unlikely(!is_server_text(VARDATA(DatumGetPointer(*value)),
+								 datum->plain_len)))
+	{
+		sodium_memzero(VARDATA(DatumGetPointer(*value)), datum->plain_len);
+		raise_untranslatable();
+	}
 	return true;
 }
 

@@ -1,0 +1,124 @@
+/*
+ * type_jsonb.c: encrypted_jsonb.
+ *
+ * Plaintext bytes are the text that PostgreSQL prints for a jsonb, in UTF-8: keys
+ * in jsonb's order, numbers as they were written. Canonical bytes differ from it
+ * in the zeros at the end of numbers alone, so equality looks at text; order is
+ * that of jsonb, for which both values are read.
+ */
+#include "types/type_info.h"
+
+#include <sodium.h>
+
+#include "crypto/plain_json.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+/* The printed text in UTF-8, in memory of plain.c. */
+static StewardPlain
+encode_jsonb(Datum value)
+{
+	Jsonb	   *jsonb = DatumGetJsonbP(value);
+	StringInfoData text;
+	StewardPlain plain;
+
+	initStringInfo(&text);
+	(void) JsonbToCString(&text, &jsonb->root, VARSIZE(jsonb));
+	steward_wipe_detoasted((struct varlena *) jsonb, value);
+	plain = steward_text_to_utf8(text.data, text.len);
+	if (!plain.owned)
+		plain = steward_plain_copy(text.data, text.len);
+	sodium_memzero(text.data, text.len);
+	pfree(text.data);
+	return plain;
+}
+
+static Datum
+read_jsonb(char *text)
+{
+	return steward_input_quietly(&steward_jsonb_info, text);
+}
+
+static void
+wipe_jsonb(Datum jsonb)
+{
+	struct varlena *bytes = (struct varlena *) DatumGetPointer(jsonb);
+
+	sodium_memzero(bytes, VARSIZE_ANY(bytes));
+	pfree(bytes);
+}
+
+/* What json allows and jsonb does not is an error, as in PostgreSQL's own cast. */
+static StewardPlain
+encode_json(Datum value)
+{
+	char	   *json = TextDatumGetCString(value);
+	Datum		jsonb = read_jsonb(json);
+	StewardPlain plain = encode_jsonb(jsonb);
+
+	wipe_jsonb(jsonb);
+	sodium_memzero(json, strlen(json));
+	pfree(json);
+	return plain;
+}
+
+/* Reads opened bytes; they become those in the server's encoding. */
+static Datum
+decode_jsonb(StewardPlain *plain)
+{
+	steward_plain_to_server(plain);
+	steward_verify_server_text((char *) plain->bytes, plain->len);
+	return read_jsonb((char *) plain->bytes);
+}
+
+static bool
+open_jsonb(const StewardDatum *datum, Datum *value)
+{
+	StewardPlain plain;
+
+	if (!steward_open(datum, &plain))
+		return false;
+	*value = decode_jsonb(&plain);
+	steward_plain_free(&plain);
+	return true;
+}
+
+static void
+canonicalise_jsonb(StewardPlain *plain)
+{
+	plain->len = steward_json_canonicalise(plain->bytes, plain->len);
+}
+
+static int
+compare_jsonbs(StewardPlain *a, StewardPlain *b)
+{
+	Datum		x = decode_jsonb(a);
+	Datum		y = decode_jsonb(b);
+	int			result = compareJsonbContainers(&DatumGetJsonbP(x)->root,
+												&DatumGetJsonbP(y)->root);
+
+	wipe_jsonb(x);
+	wipe_jsonb(y);
+	return result;
+}
+
+const StewardTypeInfo steward_jsonb_info = {
+	.code = STEWARD_TYPE_JSONB,
+	.name = "encrypted_jsonb",
+	.encrypt_function = "encrypt_jsonb",
+	.unique_class = "encrypted_jsonb_unique_ops",
+	.encode = encode_jsonb,
+	.is_varlena = true,
+	.input = jsonb_in,
+	.output = jsonb_out,
+	.open = open_jsonb,
+	.canonicalise = canonicalise_jsonb,
+	.compare = compare_jsonbs,
+};
+
+STEWARD_TYPE_FUNCTIONS(jsonb)
+STEWARD_AS_TEXT_FUNCTION(jsonb)
+STEWARD_CAST_FUNCTION(jsonb, jsonb, encode_jsonb)
+STEWARD_CAST_FUNCTION(jsonb, json, encode_json)
+STEWARD_PLAIN_FUNCTIONS(jsonb, jsonb, encode_jsonb)
