@@ -15,6 +15,24 @@ SELECT d.classid, d.objid
    AND NOT (d.classid = 'pg_type'::regclass
             AND EXISTS (SELECT FROM pg_type AS t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typcategory = 'A')));
 
+-- What is said of <type> holds for each of these.
+CREATE TEMPORARY VIEW encrypted_type AS
+SELECT unnest(ARRAY['text', 'bytea', 'jsonb', 'bigint', 'numeric', 'date', 'timestamp with time zone']) AS plain,
+       unnest(ARRAY['text', 'bytea', 'jsonb', 'bigint', 'numeric', 'date', 'timestamptz']) AS type;
+
+-- Plaintext types that are encrypted by assignment, and those that compare.
+CREATE TEMPORARY VIEW encrypts (type, source) AS VALUES
+    ('text', 'text'), ('text', 'character'), ('text', 'name'),
+    ('bytea', 'bytea'),
+    ('jsonb', 'jsonb'), ('jsonb', 'json'),
+    ('bigint', 'bigint'), ('bigint', 'integer'), ('bigint', 'smallint'), ('bigint', 'numeric'),
+    ('numeric', 'numeric'), ('numeric', 'bigint'), ('numeric', 'integer'), ('numeric', 'smallint'), ('numeric', 'double precision'), ('numeric', 'real'),
+    ('date', 'date'), ('date', 'timestamp without time zone'), ('date', 'timestamp with time zone'),
+    ('timestamptz', 'timestamp with time zone'), ('timestamptz', 'timestamp without time zone'), ('timestamptz', 'date');
+CREATE TEMPORARY VIEW compares (type, plain) AS
+SELECT type, plain FROM encrypted_type
+UNION ALL VALUES ('bigint', 'integer'), ('bigint', 'smallint'), ('bigint', 'numeric');
+
 -- ---------------------------------------------------------------- objects --
 
 SELECT set_eq($$
@@ -30,49 +48,59 @@ $$, $$ VALUES
     ('steward.audit_truncate()', 'trigger', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
     ('steward.create_policy(text,regclass,text,interval,text,text)', 'void', 'granted'),
-    ('steward.decrypt(steward.encrypted_text)', 'text', 'all'),
     ('steward.disable_audit(regclass)', 'void', 'granted'),
     ('steward.drop_policy(text)', 'void', 'granted'),
     ('steward.enable_audit(regclass)', 'void', 'granted'),
-    ('steward.encrypt_text(text,text)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text(character,integer,boolean)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text(name,integer,boolean)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text(steward.encrypted_text,integer,boolean)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text(text,integer,boolean)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text_cmp(steward.encrypted_text,steward.encrypted_text)', 'integer', 'all'),
-    ('steward.encrypted_text_eq(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_eq(steward.encrypted_text,text)', 'boolean', 'all'),
-    ('steward.encrypted_text_eq(text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_ge(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_gt(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_hash(steward.encrypted_text)', 'integer', 'all'),
-    ('steward.encrypted_text_hash_extended(steward.encrypted_text,bigint)', 'bigint', 'granted'),
-    ('steward.encrypted_text_in(cstring,oid,integer)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text_le(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_lt(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_ne(steward.encrypted_text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_ne(steward.encrypted_text,text)', 'boolean', 'all'),
-    ('steward.encrypted_text_ne(text,steward.encrypted_text)', 'boolean', 'all'),
-    ('steward.encrypted_text_out(steward.encrypted_text)', 'cstring', 'all'),
-    ('steward.encrypted_text_recv(internal,oid,integer)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text_send(steward.encrypted_text)', 'bytea', 'all'),
-    ('steward.encrypted_text_tag_cmp(steward.encrypted_text,steward.encrypted_text)', 'integer', 'granted'),
-    ('steward.encrypted_text_tag_cmp(steward.encrypted_text,text)', 'integer', 'granted'),
-    ('steward.encrypted_text_under(steward.encrypted_text,integer)', 'steward.encrypted_text', 'all'),
-    ('steward.encrypted_text_under(steward.encrypted_text[],integer)', 'steward.encrypted_text[]', 'all'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
-    ('steward.plain_text_hash(text)', 'integer', 'granted'),
-    ('steward.plain_text_hash_extended(text,bigint)', 'bigint', 'granted'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
     ('steward.typmod_out(integer)', 'cstring', 'all')
+    UNION ALL
+    SELECT replace(replace(f.signature, '<type>', t.type), '<plain>', t.plain),
+           replace(replace(f.result, '<type>', t.type), '<plain>', t.plain), f.who
+      FROM encrypted_type AS t, (VALUES
+    ('steward.decrypt(steward.encrypted_<type>)', '<plain>', 'all'),
+    ('steward.encrypt_<type>(<plain>,text)', 'steward.encrypted_<type>', 'all'),
+    ('steward.encrypted_<type>(steward.encrypted_<type>,integer,boolean)', 'steward.encrypted_<type>', 'all'),
+    ('steward.encrypted_<type>_cmp(steward.encrypted_<type>,steward.encrypted_<type>)', 'integer', 'all'),
+    ('steward.encrypted_<type>_eq(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_ge(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_gt(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_hash(steward.encrypted_<type>)', 'integer', 'all'),
+    ('steward.encrypted_<type>_hash_extended(steward.encrypted_<type>,bigint)', 'bigint', 'granted'),
+    ('steward.encrypted_<type>_in(cstring,oid,integer)', 'steward.encrypted_<type>', 'all'),
+    ('steward.encrypted_<type>_le(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_lt(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_ne(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_out(steward.encrypted_<type>)', 'cstring', 'all'),
+    ('steward.encrypted_<type>_recv(internal,oid,integer)', 'steward.encrypted_<type>', 'all'),
+    ('steward.encrypted_<type>_send(steward.encrypted_<type>)', 'bytea', 'all'),
+    ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,steward.encrypted_<type>)', 'integer', 'granted'),
+    ('steward.encrypted_<type>_under(steward.encrypted_<type>,integer)', 'steward.encrypted_<type>', 'all'),
+    ('steward.encrypted_<type>_under(steward.encrypted_<type>[],integer)', 'steward.encrypted_<type>[]', 'all')
+      ) AS f (signature, result, who)
+    UNION ALL
+    SELECT 'steward.decrypt_as_text(steward.encrypted_' || type || ')', 'text', 'all' FROM encrypted_type WHERE type <> 'text'
+    UNION ALL
+    SELECT format('steward.encrypted_%s(%s,integer,boolean)', type, source), 'steward.encrypted_' || type, 'all' FROM encrypts
+    UNION ALL
+    SELECT replace(replace(f.signature, '<type>', c.type), '<plain>', c.plain), f.result, f.who
+      FROM compares AS c, (VALUES
+    ('steward.encrypted_<type>_eq(steward.encrypted_<type>,<plain>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_eq(<plain>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_ne(steward.encrypted_<type>,<plain>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_ne(<plain>,steward.encrypted_<type>)', 'boolean', 'all'),
+    ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,<plain>)', 'integer', 'granted'),
+    ('steward.plain_<type>_hash(<plain>)', 'integer', 'granted'),
+    ('steward.plain_<type>_hash_extended(<plain>,bigint)', 'bigint', 'granted')
+      ) AS f (signature, result, who)
 $$, 'functions, their results, and whether everybody may call them');
 
 SELECT set_eq($$
@@ -104,33 +132,43 @@ SELECT set_eq($$
       FROM member AS m
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
-    ('cast from character to steward.encrypted_text'),
     ('cast from character varying to steward.encrypted_text'),
-    ('cast from name to steward.encrypted_text'),
-    ('cast from steward.encrypted_text to character'),
-    ('cast from steward.encrypted_text to character varying'),
-    ('cast from steward.encrypted_text to steward.encrypted_text'),
-    ('cast from steward.encrypted_text to text'),
-    ('cast from text to steward.encrypted_text'),
     ('event trigger steward_guard_concurrent_index'),
-    ('event trigger steward_guard_ddl'),
-    ('operator <(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator <=(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator <>(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator <>(steward.encrypted_text,text)'),
-    ('operator <>(text,steward.encrypted_text)'),
-    ('operator =(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator =(steward.encrypted_text,text)'),
-    ('operator =(text,steward.encrypted_text)'),
-    ('operator >(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator >=(steward.encrypted_text,steward.encrypted_text)'),
-    ('operator class steward.encrypted_text_ops for access method btree'),
-    ('operator class steward.encrypted_text_ops for access method hash'),
-    ('operator class steward.encrypted_unique_ops for access method btree'),
-    ('operator family steward.encrypted_text_ops for access method btree'),
-    ('operator family steward.encrypted_text_ops for access method hash'),
-    ('operator family steward.encrypted_unique_ops for access method btree'),
-    ('type steward.encrypted_text')
+    ('event trigger steward_guard_ddl')
+    UNION ALL
+    SELECT replace(o.object, '<type>', t.type)
+      FROM encrypted_type AS t, (VALUES
+    ('cast from steward.encrypted_<type> to character'),
+    ('cast from steward.encrypted_<type> to character varying'),
+    ('cast from steward.encrypted_<type> to steward.encrypted_<type>'),
+    ('cast from steward.encrypted_<type> to text'),
+    ('operator <(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator <=(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator <>(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator =(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator >(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator >=(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator class steward.encrypted_<type>_ops for access method btree'),
+    ('operator class steward.encrypted_<type>_ops for access method hash'),
+    ('operator family steward.encrypted_<type>_ops for access method btree'),
+    ('operator family steward.encrypted_<type>_ops for access method hash'),
+    ('type steward.encrypted_<type>')
+      ) AS o (object)
+    UNION ALL
+    SELECT format('operator %s steward.encrypted_%sunique_ops for access method btree', kind, CASE WHEN type <> 'text' THEN type || '_' END)
+      FROM encrypted_type, unnest(ARRAY['class', 'family']) AS kind
+    UNION ALL
+    SELECT format('cast from steward.encrypted_%s to %s', type, plain) FROM encrypted_type WHERE type <> 'text'
+    UNION ALL
+    SELECT format('cast from %s to steward.encrypted_%s', source, type) FROM encrypts
+    UNION ALL
+    SELECT replace(replace(o.object, '<type>', c.type), '<plain>', c.plain)
+      FROM compares AS c, (VALUES
+    ('operator <>(steward.encrypted_<type>,<plain>)'),
+    ('operator <>(<plain>,steward.encrypted_<type>)'),
+    ('operator =(steward.encrypted_<type>,<plain>)'),
+    ('operator =(<plain>,steward.encrypted_<type>)')
+      ) AS o (object)
 $$, 'types, casts, operators, operator classes, event triggers');
 
 SELECT set_eq($$
@@ -177,7 +215,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.pronargs > 0 AND p.proargnames IS NULL
        -- support functions of types, operators and operator classes are not called by name
-       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_text_(in|out|recv|send)|encrypted_text_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_text_hash(_extended)?)$'
+       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?)$'
 $$, 'functions that are called by name have named arguments');
 
 -- ------------------------------------------------------------- privileges --
@@ -204,7 +242,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
        -- these are volatile because no two ciphertexts are alike; they change nothing
-       AND p.proname NOT IN ('encrypt_text', 'encrypted_text')
+       AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');
 
 SELECT is_empty($$
