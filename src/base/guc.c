@@ -10,6 +10,7 @@ char	   *steward_root_key_command = NULL;
 int			steward_root_key_timeout = 10000;
 bool		steward_protect_memory = true;
 bool		steward_allow_unkeyed_ddl = false;
+int			steward_subject_cache_size = 4096;
 
 void
 steward_guc_init(void)
@@ -39,5 +40,10 @@ steward_guc_init(void)
 							NULL,
 							&steward_root_key_timeout, 10000, 100, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.subject_cache_size",
+							"Number of subjects whose keys a session keeps ready.",
+							"Each takes 48 bytes of locked memory in every session that reads values bound to subjects.",
+							&steward_subject_cache_size, 4096, 8, 1000000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("steward");
 }

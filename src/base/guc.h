@@ -11,6 +11,7 @@ extern char *steward_root_key_command;
 extern int	steward_root_key_timeout;	/* milliseconds */
 extern bool steward_protect_memory;
 extern bool steward_allow_unkeyed_ddl;
+extern int	steward_subject_cache_size; /* entries */
 
 /* Defines the settings and reserves the prefix; called once by _PG_init. */
 extern void steward_guc_init(void);

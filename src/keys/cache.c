@@ -21,6 +21,7 @@
 #include "keys/revocation.h"
 #include "keys/roots.h"
 #include "keys/secrets.h"
+#include "keys/subject.h"
 #include "keys/tables.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
@@ -482,6 +483,7 @@ steward_keys_init(void)
 	RegisterXactCallback(on_transaction_end, NULL);
 	RegisterSubXactCallback(on_subtransaction_end, NULL);
 	steward_rights_init();
+	steward_subject_init();
 	steward_revocation_init();
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 		steward_root_command_init();

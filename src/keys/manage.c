@@ -18,6 +18,7 @@
 #include "keys/names.h"
 #include "keys/roots.h"
 #include "keys/secrets.h"
+#include "keys/subject.h"
 #include "keys/tables.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -202,6 +203,7 @@ STEWARD_FUNCTION(steward_create_key)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("key \"%s\" already exists", path)));
 	}
+	steward_root_note();
 	make_key(path, key_id);
 	steward_become_caller(&caller);
 	SPI_finish();

@@ -13,6 +13,8 @@
 #include "miscadmin.h"
 
 static StewardSecrets *arena = NULL;
+static StewardValueKey *subjects = NULL;
+static int	subject_count = 0;
 
 /*
  * Without this a superuser could read the keys by SQL alone, through
@@ -31,11 +33,12 @@ hide_process(void)
 #endif
 }
 
-static void
-make_arena(void)
+/* Memory of its own pages, locked; zero, as the kernel gives it. */
+static void *
+make_locked(size_t size)
 {
-	void	   *memory = mmap(NULL, sizeof(StewardSecrets),
-							  PROT_READ | PROT_WRITE,
+	static bool warned = false;
+	void	   *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 							  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
@@ -43,11 +46,22 @@ make_arena(void)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not allocate memory for keys: %m")));
 	/* Also sets MADV_DONTDUMP, even where the lock itself is refused. */
-	if (sodium_mlock(memory, sizeof(StewardSecrets)) != 0)
+	if (sodium_mlock(memory, size) != 0 && !warned)
+	{
+		warned = true;
 		ereport(WARNING,
 				(errcode(ERRCODE_SYSTEM_ERROR),
 				 errmsg("memory for keys could not be locked: %m"),
 				 errhint("Raise the server's limit on locked memory (RLIMIT_MEMLOCK), or keys may be written to swap.")));
+	}
+	return memory;
+}
+
+static void
+make_arena(void)
+{
+	StewardSecrets *memory = make_locked(sizeof(StewardSecrets));
+
 	hide_process();
 	arena = memory;
 }
@@ -70,6 +84,31 @@ steward_secrets_slot(void)
 	return &secrets->slots[secrets->slots_used++];
 }
 
+StewardValueKey *
+steward_secrets_subjects(int *count)
+{
+	if (unlikely(subjects == NULL))
+	{
+		subjects = make_locked(steward_subject_cache_size * sizeof(StewardValueKey));
+		subject_count = steward_subject_cache_size;
+	}
+	*count = subject_count;
+	return subjects;
+}
+
+void
+steward_secrets_subjects_release(void)
+{
+	size_t		size = subject_count * sizeof(StewardValueKey);
+
+	if (subjects == NULL)
+		return;
+	(void) sodium_munlock(subjects, size);	/* zeroes it */
+	(void) munmap(subjects, size);
+	subjects = NULL;
+	subject_count = 0;
+}
+
 void
 steward_secrets_flush(void)
 {
@@ -78,4 +117,6 @@ steward_secrets_flush(void)
 	sodium_memzero(&arena->tags, sizeof arena->tags);
 	sodium_memzero(arena->slots, arena->slots_used * sizeof(StewardValueKey));
 	arena->slots_used = 0;
+	if (subjects != NULL)
+		sodium_memzero(subjects, subject_count * sizeof(StewardValueKey));
 }

@@ -37,7 +37,15 @@ extern StewardSecrets *steward_secrets(void);
 /* Takes a slot for a key; NULL when all are taken and a flush is due. */
 extern StewardValueKey *steward_secrets_slot(void);
 
-/* Zeroes what was derived from the database: slots and tag keys. */
+/*
+ * The places for keys of subjects: as many as steward.subject_cache_size says
+ * when they are made, in locked memory of their own. *count is their number.
+ * Zeroed by steward_secrets_flush, and by release, which gives the memory back.
+ */
+extern StewardValueKey *steward_secrets_subjects(int *count);
+extern void steward_secrets_subjects_release(void);
+
+/* Zeroes what was derived from the database: slots, keys of subjects, tag keys. */
 extern void steward_secrets_flush(void);
 
 #endif							/* STEWARD_KEYS_SECRETS_H */

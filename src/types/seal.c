@@ -6,12 +6,22 @@
 #include "base/errors.h"
 #include "crypto/value.h"
 #include "keys/keys.h"
+#include "keys/subject.h"
 #include "utils/memutils.h"
 
 uint32
 steward_typmod_key(int32 typmod)
 {
 	return typmod > 0 ? (uint32) typmod : 0;
+}
+
+static pg_attribute_noreturn() void
+raise_erased(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the subject of a value was erased"),
+			 errdetail("No value can be bound to it any more.")));
 }
 
 struct varlena *
@@ -35,6 +45,10 @@ steward_seal(const StewardTypeInfo *info, uint32 key_id,
 	result = palloc(size);
 	SET_VARSIZE(result, size);
 	key = steward_key_for_sealing(key_id, &label.key_tag);
+	if (subject != NULL)
+		key = steward_subject_key(key_id, label.key_tag, subject);
+	if (unlikely(key == NULL))
+		raise_erased();
 	steward_value_seal((unsigned char *) VARDATA(result), key, &label, plain, len);
 	return result;
 }
@@ -67,13 +81,14 @@ steward_parse(const StewardTypeInfo *info, StewardDatum *datum,
 bool
 steward_open_into(const StewardDatum *datum, unsigned char *out)
 {
-	const StewardValueKey *key = steward_key_for_opening(datum->key_id,
-														 datum->key_tag);
+	const StewardValueKey *key;
 
-	if (datum->subject != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("values bound to a subject need a newer version of pg_steward")));
+	if (unlikely(datum->subject != NULL))
+		key = steward_subject_key(datum->key_id, datum->key_tag, datum->subject);
+	else
+		key = steward_key_for_opening(datum->key_id, datum->key_tag);
+	if (unlikely(key == NULL))
+		return false;
 	if (unlikely(!steward_value_open(out, datum, key)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),

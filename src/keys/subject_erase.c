@@ -1,0 +1,161 @@
+/*
+ * subject_erase.c: erasing subjects; see subject.h.
+ *
+ * The row is locked first, so two who erase a subject, and one who rewraps its
+ * secret, come one after the other. The tombstone is there for everybody as soon
+ * as the transaction commits; the journal hears of it in the same transaction.
+ */
+#include "keys/subject.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "crypto/random.h"
+#include "keys/revocation.h"
+#include "keys/subject_table.h"
+#include "keys/subject_wrap.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+
+/* Replaces the secret of a locked row; false when a tombstone is there. */
+static bool
+entomb(StewardSubjectRow *row)
+{
+	/* Somebody may have set erased_at alone: that erases nothing. */
+	if (steward_subject_is_tombstone(row))
+		return false;
+	steward_subject_wrap_tombstone(row);
+	steward_subject_table_entomb(row);
+	return true;
+}
+
+/* Gives a subject that has no secret a tombstone; false when it has one now. */
+static bool
+bury_unknown(const StewardSubjectLabel *label)
+{
+	StewardSubjectRow row = {.erased = true};
+
+	steward_random_key(row.uuid, sizeof row.uuid);
+	steward_subject_wrap_tombstone(&row);
+	if (!steward_subject_table_insert(label, &row))
+		return false;
+	steward_revocation_collect(row.uuid);
+	return true;
+}
+
+bool
+steward_subject_erase(const StewardSubjectName *name)
+{
+	StewardSubjectLabel label;
+	StewardSubjectRow row;
+
+	steward_subject_label(&label, name);
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!steward_subject_table_find_label(&label, &row))
+		{
+			if (bury_unknown(&label))
+				return false;
+		}
+		else if (steward_subject_table_lock(&row))
+			break;
+	}
+	if (!entomb(&row))
+		return false;
+	steward_revocation_collect(row.uuid);
+	return true;
+}
+
+/* ---- after a restore ---- */
+
+static void
+add_alive(const StewardSubjectRow *row, void *arg)
+{
+	List	  **alive = arg;
+
+	*alive = lappend(*alive, memcpy(palloc(STEWARD_UUID_BYTES), row->uuid,
+									STEWARD_UUID_BYTES));
+}
+
+int64
+steward_subject_apply_revocations(void)
+{
+	List	   *alive = NIL;
+	ListCell   *cell;
+	int64		count = 0;
+
+	/* The journal reads tables too: not while ours is being scanned. */
+	steward_subject_table_scan(false, add_alive, &alive);
+	foreach(cell, alive)
+	{
+		StewardSubjectRow row;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!steward_revocation_is_revoked(lfirst(cell)) ||
+			!steward_subject_table_find(lfirst(cell), &row) ||
+			!steward_subject_table_lock(&row) || !entomb(&row))
+			continue;
+		steward_revocation_collect(row.uuid);
+		count++;
+	}
+	list_free_deep(alive);
+	return count;
+}
+
+/* ---- the end of an erasure ---- */
+
+typedef struct Pending
+{
+	List	   *uuids;
+	TransactionId last_writer;
+} Pending;
+
+/*
+ * A transaction that erased is seen as committed before the others have been told
+ * to forget the secret; when its locks are gone they have.
+ */
+static void
+add_pending(const StewardSubjectRow *row, void *arg)
+{
+	Pending    *pending = arg;
+
+	if (row->final || row->own)
+		return;
+	pending->uuids = lappend(pending->uuids,
+							 memcpy(palloc(STEWARD_UUID_BYTES), row->uuid,
+									STEWARD_UUID_BYTES));
+	if (TransactionIdIsNormal(row->writer) && row->writer != pending->last_writer)
+	{
+		XactLockTableWait(row->writer, NULL, NULL, XLTW_None);
+		pending->last_writer = row->writer;
+	}
+}
+
+List *
+steward_subject_pending(void)
+{
+	Pending		pending = {NIL, InvalidTransactionId};
+
+	steward_subject_table_scan(true, add_pending, &pending);
+	return pending.uuids;
+}
+
+int64
+steward_subject_finish(List *uuids)
+{
+	ListCell   *cell;
+	int64		count = 0;
+
+	foreach(cell, uuids)
+	{
+		StewardSubjectRow row;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!steward_subject_table_find(lfirst(cell), &row) ||
+			!steward_subject_table_lock(&row) || row.final || !row.erased)
+			continue;
+		steward_subject_table_finish(&row);
+		count++;
+	}
+	return count;
+}

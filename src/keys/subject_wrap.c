@@ -1,0 +1,136 @@
+/*
+ * subject_wrap.c: secrets and tombstones of subjects, wrapped and opened; see
+ * subject_wrap.h.
+ */
+#include "keys/subject_wrap.h"
+
+#include <sodium.h>
+
+#include "crypto/random.h"
+#include "keys/keys.h"
+#include "keys/roots.h"
+#include "keys/secrets.h"
+#include "keys/tables.h"
+
+/* The realm, good while the named keys are. */
+static unsigned char realm[STEWARD_REALM_BYTES];
+static uint64 realm_generation = 0;
+
+static void
+fill_context(StewardWrapContext *context, StewardWrapKind kind,
+			 const unsigned char *uuid)
+{
+	if (realm_generation != steward_key_generation())
+	{
+		uint64		before = steward_key_generation();
+
+		realm_generation = 0;
+		if (!steward_key_table_realm(realm))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("this database has keys but no realm"),
+					 errhint("Restore table \"steward.realm\" together with the key tables.")));
+		realm_generation = before;
+	}
+	steward_wrap_subject_context(context, realm, kind, uuid);
+}
+
+static const StewardRoot *
+need_root(const unsigned char *root_id)
+{
+	const StewardRoot *root = steward_root_find(root_id);
+	char		hex[2 * STEWARD_ROOT_ID_BYTES + 1];
+
+	if (root != NULL)
+		return root;
+	(void) sodium_bin2hex(hex, sizeof hex, root_id, STEWARD_ROOT_ID_BYTES);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("root key %s is not in the keyring", hex),
+			 errdetail("The secret of a subject is wrapped under it."),
+			 errhint("Add this root key to the keyring and reload the configuration.")));
+}
+
+static pg_attribute_noreturn() void
+raise_altered(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the wrapped secret of a subject cannot be opened"),
+			 errdetail("It was altered, or it belongs to another subject or another database."),
+			 errhint("Restore the tables of schema \"steward\" together, from one dump.")));
+}
+
+void
+steward_subject_unwrap(const StewardSubjectRow *row)
+{
+	StewardWrapContext context;
+
+	fill_context(&context, STEWARD_WRAP_SUBJECT_SECRET, row->uuid);
+	if (!steward_wrap_open(steward_secrets()->scratch, row->wrapped,
+						   STEWARD_WRAP_BYTES, need_root(row->root_id)->key,
+						   &context))
+		raise_altered();
+}
+
+bool
+steward_subject_is_tombstone(const StewardSubjectRow *row)
+{
+	StewardWrapContext context;
+
+	fill_context(&context, STEWARD_WRAP_TOMBSTONE, row->uuid);
+	return row->erased &&
+		steward_wrap_is_tombstone(row->wrapped, STEWARD_WRAP_BYTES,
+								  need_root(row->root_id)->key, &context);
+}
+
+void
+steward_subject_check_tombstone(const StewardSubjectRow *row)
+{
+	if (!steward_subject_is_tombstone(row))
+		raise_altered();
+}
+
+void
+steward_root_note(void)
+{
+	unsigned char id[STEWARD_ROOT_ID_BYTES];
+
+	memcpy(id, steward_root_current()->id, sizeof id);
+	steward_root_table_add(id);
+}
+
+/* Chooses the root that wraps a row, and records it. */
+static void
+choose_root(StewardSubjectRow *row)
+{
+	memcpy(row->root_id, steward_root_current()->id, STEWARD_ROOT_ID_BYTES);
+	steward_root_table_add(row->root_id);
+}
+
+void
+steward_subject_wrap_fresh(StewardSubjectRow *row)
+{
+	StewardWrapContext context;
+	const StewardRoot *root;
+	unsigned char *secret;
+
+	choose_root(row);
+	fill_context(&context, STEWARD_WRAP_SUBJECT_SECRET, row->uuid);
+	root = need_root(row->root_id);
+	secret = steward_secrets()->scratch;
+	steward_random_key(secret, STEWARD_KEY_BYTES);
+	steward_wrap_seal(row->wrapped, root->key, &context, secret);
+	sodium_memzero(secret, STEWARD_KEY_BYTES);
+}
+
+void
+steward_subject_wrap_tombstone(StewardSubjectRow *row)
+{
+	StewardWrapContext context;
+
+	choose_root(row);
+	fill_context(&context, STEWARD_WRAP_TOMBSTONE, row->uuid);
+	steward_wrap_seal_tombstone(row->wrapped, need_root(row->root_id)->key,
+								&context);
+}
