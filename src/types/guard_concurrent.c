@@ -15,6 +15,7 @@
 #include "commands/event_trigger.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
+#include "types/binding.h"
 #include "types/type_info.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -63,6 +64,7 @@ element_passes(Oid relid, const IndexElem *element)
 		return true;
 	if (!names_unique_class(element))
 		return false;
+	steward_guard_bound_index(relid, column);
 	steward_guard_unique(type, typmod);
 	return true;
 }

@@ -28,6 +28,7 @@
 #include "executor/spi.h"
 #include "keys/keys.h"
 #include "nodes/nodeFuncs.h"
+#include "types/binding.h"
 #include "types/type_info.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -330,6 +331,8 @@ guard_index_column(HeapTuple tuple, AttrNumber column, Node *expression,
 		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
 		key_typmod < 0)
 		raise_index(form->indrelid, column, type);
+	if (expression == NULL)
+		steward_guard_bound_index(form->indrelid, column);
 	/* New in this transaction, be it by another command than CREATE INDEX. */
 	if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 		steward_guard_unique(type, typmod);
@@ -431,6 +434,7 @@ steward_guard_relation(Oid relid)
 		return;
 	guard_columns(relid);
 	steward_guard_rules(relid);
+	steward_guard_binding(relid);
 	for (size_t i = 0; i < lengthof(places); i++)
 		for_each_row(places[i].class_id, places[i].index_id,
 					 places[i].relation_column, relid, guard_place_row, &places[i]);

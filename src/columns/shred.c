@@ -1,0 +1,142 @@
+/*
+ * shred.c: steward.shred_subject and what goes with it.
+ *
+ * Erasing is immediate: with the commit nobody opens the subject's values any
+ * more, in older transactions neither. A transaction that had the key may still
+ * commit a value under it; steward.finish_erasure waits until there is none left,
+ * as CREATE INDEX CONCURRENTLY waits for those who may write without the index.
+ */
+#include "base/compat.h"
+
+#include "access/xact.h"
+#include "base/errors.h"
+#include "catalog/pg_type_d.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "keys/subject.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "types/encrypted.h"
+#include "utils/builtins.h"
+#include "utils/wait_event.h"
+
+#define PAUSE_MILLISECONDS 100
+
+/* The lock of those who finish erasures, one at a time. */
+#define FINISH_LOCK_CLASS 0x53746577	/* "Stew" */
+#define FINISH_LOCK_OBJECT 0x666e7368	/* "fnsh" */
+
+STEWARD_FUNCTION(steward_shred_subject)
+{
+	text	   *kind = PG_GETARG_TEXT_PP(0);
+	text	   *key = PG_GETARG_TEXT_PP(1);
+	StewardPlaintextScope scope;
+	StewardSubjectName name;
+	StewardPlain kind_utf8;
+	StewardPlain key_utf8;
+	bool		erased;
+
+	PreventCommandIfReadOnly("steward.shred_subject()");
+	/* The key may be personal: no error shows the statement. */
+	steward_plaintext_begin(&scope);
+	kind_utf8 = steward_text_to_utf8(VARDATA_ANY(kind), VARSIZE_ANY_EXHDR(kind));
+	key_utf8 = steward_text_to_utf8(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	name.kind = (char *) kind_utf8.bytes;
+	name.kind_len = kind_utf8.len;
+	name.key = (char *) key_utf8.bytes;
+	name.key_len = key_utf8.len;
+	erased = steward_subject_erase(&name);
+	steward_plain_free(&kind_utf8);
+	steward_plain_free(&key_utf8);
+	steward_plaintext_end(&scope);
+	PG_RETURN_BOOL(erased);
+}
+
+STEWARD_FUNCTION(steward_apply_revocations)
+{
+	PreventCommandIfReadOnly("steward.apply_revocations()");
+	PG_RETURN_INT64(steward_subject_apply_revocations());
+}
+
+/* ---- waiting for the end ---- */
+
+/*
+ * Lets one finisher after the other work. Who has to wait commits meanwhile, or
+ * the one would wait for the transaction of the other.
+ */
+static void
+wait_for_turn(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, FINISH_LOCK_CLASS, FINISH_LOCK_OBJECT, 3);
+	while (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	{
+		SPI_commit();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 PAUSE_MILLISECONDS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Everybody in this database but vacuum, which writes no values. */
+static VirtualTransactionId *
+running_transactions(int *count)
+{
+	return GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
+								 PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, count);
+}
+
+static int64
+finish_erasure(void)
+{
+	List	   *uuids = steward_subject_pending();
+	int			count;
+	VirtualTransactionId *running = running_transactions(&count);
+
+	/* No snapshot while we wait: it would hold up vacuum everywhere. */
+	SPI_commit();
+	wait_for_turn();
+	for (int i = 0; uuids != NIL && i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) VirtualXactLock(running[i], true);
+	}
+	return steward_subject_finish(uuids);
+}
+
+static Datum
+result_row(int64 finished)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(1);
+	Datum		values[] = {Int64GetDatum(finished)};
+	bool		nulls[] = {false};
+
+	TupleDescInitEntry(desc, 1, "finished", INT8OID, -1, 0);
+	desc = BlessTupleDesc(desc);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+STEWARD_FUNCTION(steward_finish_erasure)
+{
+	int64		finished;
+
+	PreventCommandIfReadOnly("CALL steward.finish_erasure()");
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("steward.finish_erasure cannot run inside a transaction block"),
+				 errhint("It waits for other transactions, and must not make them wait in turn.")));
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	finished = finish_erasure();
+	SPI_finish();
+	PG_RETURN_DATUM(result_row(finished));
+}
