@@ -13,6 +13,7 @@
 #define LABEL_ROOT_ID "pg_steward/root-id/1"
 #define LABEL_KEY_TAG "pg_steward/key-tag/1"
 #define LABEL_TRANSIENT "pg_steward/transient/1"
+#define LABEL_JOURNAL "pg_steward/journal/1"
 #define LABEL_SUBJECT "pg_steward/subject/1"
 #define LABEL_HEDGE "pg_steward/hedge/1"
 #define LABEL_HASH "pg_steward/hash/1"
@@ -85,6 +86,13 @@ steward_kdf_transient(unsigned char key[STEWARD_KEY_BYTES],
 					  const unsigned char root[STEWARD_KEY_BYTES])
 {
 	derive(key, STEWARD_KEY_BYTES, root, LABEL_TRANSIENT);
+}
+
+void
+steward_kdf_journal(unsigned char key[STEWARD_KEY_BYTES],
+					const unsigned char root[STEWARD_KEY_BYTES])
+{
+	derive(key, STEWARD_KEY_BYTES, root, LABEL_JOURNAL);
 }
 
 void

@@ -55,6 +55,10 @@ extern uint32_t steward_kdf_key_tag(const unsigned char key[STEWARD_KEY_BYTES]);
 extern void steward_kdf_transient(unsigned char key[STEWARD_KEY_BYTES],
 								  const unsigned char root[STEWARD_KEY_BYTES]);
 
+/* The key that MACs records of the revocation journal, one per root. */
+extern void steward_kdf_journal(unsigned char key[STEWARD_KEY_BYTES],
+								const unsigned char root[STEWARD_KEY_BYTES]);
+
 /* The key of subject-bound values: needs both the version and the secret. */
 extern void steward_kdf_subject(unsigned char key[STEWARD_KEY_BYTES],
 								const unsigned char version[STEWARD_KEY_BYTES],
