@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/guc.h"
+#include "keys/command.h"
 #include "keys/roots.h"
 #include "keys/secrets.h"
 #include "libpq/pqsignal.h"
@@ -234,11 +235,7 @@ static void
 end_command(int code, Datum arg)
 {
 	if (command_pid > 0)
-	{
-		(void) kill(-command_pid, SIGKILL);
-		/* It may not have made its group yet. */
-		(void) kill(command_pid, SIGKILL);
-	}
+		steward_command_kill(command_pid);
 }
 
 static void
@@ -263,25 +260,6 @@ publish(const StewardKeyring *keyring)
 	pg_atomic_fetch_add_u64(&shared->generation, 1);
 	LWLockRelease(shared->lock);
 	(void) munmap(mapped, sizeof(StewardKeyring));
-}
-
-/* In the child: becomes the command; its output goes to the pipe. */
-static pg_attribute_noreturn() void
-become_command(const char *command, int output)
-{
-	int			null_fd = open("/dev/null", O_RDONLY);
-
-	(void) setsid();			/* a group of its own, so that all of it ends */
-	(void) dup2(null_fd, STDIN_FILENO);
-	(void) dup2(output, STDOUT_FILENO);
-	for (int fd = 3; fd < 1024; fd++)
-		(void) close(fd);
-	/* Not pqsignal(), which aborts where a signal cannot be changed. */
-	for (int signo = 1; signo < NSIG; signo++)
-		(void) signal(signo, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &UnBlockSig, NULL);
-	(void) execl("/bin/sh", "sh", "-c", command, (char *) NULL);
-	_exit(127);
 }
 
 /* A reason why the output was not taken, or NULL and its length. */
@@ -343,8 +321,7 @@ reap(pid_t pid, TimestampTz give_up, const char *reason)
 			pg_usleep(10000L);
 		}
 	}
-	(void) kill(-pid, SIGKILL);
-	(void) kill(pid, SIGKILL);
+	steward_command_kill(pid);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		 /* again */ ;
 	return reason;
@@ -368,7 +345,7 @@ run_command(void)
 		return "could not be started";
 	pid = fork();
 	if (pid == 0)
-		become_command(steward_root_key_command, ends[1]);
+		steward_command_become(steward_root_key_command, ends[1]);
 	(void) close(ends[1]);
 	if (pid < 0)
 	{
