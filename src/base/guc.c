@@ -5,6 +5,10 @@
 
 #include "utils/guc.h"
 
+char	   *steward_revocation_command = NULL;
+char	   *steward_revocation_file = NULL;
+int			steward_revocation_interval = 10000;
+int			steward_revocation_timeout = 60000;
 char	   *steward_root_key_file = NULL;
 char	   *steward_root_key_command = NULL;
 int			steward_root_key_timeout = 10000;
@@ -25,6 +29,26 @@ steward_guc_init(void)
 							 NULL,
 							 &steward_protect_memory, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.revocation_command",
+							   "Command that copies the revocation journal elsewhere, run after it changed.",
+							   "%p is replaced by the path of the journal. Needs shared_preload_libraries = 'pg_steward'.",
+							   &steward_revocation_command, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.revocation_file",
+							   "The revocation journal: names every erased subject, outside the data directory and its backups.",
+							   "Made when it is first needed; writable by the server's user alone.",
+							   &steward_revocation_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.revocation_interval",
+							"Time after which erasures are looked for that the revocation journal misses.",
+							NULL,
+							&steward_revocation_interval, 10000, 100, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.revocation_timeout",
+							"Time after which revocation_command is ended.",
+							NULL,
+							&steward_revocation_timeout, 60000, 100, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("steward.root_key_command",
 							   "Command that prints the keyring, run at start and at reload.",
 							   "Needs shared_preload_libraries = 'pg_steward'. Only one of root_key_file and root_key_command may be set.",

@@ -6,6 +6,10 @@
 
 #include "base/compat.h"
 
+extern char *steward_revocation_command;
+extern char *steward_revocation_file;
+extern int	steward_revocation_interval;	/* milliseconds */
+extern int	steward_revocation_timeout; /* milliseconds */
 extern char *steward_root_key_file;
 extern char *steward_root_key_command;
 extern int	steward_root_key_timeout;	/* milliseconds */

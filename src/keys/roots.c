@@ -52,6 +52,7 @@ forget(void)
 
 	sodium_memzero(&secrets->roots, sizeof secrets->roots);
 	sodium_memzero(secrets->transient, sizeof secrets->transient);
+	sodium_memzero(secrets->journal, sizeof secrets->journal);
 	loaded = false;
 	generation++;
 }
@@ -74,6 +75,10 @@ accept_incoming(void)
 			steward_kdf_transient(secrets->scratch, secrets->roots.roots[i].key);
 			secrets->transient_tag[i] = steward_kdf_key_tag(secrets->scratch);
 			steward_value_key(&secrets->transient[i], secrets->scratch);
+			memcpy(secrets->journal[i].root_id, secrets->roots.roots[i].id,
+				   STEWARD_ROOT_ID_BYTES);
+			steward_kdf_journal(secrets->journal[i].key,
+								secrets->roots.roots[i].key);
 		}
 		sodium_memzero(secrets->scratch, sizeof secrets->scratch);
 		/* Cached plans may hold constants sealed under the old root. */
@@ -175,6 +180,21 @@ steward_root_transient_find(uint32 key_tag)
 			return &secrets->transient[i];
 	}
 	return NULL;
+}
+
+StewardJournalKeys
+steward_root_journal_keys(void)
+{
+	StewardJournalKeys keys = {NULL, 0};
+
+	if (loaded)
+	{
+		StewardSecrets *secrets = steward_secrets();
+
+		keys.keys = secrets->journal;
+		keys.count = secrets->roots.count;
+	}
+	return keys;
 }
 
 uint64

@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 
+#include "crypto/journal.h"
 #include "crypto/keyring.h"
 #include "crypto/value.h"
 
@@ -30,6 +31,12 @@ extern const StewardValueKey *steward_root_transient(uint32 *key_tag);
 
 /* The transient key with this tag, or NULL. */
 extern const StewardValueKey *steward_root_transient_find(uint32 key_tag);
+
+/*
+ * The keys of the revocation journal as they were read last; the last one is
+ * current. Reads no keyring, so it raises nothing: none when none was read.
+ */
+extern StewardJournalKeys steward_root_journal_keys(void);
 
 /*
  * Changes whenever the keyring of this process changed. Does not read it, so

@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 
+#include "crypto/journal.h"
 #include "crypto/keyring.h"
 #include "crypto/value.h"
 
@@ -21,6 +22,7 @@ typedef struct StewardSecrets
 	StewardKeyring incoming;	/* being read, not yet accepted */
 	StewardValueKey transient[STEWARD_KEYRING_MAX_ROOTS];
 	uint32		transient_tag[STEWARD_KEYRING_MAX_ROOTS];
+	StewardJournalKey journal[STEWARD_KEYRING_MAX_ROOTS];
 	StewardTagKeys tags;
 	unsigned char scratch[STEWARD_KEY_BYTES];
 	char		keyring_text[STEWARD_KEYRING_MAX_BYTES + 1];
