@@ -106,6 +106,23 @@
 	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL)
 #endif
 
+/*
+ * 16 tells apart which indexes an update must insert into; executor.h and
+ * tableam.h are the caller's to include.
+ */
+#if PG_VERSION_NUM >= 160000
+#define StewardUpdateIndexes TU_UpdateIndexes
+#define STEWARD_INDEXES_CHANGE(indexes) ((indexes) != TU_None)
+#define STEWARD_INSERT_INDEX_TUPLES(result, slot, estate, indexes) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, \
+						  (indexes) == TU_Summarizing)
+#else
+#define StewardUpdateIndexes bool
+#define STEWARD_INDEXES_CHANGE(indexes) (indexes)
+#define STEWARD_INSERT_INDEX_TUPLES(result, slot, estate, indexes) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

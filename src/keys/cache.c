@@ -269,10 +269,23 @@ unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
 	}
 }
 
+static pg_attribute_noreturn() void
+raise_destroyed(uint32 key_tag)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("a value is under a key version that was destroyed"),
+			 errdetail("Key tag %08x.", key_tag),
+			 errhint("Nobody can read it any more; steward.key_destruction says when and by whom the version was destroyed.")));
+}
+
 static const StewardValueKey *
 unwrap_version(CachedHolder *holder, int index)
 {
 	CachedVersion *version = &holder->versions[index];
+
+	if (unlikely(version->row.destroyed))
+		raise_destroyed(version->row.key_tag);
 
 	if (unlikely(version->key == NULL))
 	{
@@ -408,9 +421,20 @@ steward_key_has_version(uint32 key_id, uint32 key_tag)
 	for (int i = 0; name != NULL && i < name->holder->version_count; i++)
 	{
 		if (name->holder->versions[i].row.key_tag == key_tag)
-			return true;
+			return !name->holder->versions[i].row.destroyed;
 	}
 	return false;
+}
+
+bool
+steward_key_current_tag(uint32 key_id, uint32 *key_tag)
+{
+	CachedName *name = lookup(key_id);
+
+	if (name == NULL || name->holder->current < 0)
+		return false;
+	*key_tag = name->holder->versions[name->holder->current].row.key_tag;
+	return true;
 }
 
 uint32

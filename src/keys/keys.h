@@ -36,8 +36,9 @@ extern const StewardValueKey *steward_key_for_sealing(uint32 key_id,
 													  uint32 *key_tag);
 
 /*
- * The key that opens a value. Raises as above, and ERRCODE_UNDEFINED_OBJECT
- * when the key has no such version.
+ * The key that opens a value. Raises as above, ERRCODE_UNDEFINED_OBJECT when
+ * the key has no such version, and ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+ * when the version was destroyed.
  */
 extern const StewardValueKey *steward_key_for_opening(uint32 key_id,
 													  uint32 key_tag);
@@ -50,8 +51,12 @@ extern const StewardTagKeys *steward_tag_keys(void);
  * registered holder? Needs no root. */
 extern bool steward_key_is_known(uint32 key_id);
 
-/* Has a known key this version? Needs no root. */
+/* Has a known key this version, not destroyed? Needs no root. */
 extern bool steward_key_has_version(uint32 key_id, uint32 key_tag);
+
+/* The tag under which new values of a key are sealed; false when the key is
+ * unknown or has no version. Needs no root. */
+extern bool steward_key_current_tag(uint32 key_id, uint32 *key_tag);
 
 /* Does this database have any key? False also without the extension. */
 extern bool steward_key_any(void);

@@ -26,19 +26,23 @@ CREATE TABLE steward.key_version (
     key_id integer NOT NULL,
     version integer NOT NULL CHECK (version > 0),
     key_tag bigint NOT NULL CHECK (key_tag BETWEEN 0 AND 4294967295),
-    root_id bytea NOT NULL CHECK (pg_catalog.octet_length(root_id) = 8),
-    wrapped bytea NOT NULL CHECK (pg_catalog.octet_length(wrapped) = 105),
+    root_id bytea CHECK (pg_catalog.octet_length(root_id) = 8),
+    wrapped bytea CHECK (pg_catalog.octet_length(wrapped) = 105),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    destroyed_at timestamptz,
     PRIMARY KEY (key_id, version),
-    UNIQUE (key_id, key_tag)
+    UNIQUE (key_id, key_tag),
+    CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL)),
+    CHECK ((root_id IS NULL) = (destroyed_at IS NOT NULL))
 );
 COMMENT ON TABLE steward.key_version IS 'versions of named keys, wrapped under a root key; the highest one seals new values';
 COMMENT ON COLUMN steward.key_version.key_id IS 'the named key';
 COMMENT ON COLUMN steward.key_version.version IS 'counts up from 1';
 COMMENT ON COLUMN steward.key_version.key_tag IS 'short name of this version that stands in each value under it';
-COMMENT ON COLUMN steward.key_version.root_id IS 'the root key that wraps it';
-COMMENT ON COLUMN steward.key_version.wrapped IS 'the wrapped key';
+COMMENT ON COLUMN steward.key_version.root_id IS 'the root key that wraps it; none when destroyed';
+COMMENT ON COLUMN steward.key_version.wrapped IS 'the wrapped key; gone when destroyed';
 COMMENT ON COLUMN steward.key_version.created_at IS 'when this version was made';
+COMMENT ON COLUMN steward.key_version.destroyed_at IS 'when this version was destroyed; its row stays, so that its values are recognised';
 
 CREATE TABLE steward.key_secret (
     kind integer NOT NULL CHECK (kind IN (2, 3)),

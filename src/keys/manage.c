@@ -15,6 +15,7 @@
 #include "crypto/random.h"
 #include "executor/spi.h"
 #include "keys/keys.h"
+#include "keys/manage.h"
 #include "keys/names.h"
 #include "keys/roots.h"
 #include "keys/secrets.h"
@@ -26,9 +27,8 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
-/* Runs one statement of ours; returns the number of rows. */
-static uint64
-run(const char *sql, int count, Oid *types, Datum *values, int expected)
+uint64
+steward_keys_run(const char *sql, int count, Oid *types, Datum *values, int expected)
 {
 	int			result = SPI_execute_with_args(sql, count, types, values, NULL,
 											   false, 0);
@@ -39,8 +39,8 @@ run(const char *sql, int count, Oid *types, Datum *values, int expected)
 	return SPI_processed;
 }
 
-static Datum
-bytes_datum(const unsigned char *bytes, size_t len)
+Datum
+steward_bytes_datum(const unsigned char *bytes, size_t len)
 {
 	bytea	   *result = palloc(VARHDRSZ + len);
 
@@ -59,9 +59,8 @@ fresh_secret(void)
 	return secret;
 }
 
-/* The realm of this database, made now if it has none. */
-static void
-ensure_realm(unsigned char realm[STEWARD_REALM_BYTES])
+void
+steward_keys_realm(unsigned char realm[STEWARD_REALM_BYTES])
 {
 	Oid			types[1] = {UUIDOID};
 	pg_uuid_t	uuid;
@@ -76,7 +75,7 @@ ensure_realm(unsigned char realm[STEWARD_REALM_BYTES])
 				 errmsg("this database has keys but no realm"),
 				 errhint("Restore table \"steward.realm\" together with the key tables.")));
 	steward_random_key(uuid.data, UUID_LEN);
-	(void) run("INSERT INTO steward.realm (realm) VALUES ($1)", 1, types, values,
+	(void) steward_keys_run("INSERT INTO steward.realm (realm) VALUES ($1)", 1, types, values,
 			   SPI_OK_INSERT);
 	memcpy(realm, uuid.data, STEWARD_REALM_BYTES);
 }
@@ -96,14 +95,15 @@ insert_secret(const unsigned char *realm, StewardWrapKind kind, uint32 key_id)
 	sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
 	values[0] = Int32GetDatum((int32) kind);
 	values[1] = Int32GetDatum((int32) key_id);
-	values[2] = bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
-	values[3] = bytes_datum(wrapped, sizeof wrapped);
-	(void) run("INSERT INTO steward.key_secret (kind, key_id, root_id, wrapped) VALUES ($1, $2, $3, $4)",
+	values[2] = steward_bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
+	values[3] = steward_bytes_datum(wrapped, sizeof wrapped);
+	(void) steward_keys_run("INSERT INTO steward.key_secret (kind, key_id, root_id, wrapped) VALUES ($1, $2, $3, $4)",
 			   4, types, values, SPI_OK_INSERT);
 }
 
-static void
-insert_version(const unsigned char *realm, uint32 key_id, int32 version)
+uint32
+steward_key_version_insert(const unsigned char *realm, uint32 key_id,
+						   int32 version)
 {
 	const StewardRoot *root = steward_root_current();
 	unsigned char *secret = fresh_secret();
@@ -120,10 +120,11 @@ insert_version(const unsigned char *realm, uint32 key_id, int32 version)
 	values[0] = Int32GetDatum((int32) key_id);
 	values[1] = Int32GetDatum(version);
 	values[2] = Int64GetDatum((int64) key_tag);
-	values[3] = bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
-	values[4] = bytes_datum(wrapped, sizeof wrapped);
-	(void) run("INSERT INTO steward.key_version (key_id, version, key_tag, root_id, wrapped) VALUES ($1, $2, $3, $4, $5)",
+	values[3] = steward_bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
+	values[4] = steward_bytes_datum(wrapped, sizeof wrapped);
+	(void) steward_keys_run("INSERT INTO steward.key_version (key_id, version, key_tag, root_id, wrapped) VALUES ($1, $2, $3, $4, $5)",
 			   5, types, values, SPI_OK_INSERT);
+	return key_tag;
 }
 
 static void
@@ -135,15 +136,14 @@ insert_key(uint32 key_id, const char *path, uint32 holder_id)
 	values[0] = Int32GetDatum((int32) key_id);
 	values[1] = CStringGetTextDatum(path);
 	values[2] = Int32GetDatum((int32) holder_id);
-	(void) run("INSERT INTO steward.key (key_id, path, holder_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+	(void) steward_keys_run("INSERT INTO steward.key (key_id, path, holder_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 			   3, types, values, SPI_OK_INSERT);
 }
 
-/* Two people may make keys at once: the table lock lets one after the other. */
-static void
-lock_keys(void)
+void
+steward_keys_lock(void)
 {
-	(void) run("LOCK TABLE steward.key IN SHARE ROW EXCLUSIVE MODE", 0, NULL,
+	(void) steward_keys_run("LOCK TABLE steward.key IN SHARE ROW EXCLUSIVE MODE", 0, NULL,
 			   NULL, SPI_OK_UTILITY);
 }
 
@@ -177,9 +177,9 @@ make_key(const char *path, uint32 key_id)
 		insert_key(key_id, path, holder_id);
 		return;
 	}
-	ensure_realm(realm);
+	steward_keys_realm(realm);
 	insert_key(key_id, path, key_id);
-	insert_version(realm, key_id, 1);
+	(void) steward_key_version_insert(realm, key_id, 1);
 	insert_secret(realm, STEWARD_WRAP_INDEX_SECRET, key_id);
 	if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
 		insert_secret(realm, STEWARD_WRAP_HASH_SECRET, 0);
@@ -194,7 +194,7 @@ STEWARD_FUNCTION(steward_create_key)
 
 	SPI_connect();
 	steward_become_owner(&caller);
-	lock_keys();
+	steward_keys_lock();
 	if (steward_key_table_find(key_id, &row))
 	{
 		if (strcmp(row.path, path) != 0)
@@ -256,9 +256,8 @@ parse_privilege(const char *privilege)
 	return right;
 }
 
-/* The id of an existing key that has material of its own. */
-static uint32
-find_holder(const char *path)
+uint32
+steward_key_find_holder(const char *path, const char *what)
 {
 	uint32		key_id = steward_name_check(path);
 	size_t		holder_length = steward_name_holder_length(path);
@@ -273,8 +272,8 @@ find_holder(const char *path)
 	if (path[holder_length] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("key \"%s\" has no rights of its own", path),
-				 errhint("It follows key \"%.*s\": grant or revoke there.",
+				 errmsg("key \"%s\" has no %s of its own", path, what),
+				 errhint("It follows key \"%.*s\": name that one.",
 						 (int) holder_length, path)));
 	return key_id;
 }
@@ -292,7 +291,7 @@ run_on_role(const char *format, Oid role)
 {
 	char	   *sql = psprintf(format, quote_identifier(GetUserNameFromId(role, false)));
 
-	(void) run(sql, 0, NULL, NULL, SPI_OK_UTILITY);
+	(void) steward_keys_run(sql, 0, NULL, NULL, SPI_OK_UTILITY);
 }
 
 /* What the marker no longer vouches for must not come back to life. */
@@ -303,7 +302,7 @@ delete_void_grants(Oid role)
 	Datum		values[1] = {ObjectIdGetDatum(role)};
 
 	if (!steward_grantee_is_marked(steward_key_table_grantee_marker(), role))
-		(void) run("DELETE FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
+		(void) steward_keys_run("DELETE FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
 				   1, types, values, SPI_OK_DELETE);
 }
 
@@ -319,7 +318,7 @@ read_grant(FunctionCallInfo fcinfo, Datum values[3])
 	char	   *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
 	(void) parse_privilege(privilege);
-	values[0] = Int32GetDatum((int32) find_holder(path));
+	values[0] = Int32GetDatum((int32) steward_key_find_holder(path, "rights"));
 	values[1] = ObjectIdGetDatum(role);
 	values[2] = CStringGetTextDatum(privilege);
 	return role;
@@ -334,10 +333,10 @@ STEWARD_FUNCTION(steward_grant_key)
 
 	SPI_connect();
 	steward_become_owner(&caller);
-	lock_keys();
+	steward_keys_lock();
 	delete_void_grants(role);
 	run_on_role("GRANT REFERENCES ON TABLE steward.key_grantee TO %s", role);
-	(void) run("INSERT INTO steward.key_grant (key_id, grantee, privilege) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+	(void) steward_keys_run("INSERT INTO steward.key_grant (key_id, grantee, privilege) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 			   3, types, values, SPI_OK_INSERT);
 	steward_become_caller(&caller);
 	SPI_finish();
@@ -353,10 +352,10 @@ STEWARD_FUNCTION(steward_revoke_key)
 
 	SPI_connect();
 	steward_become_owner(&caller);
-	lock_keys();
-	(void) run("DELETE FROM steward.key_grant AS g WHERE g.key_id OPERATOR(pg_catalog.=) $1 AND g.grantee OPERATOR(pg_catalog.=) $2 AND g.privilege OPERATOR(pg_catalog.=) $3",
+	steward_keys_lock();
+	(void) steward_keys_run("DELETE FROM steward.key_grant AS g WHERE g.key_id OPERATOR(pg_catalog.=) $1 AND g.grantee OPERATOR(pg_catalog.=) $2 AND g.privilege OPERATOR(pg_catalog.=) $3",
 			   3, types, values, SPI_OK_DELETE);
-	if (run("SELECT FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
+	if (steward_keys_run("SELECT FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
 			1, &types[1], &values[1], SPI_OK_SELECT) == 0)
 		run_on_role("REVOKE REFERENCES ON TABLE steward.key_grantee FROM %s", role);
 	steward_become_caller(&caller);

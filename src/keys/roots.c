@@ -24,6 +24,12 @@ is_set(const char *setting)
 	return setting != NULL && setting[0] != '\0';
 }
 
+bool
+steward_roots_configured(void)
+{
+	return is_set(steward_root_key_file) || is_set(steward_root_key_command);
+}
+
 static pg_attribute_noreturn() void
 raise_no_source(void)
 {

@@ -14,6 +14,9 @@
 #include "crypto/keyring.h"
 #include "crypto/value.h"
 
+/* Is there a setting that says where the keyring is? Reads and raises nothing. */
+extern bool steward_roots_configured(void);
+
 /*
  * The keyring, never empty. The pointer is good until the next call of any
  * function here. Raises ERRCODE_CONFIG_FILE_ERROR.

@@ -94,6 +94,13 @@ column(TableScan *scan, HeapTuple tuple, int number)
 	return value;
 }
 
+/* A destroyed version has neither root nor wrap. */
+static bool
+is_destroyed(TableScan *scan, HeapTuple tuple)
+{
+	return heap_attisnull(tuple, VERSION_WRAPPED, RelationGetDescr(scan->table));
+}
+
 static bool
 is_own(HeapTuple tuple)
 {
@@ -177,12 +184,18 @@ steward_key_table_versions(uint32 holder_id, StewardWrappedRow **rows)
 			*rows = repalloc(*rows, capacity * sizeof(StewardWrappedRow));
 		}
 		row = &(*rows)[count++];
+		memset(row, 0, sizeof *row);
 		row->version = DatumGetInt32(column(&scan, tuple, VERSION_NUMBER));
 		row->key_tag = (uint32) DatumGetInt64(column(&scan, tuple, VERSION_TAG));
-		copy_bytes(column(&scan, tuple, VERSION_ROOT), row->root_id,
-				   STEWARD_ROOT_ID_BYTES);
-		copy_bytes(column(&scan, tuple, VERSION_WRAPPED), row->wrapped,
-				   STEWARD_WRAP_BYTES);
+		row->destroyed = is_destroyed(&scan, tuple);
+		if (!row->destroyed)
+		{
+			copy_bytes(column(&scan, tuple, VERSION_ROOT), row->root_id,
+					   STEWARD_ROOT_ID_BYTES);
+			copy_bytes(column(&scan, tuple, VERSION_WRAPPED), row->wrapped,
+					   STEWARD_WRAP_BYTES);
+		}
+		row->xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 		row->own = is_own(tuple);
 	}
 	end_scan(&scan);

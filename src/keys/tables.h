@@ -34,6 +34,8 @@ typedef struct StewardWrappedRow
 	uint32		key_tag;		/* key_version only */
 	unsigned char root_id[STEWARD_ROOT_ID_BYTES];
 	unsigned char wrapped[STEWARD_WRAP_BYTES];
+	bool		destroyed;		/* key_version only: root and wrap are gone */
+	TransactionId xmin;			/* key_version only: who wrote the row */
 	bool		own;
 } StewardWrappedRow;
 

@@ -1,0 +1,247 @@
+/*
+ * destroy.c: destroying versions of keys that nothing is under any more.
+ *
+ * Writers seal under the newest version only, so it is enough to look once when
+ * all is still:
+ *
+ * 1. Every transaction that was there at the beginning is waited for: it may have
+ *	  sealed under the version before rotate_key, or have read values under it.
+ * 2. All places are locked against writers, and read through with all their row
+ *	  versions that somebody can still see. What a snapshot taken since has
+ *	  not seen, nobody can carry along into another row.
+ * 3. The wrapped key goes, in the same transaction. Whoever waited for a lock
+ *	  meanwhile hears of it before going on.
+ *
+ * Lock order: the right to destroy (without waiting), steward.key, the places by
+ * oid. Nobody is waited for with any of these held but the first one.
+ */
+#include "base/compat.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "catalog/pg_type_d.h"
+#include "columns/remains.h"
+#include "executor/spi.h"
+#include "keys/manage.h"
+#include "keys/roots.h"
+#include "keys/tables.h"
+#include "base/guc.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "storage/proc.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+/* Waits for the end of every other transaction in this database. */
+static void
+wait_for_transactions(void)
+{
+	int			count;
+	VirtualTransactionId *running;
+
+	running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
+									PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
+	for (int i = 0; i < count; i++)
+		(void) VirtualXactLock(running[i], true);
+}
+
+/* Waits for those that make a new place right now. */
+static void
+wait_for_places(uint32 holder_id)
+{
+	TransactionId pending;
+
+	for (;;)
+	{
+		list_free(steward_remains_places(holder_id, &pending));
+		if (!TransactionIdIsValid(pending))
+			return;
+		XactLockTableWait(pending, NULL, NULL, XLTW_None);
+	}
+}
+
+/* Two that waited for each other would never end. */
+static void
+lock_destruction(void)
+{
+	static StewardRelationRef record = {"key_destruction"};
+
+	if (!ConditionalLockRelationOid(steward_relation_oid(&record),
+									ShareRowExclusiveLock))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("another key version is being destroyed"),
+				 errhint("Wait until that has ended.")));
+}
+
+/* The tag of the version, which must be one that may be destroyed. */
+static uint32
+check_version(const char *path, uint32 holder_id, int32 version)
+{
+	StewardWrappedRow *rows;
+	StewardWrappedRow *found = NULL;
+	StewardWrappedRow *newest = NULL;
+	int			count = steward_key_table_versions(holder_id, &rows);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (rows[i].version == version)
+			found = &rows[i];
+		if (newest == NULL || rows[i].version > newest->version)
+			newest = &rows[i];
+	}
+	if (found == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"%s\" has no version %d", path, version)));
+	if (found->destroyed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of key \"%s\" was destroyed already", version,
+						path)));
+	if (found == newest)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("version %d of key \"%s\" is the current one", version,
+						path),
+				 errhint("Make a new one with steward.rotate_key('%s'), then re-encrypt.",
+						 path)));
+	if (newest->own)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("the newer version of key \"%s\" is not committed yet", path),
+				 errdetail("Until then others write under version %d.", version)));
+	return found->key_tag;
+}
+
+static char *
+name_of(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+/* Refuses when anything may still be under the version. */
+static void
+check_remains(const char *path, int32 version, const StewardRemains *remains)
+{
+	if (remains->values > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("%llu values are under version %d of key \"%s\"",
+						(unsigned long long) remains->values, version, path),
+				 errdetail("Some are in %s.", name_of(remains->values_in)),
+				 get_rel_relkind(remains->values_in) == RELKIND_MATVIEW
+				 ? errhint("Refresh the materialized view.")
+				 : errhint("Move them with CALL steward.reencrypt('%s').",
+						   name_of(remains->values_in))));
+	if (OidIsValid(remains->unread))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table %s cannot be looked at", name_of(remains->unread)),
+				 errdetail("Values under version %d of key \"%s\" may be in it.",
+						   version, path),
+				 errhint("A temporary table goes with its session.")));
+	if (OidIsValid(remains->remembered_in))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("version %d of key \"%s\" may still be needed by a running transaction",
+						version, path),
+				 errdetail("Values under it were in %s until just now.",
+						   name_of(remains->remembered_in)),
+				 errhint("Try again.")));
+	if (OidIsValid(remains->index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("index %s still compares with values under version %d of key \"%s\"",
+						name_of(remains->index), version, path),
+				 errhint("Build it anew with REINDEX INDEX CONCURRENTLY %s.",
+						 name_of(remains->index))));
+}
+
+/* Looks with all places locked; SPI is connected, we are the owner. */
+static void
+look(StewardRemains *remains)
+{
+	TransactionId pending;
+	List	   *places = steward_remains_places(remains->holder_id, &pending);
+
+	steward_remains_lock(places);
+	/* What was made while we waited for the locks. */
+	places = steward_remains_places(remains->holder_id, &pending);
+	steward_remains_lock(places);
+	if (TransactionIdIsValid(pending))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("a running transaction makes a column under this key"),
+				 errhint("Try again.")));
+	PushActiveSnapshot(GetLatestSnapshot());
+	steward_remains_look(remains, places);
+	PopActiveSnapshot();
+}
+
+static void
+destroy(uint32 holder_id, int32 version, bool force, uint64 values_left)
+{
+	Oid			types[4] = {INT4OID, INT4OID, BOOLOID, INT8OID};
+	Datum		values[4] = {
+		Int32GetDatum((int32) holder_id), Int32GetDatum(version),
+		BoolGetDatum(force), Int64GetDatum((int64) values_left)
+	};
+
+	if (steward_keys_run("UPDATE steward.key_version AS v SET wrapped = NULL, root_id = NULL,"
+						 " destroyed_at = pg_catalog.clock_timestamp()"
+						 " WHERE v.key_id OPERATOR(pg_catalog.=) $1"
+						 " AND v.version OPERATOR(pg_catalog.=) $2",
+						 2, types, values, SPI_OK_UPDATE) != 1)
+		elog(ERROR, "key version is gone");
+	(void) steward_keys_run("INSERT INTO steward.key_destruction (key_id, version, forced, values_left)"
+							" VALUES ($1, $2, $3, $4)",
+							4, types, values, SPI_OK_INSERT);
+}
+
+STEWARD_FUNCTION(steward_destroy_key_version)
+{
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32		version = PG_GETARG_INT32(1);
+	bool		force = PG_GETARG_BOOL(2);
+	StewardRemains remains = {0};
+	StewardIdentity caller;
+
+	PreventCommandIfReadOnly("steward.destroy_key_version()");
+	remains.holder_id = steward_key_find_holder(path, "versions");
+	(void) check_version(path, remains.holder_id, version);
+	lock_destruction();
+	remains.since = RegisterSnapshot(GetLatestSnapshot());
+	if (!force)
+	{
+		wait_for_transactions();
+		wait_for_places(remains.holder_id);
+	}
+
+	SPI_connect();
+	steward_become_owner(&caller);
+	steward_keys_lock();
+	remains.key_tag = check_version(path, remains.holder_id, version);
+	look(&remains);
+	if (!force)
+		check_remains(path, version, &remains);
+	destroy(remains.holder_id, version, force, remains.values);
+	steward_become_caller(&caller);
+	SPI_finish();
+	UnregisterSnapshot(remains.since);
+	PG_RETURN_VOID();
+}
+
+/* For steward.key_status. */
+STEWARD_FUNCTION(steward_current_root)
+{
+	if (!steward_roots_configured())
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(steward_bytes_datum(steward_root_current()->id,
+										STEWARD_ROOT_ID_BYTES));
+}

@@ -1,0 +1,484 @@
+/*
+ * reencrypt.c: steward.reencrypt, from its first transaction to its last.
+ *
+ * sweep	a way through the blocks that are to be done, in batches with a commit
+ *			each; the first one goes through all
+ * look		a reading of all leaves with one snapshot, which finds what is left:
+ *			rows that were locked, and values that writers carried along
+ *
+ * A run is complete only after an empty look. Nothing but the rows themselves
+ * says how far it came, so that one that was cut off is simply called again.
+ */
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type_d.h"
+#include "columns/renew.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "keys/manage.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "storage/lock.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/wait_event.h"
+
+/* How long a batch keeps its row locks. */
+#define BATCH_MILLISECONDS 100
+
+/* How long a run waits in all for rows that others have locked. */
+#define PATIENCE_MILLISECONDS 10000
+#define PAUSE_MILLISECONDS 100
+
+/* Looks that find something again and again: writers are faster than we are. */
+#define MOST_SWEEPS 32
+
+typedef struct Run
+{
+	Oid			relation;
+	int			pause;			/* milliseconds between batches */
+	int			patience;		/* milliseconds left */
+	MemoryContext context;		/* lives as long as the run */
+	MemoryContext sweep_context;	/* what the last look found */
+	MemoryContext batch_context;
+	LOCKTAG		lock;
+	int64		id;				/* in steward.reencryption */
+	List	   *work;			/* of StewardRenewBlocks */
+	StewardRenewal sum;
+	StewardRenewal sweep;		/* of the last sweep */
+	uint64		batches;
+	uint64		remaining;
+} Run;
+
+/* ---- transactions ---- */
+
+/* A batch that a crash undoes is done again: its commit need not wait. */
+static void
+begin_transaction(void)
+{
+	(void) set_config_option("transaction_isolation", "read committed",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+							 true, 0, false);
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+static void
+commit(void)
+{
+	SPI_commit();
+	begin_transaction();
+}
+
+/* Between transactions there is neither a snapshot nor a row lock. */
+static void
+rest(int milliseconds)
+{
+	if (milliseconds > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 milliseconds, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* ---- the record ---- */
+
+static void
+run_as_owner(const char *sql, int expected, int count, Oid *types, Datum *values)
+{
+	StewardIdentity caller;
+
+	steward_become_owner(&caller);
+	(void) steward_keys_run(sql, count, types, values, expected);
+	steward_become_caller(&caller);
+}
+
+static void
+record_start(Run *run)
+{
+	Oid			types[] = {OIDOID, TEXTOID, NAMEOID, INT8OID};
+	NameData	caller;
+	bool		isnull;
+	Datum		values[] = {
+		ObjectIdGetDatum(run->relation),
+		CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(get_rel_namespace(run->relation)),
+													   get_rel_name(run->relation))),
+		NameGetDatum(&caller)
+	};
+
+	namestrcpy(&caller, GetUserNameFromId(GetSessionUserId(), false));
+	/* We have the lock: whoever began these runs is gone. */
+	run_as_owner("UPDATE steward.reencryption AS r SET state = 'interrupted'"
+				 " WHERE r.relation OPERATOR(pg_catalog.=) $1"
+				 " AND r.state OPERATOR(pg_catalog.=) 'running'",
+				 SPI_OK_UPDATE, 1, types, values);
+	run_as_owner("INSERT INTO steward.reencryption (relation, name, called_by)"
+				 " VALUES ($1, $2, $3) RETURNING id",
+				 SPI_OK_INSERT_RETURNING, 3, types, values);
+	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+record_blocks(Run *run)
+{
+	Oid			types[] = {INT8OID, INT8OID};
+	int64		blocks = 0;
+	ListCell   *cell;
+	Datum		values[2];
+
+	foreach(cell, run->work)
+	{
+		StewardRenewBlocks *work = lfirst(cell);
+
+		blocks += work->list != NULL ? work->count : work->end;
+	}
+	values[0] = Int64GetDatum(run->id);
+	values[1] = Int64GetDatum(blocks);
+	run_as_owner("UPDATE steward.reencryption AS r"
+				 " SET blocks_total = r.blocks_total OPERATOR(pg_catalog.+) $2"
+				 " WHERE r.id OPERATOR(pg_catalog.=) $1",
+				 SPI_OK_UPDATE, 2, types, values);
+}
+
+static void
+record_batch(Run *run, int64 blocks)
+{
+	Oid			types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum		values[] = {
+		Int64GetDatum(run->id), Int64GetDatum((int64) run->sum.rows),
+		Int64GetDatum((int64) run->sum.values),
+		Int64GetDatum((int64) run->batches), Int64GetDatum(blocks)
+	};
+
+	run_as_owner("UPDATE steward.reencryption AS r SET rows = $2, values = $3, batches = $4,"
+				 " blocks_done = r.blocks_done OPERATOR(pg_catalog.+) $5"
+				 " WHERE r.id OPERATOR(pg_catalog.=) $1",
+				 SPI_OK_UPDATE, 5, types, values);
+}
+
+static void
+record_end(Run *run)
+{
+	Oid			types[] = {INT8OID, TEXTOID, INT8OID};
+	Datum		values[] = {
+		Int64GetDatum(run->id),
+		CStringGetTextDatum(run->remaining == 0 ? "complete" : "incomplete"),
+		Int64GetDatum((int64) run->remaining)
+	};
+
+	run_as_owner("UPDATE steward.reencryption AS r SET state = $2, remaining = $3,"
+				 " finished_at = pg_catalog.clock_timestamp()"
+				 " WHERE r.id OPERATOR(pg_catalog.=) $1",
+				 SPI_OK_UPDATE, 3, types, values);
+}
+
+/* ---- the leaves ---- */
+
+/* Is this a table with encrypted columns? Its shapes go to *shapes. */
+static bool
+is_leaf(Relation rel, StewardShape ***shapes)
+{
+	*shapes = steward_shapes(RelationGetDescr(rel));
+	if (*shapes != NULL && rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		ereport(WARNING,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("foreign table \"%s\" is not re-encrypted",
+						RelationGetRelationName(rel)),
+				 errhint("Do it where its rows are.")));
+	return *shapes != NULL && rel->rd_rel->relkind == RELKIND_RELATION;
+}
+
+static void
+add_work(Run *run, Oid relid, BlockNumber end, BlockNumber *list, int count)
+{
+	MemoryContext caller = MemoryContextSwitchTo(run->sweep_context);
+	StewardRenewBlocks *work = palloc0(sizeof *work);
+
+	work->relation = relid;
+	work->end = end;
+	work->list = list;
+	work->count = count;
+	run->work = lappend(run->work, work);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+forget_work(Run *run)
+{
+	run->work = NIL;
+	MemoryContextReset(run->sweep_context);
+}
+
+/* All blocks of all leaves. */
+static void
+expand(Run *run)
+{
+	bool		any = false;
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(run->relation, AccessShareLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
+		StewardShape **shapes;
+
+		if (is_leaf(rel, &shapes))
+			add_work(run, lfirst_oid(cell), RelationGetNumberOfBlocks(rel), NULL, 0);
+		any |= shapes != NULL;
+		relation_close(rel, NoLock);
+	}
+	if (!any)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table \"%s\" has no encrypted column",
+						get_rel_name(run->relation))));
+	record_blocks(run);
+}
+
+/*
+ * Looks at all leaves with one snapshot, so that no row gets past by moving from
+ * one to another. Leaves the blocks that are to be done again in the run.
+ */
+static void
+look(Run *run)
+{
+	StewardRenewLook found;
+	uint64		old = 0;
+	ListCell   *cell;
+
+	forget_work(run);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(cell, find_all_inheritors(run->relation, AccessShareLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
+		StewardShape **shapes;
+
+		if (is_leaf(rel, &shapes))
+		{
+			MemoryContext caller = MemoryContextSwitchTo(run->sweep_context);
+
+			steward_renew_look(&found, rel, shapes);
+			MemoryContextSwitchTo(caller);
+			if (found.old > 0)
+				add_work(run, lfirst_oid(cell), found.blocks[found.block_count - 1] + 1,
+						 found.blocks, found.block_count);
+			old += found.old;
+			steward_counts_store(&found.counts, lfirst_oid(cell), shapes,
+								 RelationGetNumberOfAttributes(rel));
+		}
+		relation_close(rel, NoLock);
+	}
+	PopActiveSnapshot();
+	/* Erased values can be read by nobody, whatever version they are under. */
+	run->remaining = old > run->sweep.erased ? old - run->sweep.erased : 0;
+	record_blocks(run);
+}
+
+/* One batch, with its commit. */
+static void
+batch(Run *run, StewardRenewBlocks *work)
+{
+	int64		position = work->list != NULL ? work->position : work->next;
+	uint64		rows = run->sweep.rows;
+	uint64		values = run->sweep.values;
+	MemoryContext caller = MemoryContextSwitchTo(run->batch_context);
+
+	steward_renew_batch(work, BATCH_MILLISECONDS, &run->sweep);
+	run->sum.rows += run->sweep.rows - rows;
+	run->sum.values += run->sweep.values - values;
+	run->batches += run->sweep.rows > rows;
+	record_batch(run, (work->list != NULL ? work->position : work->next) - position);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(run->batch_context);
+	commit();
+	rest(run->pause);
+}
+
+static void
+sweep(Run *run)
+{
+	ListCell   *cell;
+
+	memset(&run->sweep, 0, sizeof run->sweep);
+	foreach(cell, run->work)
+	{
+		StewardRenewBlocks *work = lfirst(cell);
+
+		while (!steward_renew_done(work))
+			batch(run, work);
+	}
+}
+
+/* Is what the look found what the sweep before could not move? */
+static bool
+is_stuck(const Run *run)
+{
+	return run->sweep.busy == 0 && run->remaining <= run->sweep.unreadable;
+}
+
+static void
+sweep_and_look(Run *run)
+{
+	expand(run);
+	commit();
+	for (int sweeps = 1;; sweeps++)
+	{
+		sweep(run);
+		look(run);
+		commit();
+		if (run->work == NIL || is_stuck(run) || sweeps == MOST_SWEEPS ||
+			run->patience <= 0)
+			return;
+		if (run->sweep.rows == 0)
+		{
+			run->patience -= PAUSE_MILLISECONDS;
+			rest(PAUSE_MILLISECONDS);
+		}
+	}
+}
+
+/* ---- the call ---- */
+
+static void
+check_relation(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	char		relkind = rel->rd_rel->relkind;
+
+	if (!STEWARD_OWNS_RELATION(relid, GetUserId()) &&
+		GetUserId() != steward_extension_owner())
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(relkind),
+					   RelationGetRelationName(rel));
+	if (relkind == RELKIND_MATVIEW)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("materialized view \"%s\" cannot be re-encrypted",
+						RelationGetRelationName(rel)),
+				 errhint("Re-encrypt the tables it reads, then REFRESH MATERIALIZED VIEW.")));
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table", RelationGetRelationName(rel))));
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot re-encrypt temporary tables of other sessions")));
+	relation_close(rel, AccessShareLock);
+}
+
+static void
+check_call(FunctionCallInfo fcinfo)
+{
+	/* A block with an EXCEPTION clause can be left only as a whole. */
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("CALL steward.reencrypt cannot run inside a transaction block"),
+				 errdetail("It commits after each batch.")));
+	PreventCommandIfReadOnly("CALL steward.reencrypt()");
+	for (int i = 0; i < 2; i++)
+	{
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not be null",
+							i == 0 ? "relation" : "pause")));
+	}
+	if (PG_GETARG_INT32(1) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative", "pause")));
+}
+
+/* One run on a table at a time; the session's lock lasts over transactions. */
+static void
+lock_run(Run *run)
+{
+	static StewardRelationRef record = {"reencryption"};
+
+	SET_LOCKTAG_OBJECT(run->lock, MyDatabaseId, steward_relation_oid(&record),
+					   run->relation, 0);
+	if (LockAcquire(&run->lock, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table \"%s\" is being re-encrypted already",
+						get_rel_name(run->relation))));
+}
+
+static void
+tell(const Run *run)
+{
+	if (run->remaining > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("re-encryption of table \"%s\" is not complete: %llu values are under older versions",
+						get_rel_name(run->relation),
+						(unsigned long long) run->remaining),
+				 is_stuck(run)
+				 ? errhint("They cannot be opened: see steward.verify_column().")
+				 : errhint("Their rows were locked, or writers carried them along: call it again.")));
+}
+
+static Datum
+result_row(const Run *run)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(2);
+	Datum		values[] = {
+		Int64GetDatum((int64) run->sum.rows), Int64GetDatum((int64) run->remaining)
+	};
+	bool		nulls[] = {false, false};
+
+	TupleDescInitEntry(desc, 1, "rows", INT8OID, -1, 0);
+	TupleDescInitEntry(desc, 2, "remaining", INT8OID, -1, 0);
+	desc = BlessTupleDesc(desc);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+STEWARD_FUNCTION(steward_reencrypt)
+{
+	Run			run = {.patience = PATIENCE_MILLISECONDS};
+	Datum		result;
+
+	check_call(fcinfo);
+	run.relation = PG_GETARG_OID(0);
+	run.pause = PG_GETARG_INT32(1);
+	check_relation(run.relation);
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	run.context = CurrentMemoryContext;
+	run.sweep_context = AllocSetContextCreate(run.context, "re-encryption",
+											  ALLOCSET_DEFAULT_SIZES);
+	run.batch_context = AllocSetContextCreate(run.context, "re-encryption batch",
+											  ALLOCSET_DEFAULT_SIZES);
+	commit();
+	lock_run(&run);
+	record_start(&run);
+	sweep_and_look(&run);
+	record_end(&run);
+	SPI_commit();
+	(void) LockRelease(&run.lock, ExclusiveLock, true);
+	tell(&run);
+	SPI_finish();
+	result = result_row(&run);
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,344 @@
+/*
+ * renew.c: moving the values of one table to the newest version of their key;
+ * see renew.h.
+ */
+#include "columns/renew.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "base/rewrite.h"
+#include "catalog/pg_class.h"
+#include "executor/tuptable.h"
+#include "keys/keys.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Blocks between two looks at the clock. */
+#define PIECE_BLOCKS 16
+
+typedef struct Renewing
+{
+	StewardShape **shapes;
+	StewardRenewal *sum;
+	StewardRewrite rewrite;
+	uint64		values;			/* renewed in the row that was made last */
+	uint64		changed;		/* rows whose values are in the sum */
+} Renewing;
+
+/* Adds the values of the last row, if it was not left because it was locked. */
+static void
+count_row(Renewing *renewing)
+{
+	if (renewing->rewrite.changed > renewing->changed)
+		renewing->sum->values += renewing->values;
+	renewing->changed = renewing->rewrite.changed;
+	renewing->values = 0;
+}
+
+/* Is this value under the newest version of its key? */
+static bool
+is_newest(const StewardDatum *head)
+{
+	uint32		current;
+
+	return head->key_id != 0 && steward_key_current_tag(head->key_id, &current) &&
+		head->key_tag == current;
+}
+
+/* Errors that say that this value cannot be opened, and nothing else. */
+static bool
+is_about_value(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_DATA_CORRUPTED ||
+		sqlerrcode == ERRCODE_UNDEFINED_OBJECT ||
+		sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+}
+
+/* Opens a value and seals it again; NULL when it is stuck. */
+static struct varlena *
+seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
+		   StewardRenewal *sum)
+{
+	struct varlena *result;
+	StewardPlain plain;
+
+	if (!steward_open(datum, &plain))
+	{
+		sum->erased++;
+		return NULL;
+	}
+	result = steward_seal(info, datum->key_id, datum->subject, plain.bytes,
+						  plain.len);
+	steward_plain_free(&plain);
+	return result;
+}
+
+/*
+ * The same, where a value that cannot be opened is only counted: one must not
+ * keep the others from being moved. What these errors are raised from holds
+ * nothing that a subtransaction would have to give back.
+ */
+static struct varlena *
+try_seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
+			   StewardRenewal *sum)
+{
+	MemoryContext context = CurrentMemoryContext;
+	struct varlena *volatile result = NULL;
+
+	PG_TRY();
+	{
+		result = seal_again(info, datum, sum);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (!is_about_value(geterrcode()))
+			PG_RE_THROW();
+		FlushErrorState();
+		steward_plain_wipe_all();
+		sum->unreadable++;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static struct varlena *
+renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
+{
+	Renewing   *renewing = arg;
+	struct varlena *renewed;
+	StewardDatum datum;
+
+	if (steward_datum_parse(&datum, (unsigned char *) VARDATA_ANY(value),
+							VARSIZE_ANY_EXHDR(value)) != STEWARD_DATUM_OK)
+	{
+		renewing->sum->unreadable++;
+		return value;
+	}
+	if (is_newest(&datum))
+		return value;
+	renewed = try_seal_again(info, &datum, renewing->sum);
+	if (renewed == NULL)
+		return value;
+	renewing->values++;
+	return renewed;
+}
+
+static void
+note_old(const StewardDatum *head, void *arg)
+{
+	if (head == NULL || !is_newest(head))
+		*(bool *) arg = true;
+}
+
+/* For StewardRewrite: most rows of a second run end at the heads. */
+static bool
+renew_row(TupleTableSlot *old, Datum *values, bool *nulls, void *arg)
+{
+	Renewing   *renewing = arg;
+	int			natts = old->tts_tupleDescriptor->natts;
+	bool		changed = false;
+
+	count_row(renewing);
+	for (int i = 0; i < natts; i++)
+	{
+		StewardShape *shape = renewing->shapes[i];
+		Datum		before = values[i];
+		bool		is_old = false;
+
+		if (shape == NULL || nulls[i])
+			continue;
+		steward_shape_heads(shape, before, note_old, &is_old);
+		if (!is_old)
+			continue;
+		values[i] = steward_shape_map(shape, before, renew_value, renewing);
+		changed |= values[i] != before;
+	}
+	return changed;
+}
+
+bool
+steward_renew_done(const StewardRenewBlocks *blocks)
+{
+	return blocks->list != NULL ? blocks->position >= blocks->count
+		: blocks->next >= blocks->end;
+}
+
+/* Takes the next piece of neighbouring blocks. */
+static void
+next_piece(StewardRenewBlocks *blocks, BlockNumber *begin, BlockNumber *end)
+{
+	if (blocks->list == NULL)
+	{
+		*begin = blocks->next;
+		*end = Min(blocks->end, *begin + PIECE_BLOCKS);
+		blocks->next = *end;
+		return;
+	}
+	*begin = blocks->list[blocks->position++];
+	*end = *begin + 1;
+	while (blocks->position < blocks->count &&
+		   blocks->list[blocks->position] == *end && *end < *begin + PIECE_BLOCKS)
+	{
+		blocks->position++;
+		(*end)++;
+	}
+}
+
+static void
+renew_pieces(StewardRenewBlocks *blocks, int milliseconds, Relation rel,
+			 StewardShape **shapes, StewardRenewal *sum)
+{
+	Renewing	renewing = {.shapes = shapes, .sum = sum};
+	StewardPlaintextScope scope;
+	instr_time	start;
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(start);
+	steward_plaintext_begin(&scope);
+	steward_rewrite_begin(&renewing.rewrite, rel, renew_row, &renewing);
+	do
+	{
+		BlockNumber begin;
+		BlockNumber end;
+
+		next_piece(blocks, &begin, &end);
+		steward_rewrite_blocks(&renewing.rewrite, begin, end);
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, start);
+	} while (!steward_renew_done(blocks) &&
+			 INSTR_TIME_GET_MILLISEC(now) < milliseconds);
+	count_row(&renewing);
+	sum->rows += renewing.rewrite.changed;
+	sum->busy += renewing.rewrite.busy;
+	steward_rewrite_end(&renewing.rewrite);
+	steward_plaintext_end(&scope);
+}
+
+/* There is nothing more to do. */
+static void
+finish(StewardRenewBlocks *blocks)
+{
+	blocks->next = blocks->end;
+	blocks->position = blocks->count;
+}
+
+void
+steward_renew_batch(StewardRenewBlocks *blocks, int milliseconds,
+					StewardRenewal *sum)
+{
+	Relation	rel = try_table_open(blocks->relation, RowExclusiveLock);
+	StewardShape **shapes;
+	StewardIdentity caller;
+
+	if (rel == NULL)
+	{
+		finish(blocks);
+		return;
+	}
+	shapes = steward_shapes(RelationGetDescr(rel));
+	/* A table that was truncated has fewer blocks by now. */
+	blocks->end = Min(blocks->end, RelationGetNumberOfBlocks(rel));
+	if (shapes == NULL || rel->rd_rel->relkind != RELKIND_RELATION)
+		finish(blocks);
+	else if (!steward_renew_done(blocks))
+	{
+		steward_become(rel->rd_rel->relowner, &caller);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		renew_pieces(blocks, milliseconds, rel, shapes, sum);
+		PopActiveSnapshot();
+		steward_become_caller(&caller);
+	}
+	table_close(rel, NoLock);
+}
+
+/* ---- looking ---- */
+
+typedef struct Looking
+{
+	StewardRenewLook *look;
+	bool		found;			/* an old value in this row */
+} Looking;
+
+static void
+look_at_head(const StewardDatum *head, void *arg)
+{
+	Looking    *looking = arg;
+
+	if (head != NULL)
+		steward_count(&looking->look->counts, head);
+	if (head == NULL || !is_newest(head))
+	{
+		looking->look->old++;
+		looking->found = true;
+	}
+}
+
+static void
+keep_block(StewardRenewLook *look, BlockNumber block)
+{
+	if (look->block_count > 0 && look->blocks[look->block_count - 1] == block)
+		return;
+	if (look->block_count == look->block_capacity)
+	{
+		look->block_capacity = Max(64, 2 * look->block_capacity);
+		look->blocks = look->blocks == NULL
+			? palloc(look->block_capacity * sizeof(BlockNumber))
+			: repalloc_huge(look->blocks,
+							look->block_capacity * sizeof(BlockNumber));
+	}
+	look->blocks[look->block_count++] = block;
+}
+
+/* A scan that joins another one in the middle comes back to the beginning. */
+static int
+compare_blocks(const void *left, const void *right)
+{
+	BlockNumber a = *(const BlockNumber *) left;
+	BlockNumber b = *(const BlockNumber *) right;
+
+	return a < b ? -1 : a > b;
+}
+
+void
+steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
+{
+	Looking		looking = {.look = look};
+	int			natts = RelationGetNumberOfAttributes(rel);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext row = AllocSetContextCreate(caller, "row of a look",
+											  ALLOCSET_DEFAULT_SIZES);
+	TableScanDesc scan;
+
+	memset(look, 0, sizeof *look);
+	look->counts.context = caller;
+	scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(slot);
+		looking.found = false;
+		MemoryContextReset(row);
+		MemoryContextSwitchTo(row);
+		for (int i = 0; i < natts; i++)
+		{
+			if (shapes[i] != NULL && !slot->tts_isnull[i])
+				steward_shape_heads(shapes[i], slot->tts_values[i],
+									look_at_head, &looking);
+		}
+		MemoryContextSwitchTo(caller);
+		if (looking.found)
+			keep_block(look, ItemPointerGetBlockNumber(&slot->tts_tid));
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row);
+	qsort(look->blocks, look->block_count, sizeof(BlockNumber), compare_blocks);
+}

@@ -1,0 +1,37 @@
+/*
+ * rotate.c: new versions of named keys.
+ *
+ * A new version seals what is written from its commit on; the earlier ones stay
+ * and open what they sealed. Sessions hear of it as of any change of a key table:
+ * a statement that began before may go on to seal under the version before.
+ */
+#include "base/compat.h"
+
+#include "base/catalog.h"
+#include "executor/spi.h"
+#include "keys/manage.h"
+#include "keys/tables.h"
+#include "utils/builtins.h"
+
+STEWARD_FUNCTION(steward_rotate_key)
+{
+	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	uint32		key_id = steward_key_find_holder(path, "versions");
+	unsigned char realm[STEWARD_REALM_BYTES];
+	StewardWrappedRow *rows;
+	StewardIdentity caller;
+	int32		newest = 0;
+	int			count;
+
+	SPI_connect();
+	steward_become_owner(&caller);
+	steward_keys_lock();
+	steward_keys_realm(realm);
+	count = steward_key_table_versions(key_id, &rows);
+	for (int i = 0; i < count; i++)
+		newest = Max(newest, rows[i].version);
+	(void) steward_key_version_insert(realm, key_id, newest + 1);
+	steward_become_caller(&caller);
+	SPI_finish();
+	PG_RETURN_INT32(newest + 1);
+}
