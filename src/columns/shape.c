@@ -6,8 +6,8 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "base/catalog.h"
 #include "types/guard.h"
+#include "types/type_info.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -36,15 +36,6 @@ struct StewardShape
 
 /* Enough bytes of a value for steward_datum_parse. */
 #define HEAD_BYTES (STEWARD_HEADER_MAX_BYTES + STEWARD_BODY_BYTES)
-
-/* FIXME until type_info.h lands */
-static const StewardTypeInfo *
-steward_type_info(Oid type)
-{
-	static StewardTypeRef text_type = {"encrypted_text"};
-
-	return type == steward_type_lookup(&text_type) ? &steward_text_info : NULL;
-}
 
 static StewardShape *
 make_shape(ShapeKind kind)
