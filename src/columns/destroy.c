@@ -17,37 +17,20 @@
  */
 #include "base/compat.h"
 
-#include "access/transam.h"
-#include "access/xact.h"
 #include "base/catalog.h"
 #include "catalog/pg_type_d.h"
 #include "columns/remains.h"
 #include "executor/spi.h"
 #include "keys/manage.h"
+#include "keys/quiesce.h"
 #include "keys/roots.h"
 #include "keys/tables.h"
-#include "base/guc.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "storage/procarray.h"
-#include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-
-/* Waits for the end of every other transaction in this database. */
-static void
-wait_for_transactions(void)
-{
-	int			count;
-	VirtualTransactionId *running;
-
-	running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
-									PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
-	for (int i = 0; i < count; i++)
-		(void) VirtualXactLock(running[i], true);
-}
 
 /* Waits for those that make a new place right now. */
 static void
@@ -62,20 +45,6 @@ wait_for_places(uint32 holder_id)
 			return;
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
-}
-
-/* Two that waited for each other would never end. */
-static void
-lock_destruction(void)
-{
-	static StewardRelationRef record = {"key_destruction"};
-
-	if (!ConditionalLockRelationOid(steward_relation_oid(&record),
-									ShareRowExclusiveLock))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("another key version is being destroyed"),
-				 errhint("Wait until that has ended.")));
 }
 
 /* The tag of the version, which must be one that may be destroyed. */
@@ -215,11 +184,11 @@ STEWARD_FUNCTION(steward_destroy_key_version)
 	PreventCommandIfReadOnly("steward.destroy_key_version()");
 	remains.holder_id = steward_key_find_holder(path, "versions");
 	(void) check_version(path, remains.holder_id, version);
-	lock_destruction();
+	steward_quiesce_lock(false);
 	remains.since = RegisterSnapshot(GetLatestSnapshot());
 	if (!force)
 	{
-		wait_for_transactions();
+		steward_quiesce();
 		wait_for_places(remains.holder_id);
 	}
 

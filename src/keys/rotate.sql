@@ -4,3 +4,8 @@ CREATE FUNCTION steward.rotate_key(key text) RETURNS integer
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_rotate_key';
 COMMENT ON FUNCTION steward.rotate_key(text) IS 'makes a new version of a key, which seals new values from the commit on, and returns its number';
 REVOKE ALL ON FUNCTION steward.rotate_key(text) FROM PUBLIC;
+
+CREATE PROCEDURE steward.rotate_root_key(INOUT rewrapped bigint DEFAULT NULL, INOUT remaining bigint DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_rotate_root_key';
+COMMENT ON PROCEDURE steward.rotate_root_key(bigint, bigint) IS 'wraps all keys and secrets anew under the newest root key of the keyring, in batches with a commit each';
+REVOKE ALL ON PROCEDURE steward.rotate_root_key(bigint, bigint) FROM PUBLIC;

@@ -1,0 +1,26 @@
+/*
+ * quiesce.h: waiting until nothing is left that began before.
+ */
+#ifndef STEWARD_KEYS_QUIESCE_H
+#define STEWARD_KEYS_QUIESCE_H
+
+#include "base/compat.h"
+
+/*
+ * One session at a time may wait for all others, since two would wait for each
+ * other: to be taken before any other lock, until the end of the transaction
+ * or, with session, until steward_quiesce_unlock or an abort. Raises
+ * ERRCODE_OBJECT_IN_USE when somebody has it.
+ */
+extern void steward_quiesce_lock(bool session);
+extern void steward_quiesce_unlock(void);
+
+/*
+ * Waits for the end of every other transaction that runs in this database now.
+ * Sessions that begin one afterwards have heard of all changes of key tables,
+ * and of a reload of the configuration, from before the call. Hold no lock that
+ * these may wait for.
+ */
+extern void steward_quiesce(void);
+
+#endif							/* STEWARD_KEYS_QUIESCE_H */
