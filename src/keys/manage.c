@@ -363,11 +363,11 @@ STEWARD_FUNCTION(steward_revoke_key)
 	PG_RETURN_VOID();
 }
 
-STEWARD_FUNCTION(steward_has_key_privilege)
+static bool
+has_privilege(Oid role, text *key, text *privilege)
 {
-	Oid			role = check_grantee(PG_GETARG_OID(0));
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	int			right = parse_privilege(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	char	   *path = text_to_cstring(key);
+	int			right = parse_privilege(text_to_cstring(privilege));
 	uint32		key_id = steward_name_check(path);
 
 	/* A path that no column uses yet has the rights of its holder. */
@@ -376,7 +376,19 @@ STEWARD_FUNCTION(steward_has_key_privilege)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("key \"%s\" does not exist", path)));
-	PG_RETURN_BOOL(steward_key_allowed(key_id, role, right));
+	return steward_key_allowed(key_id, role, right);
+}
+
+STEWARD_FUNCTION(steward_has_key_privilege)
+{
+	PG_RETURN_BOOL(has_privilege(check_grantee(PG_GETARG_OID(0)),
+								 PG_GETARG_TEXT_PP(1), PG_GETARG_TEXT_PP(2)));
+}
+
+STEWARD_FUNCTION(steward_has_key_privilege_current)
+{
+	PG_RETURN_BOOL(has_privilege(GetUserId(), PG_GETARG_TEXT_PP(0),
+								 PG_GETARG_TEXT_PP(1)));
 }
 
 /*

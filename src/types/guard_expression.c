@@ -101,7 +101,7 @@ function_decrypts(Oid function)
 		!steward_guard_type(form->prorettype))
 	{
 		for (int i = 0; i < form->pronargs && !decrypts; i++)
-			decrypts = is_encrypted_type(form->proargtypes.values[i]);
+			decrypts = steward_guard_type(form->proargtypes.values[i]);
 	}
 	ReleaseSysCache(tuple);
 	return decrypts;

@@ -46,6 +46,7 @@ $$, $$ VALUES
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_row()', 'trigger', 'granted'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
+    ('steward.create_decrypted_view(regclass,text)', 'regclass', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
     ('steward.create_policy(text,regclass,text,interval,text,text)', 'void', 'granted'),
     ('steward.disable_audit(regclass)', 'void', 'granted'),
@@ -56,6 +57,7 @@ $$, $$ VALUES
     ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
+    ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
@@ -67,6 +69,8 @@ $$, $$ VALUES
            replace(replace(f.result, '<type>', t.type), '<plain>', t.plain), f.who
       FROM encrypted_type AS t, (VALUES
     ('steward.decrypt(steward.encrypted_<type>)', '<plain>', 'all'),
+    ('steward.decrypt_or_null(steward.encrypted_<type>)', '<plain>', 'all'),
+    ('steward.decrypt_or_null(steward.encrypted_<type>[])', '<plain>[]', 'all'),
     ('steward.encrypt_<type>(<plain>,text)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>(steward.encrypted_<type>,integer,boolean)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>_cmp(steward.encrypted_<type>,steward.encrypted_<type>)', 'integer', 'all'),
@@ -119,6 +123,7 @@ $$, $$ VALUES
     ('steward.key', 'r'),
     ('steward.key_grant', 'r'),
     ('steward.key_grantee', 'r'),
+    ('steward.key_privilege', 'v'),
     ('steward.key_secret', 'r'),
     ('steward.key_version', 'r'),
     ('steward.policy', 'r'),
