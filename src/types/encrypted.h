@@ -117,9 +117,6 @@ extern StewardPlain steward_text_to_utf8(const char *text, size_t len);
 /* Replaces UTF-8 by text of the server's encoding. Raises the same. */
 extern void steward_plain_to_server(StewardPlain *plain);
 
-/* SQL: steward.decrypt(), which checks the right and raises. */
-extern Datum steward_decrypt_text(PG_FUNCTION_ARGS);
-
 /* Asks who runs a plan for the right to search; called by steward_types_init. */
 extern void steward_scan_rights_init(void);
 

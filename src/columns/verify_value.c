@@ -1,0 +1,112 @@
+/*
+ * verify_value.c: what is wrong with one encrypted value; see verify.h.
+ *
+ * A value can be wrong in several ways at once, and each is told: one that was
+ * moved here as it is opens under its own header, one that was altered to fit in
+ * does not open.
+ */
+#include "columns/verify.h"
+
+#include "base/errors.h"
+#include "crypto/value.h"
+#include "keys/keys.h"
+
+/* The text of a datum that cannot even be parsed. */
+static void
+report_malformed(StewardDatumStatus status, StewardFindingCallback report,
+				 void *arg)
+{
+	switch (status)
+	{
+		case STEWARD_DATUM_UNKNOWN_FORMAT:
+			report(arg, "unknown format", "the format is not one that this version knows");
+			break;
+		case STEWARD_DATUM_UNKNOWN_SUITE:
+			report(arg, "unknown format", "the suite is not one that this version knows");
+			break;
+		case STEWARD_DATUM_UNKNOWN_TYPE:
+			report(arg, "unknown format", "the type is not one that this version knows");
+			break;
+		case STEWARD_DATUM_UNKNOWN_FLAG:
+			report(arg, "unknown format", "a flag is not one that this version knows");
+			break;
+		case STEWARD_DATUM_BAD_KEY_ID:
+			report(arg, "malformed", "the key id is out of range");
+			break;
+		default:
+			report(arg, "malformed", "it is too short");
+			break;
+	}
+}
+
+static const char *
+name_of_key(uint32 key_id)
+{
+	char	   *path = steward_key_path(key_id);
+
+	return path != NULL ? psprintf("key \"%s\"", path) : psprintf("key id %u", key_id);
+}
+
+/* Is there a key that could open it? Told when there is none. */
+static bool
+has_key(const StewardDatum *datum, StewardFindingCallback report, void *arg)
+{
+	if (datum->key_id == 0)
+	{
+		report(arg, "transient", "a constant was stored before it got a key");
+		return false;
+	}
+	if (!steward_key_is_known(datum->key_id))
+	{
+		report(arg, "unknown key", name_of_key(datum->key_id));
+		return false;
+	}
+	if (!steward_key_has_version(datum->key_id, datum->key_tag))
+	{
+		report(arg, "unknown version",
+			   psprintf("%s has no version with tag %08x",
+						name_of_key(datum->key_id), datum->key_tag));
+		return false;
+	}
+	return true;
+}
+
+static bool
+opens(const StewardDatum *datum)
+{
+	StewardPlaintextScope scope;
+	StewardPlain plain;
+	bool		opened;
+
+	steward_plaintext_begin(&scope);
+	plain = steward_plain_make(datum->plain_len);
+	opened = steward_value_open(plain.bytes, datum,
+								steward_key_for_opening(datum->key_id,
+														datum->key_tag));
+	steward_plain_free(&plain);
+	steward_plaintext_end(&scope);
+	return opened;
+}
+
+void
+steward_verify_value(const StewardTypeInfo *info, uint32 key_id,
+					 struct varlena *value, StewardFindingCallback report,
+					 void *arg)
+{
+	StewardDatum datum;
+	StewardDatumStatus status = steward_datum_parse(&datum,
+													(unsigned char *) VARDATA_ANY(value),
+													VARSIZE_ANY_EXHDR(value));
+
+	if (status != STEWARD_DATUM_OK)
+	{
+		report_malformed(status, report, arg);
+		return;
+	}
+	if (datum.type != info->code)
+		report(arg, "other type", "it was sealed as a value of another type");
+	if (key_id != 0 && datum.key_id != 0 && datum.key_id != key_id)
+		report(arg, "other key", name_of_key(datum.key_id));
+	if (has_key(&datum, report, arg) && !opens(&datum))
+		report(arg, "altered", "it does not open");
+}
