@@ -48,22 +48,34 @@ refuse(Relation rel, const char *what, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Who does not own a table may not lock it either: that is asked first. */
-static Relation
-open_table(Oid relid)
+static void
+check_owner(Oid relid)
 {
 	const char *name = get_rel_name(relid);
-	Relation	rel;
 
 	if (name != NULL && !STEWARD_OWNS_RELATION(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
 					   get_relkind_objtype(get_rel_relkind(relid)), name);
-	rel = try_relation_open(relid, AccessShareLock);
+}
+
+/*
+ * Who does not own a table may not lock it either: that is asked first, and again
+ * when it is locked. The lock makes two who make the view at once come one after
+ * the other.
+ */
+static Relation
+open_table(Oid relid)
+{
+	Relation	rel;
+
+	check_owner(relid);
+	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
 	if (rel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid),
 				 errhint("Give the name of a table.")));
+	check_owner(relid);
 	return rel;
 }
 

@@ -127,6 +127,31 @@ RESET ROLE;
 DROP CAST (bytea AS steward.encrypted_text);
 DROP TABLE damaged CASCADE;
 
+-- every type comes back as its own
+SET ROLE dview_owner;
+CREATE TABLE every (
+    id integer, a steward.encrypted_text('dview/every.a'), b steward.encrypted_bytea('dview/every.b'), c steward.encrypted_jsonb('dview/every.c'), d steward.encrypted_bigint('dview/every.d'),
+    e steward.encrypted_numeric('dview/every.e'), f steward.encrypted_date('dview/every.f'), g steward.encrypted_timestamptz('dview_health/every.g'),
+    aa steward.encrypted_text('dview/every.a')[], bb steward.encrypted_bytea('dview/every.b')[], cc steward.encrypted_jsonb('dview/every.c')[], dd steward.encrypted_bigint('dview/every.d')[],
+    ee steward.encrypted_numeric('dview/every.e')[], ff steward.encrypted_date('dview/every.f')[], gg steward.encrypted_timestamptz('dview_health/every.g')[]);
+INSERT INTO every VALUES (1, 'text', '\x0102', '{"a": 1.00}', -7, 1.50, '2020-02-29', '2020-02-29 12:00+00',
+    '{t,NULL}', ARRAY['\x01', NULL]::bytea[], ARRAY['1', '[]']::jsonb[], '{1,2}', '{1.0,NULL,2.00}', '{2020-02-29,infinity}', '{2020-02-29 12:00+00,-infinity}');
+SELECT steward.create_decrypted_view('every');
+GRANT SELECT ON every, every_decrypted TO dview_app, dview_clerk, dview_nobody;
+SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'every_decrypted'::regclass ORDER BY attnum;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET ROLE dview_app;
+SELECT id, a, b, c, d, e, f, g FROM every_decrypted;
+SELECT aa, bb, cc, dd, ee, ff, gg FROM every_decrypted;
+SET ROLE dview_clerk;
+SELECT g IS NULL AND gg IS NULL AS not_these, num_nulls(a, b, c, d, e, f, aa, bb, cc, dd, ee, ff) AS others FROM every_decrypted;
+SET ROLE dview_nobody;
+SELECT num_nulls(a, b, c, d, e, f, g, aa, bb, cc, dd, ee, ff, gg) FROM every_decrypted;
+RESET timezone;
+RESET datestyle;
+RESET ROLE;
+
 -- after changes of the table: again
 SET ROLE dview_owner;
 SELECT steward.create_decrypted_view('patient');

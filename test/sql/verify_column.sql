@@ -133,6 +133,28 @@ INSERT INTO loosely SELECT 1, ARRAY[ROW(c)::loose, ROW(NULL)::loose, ROW('\x0102
 UPDATE pg_attribute SET atttypmod = (SELECT key_id FROM steward.key WHERE path = 'verify/loose') WHERE attrelid = 'loose'::regclass;
 SELECT * FROM check_column('loosely');
 
+-- every type, and values of one in the column of another under the same key
+CREATE TABLE every (id integer, a steward.encrypted_text('verify/every'), b steward.encrypted_bytea('verify/every'), c steward.encrypted_jsonb('verify/every'), d steward.encrypted_bigint('verify/every'),
+    e steward.encrypted_numeric('verify/every'), f steward.encrypted_date('verify/every'), g steward.encrypted_timestamptz('verify/every'));
+INSERT INTO every SELECT i, 'text', '\x0102', '{"a": 1.00}', -7, 1.50, '2020-02-29', '2020-02-29 12:00+00' FROM generate_series(1, 2) AS i;
+CREATE FUNCTION check_every() RETURNS TABLE (attribute text, id integer, finding text) LANGUAGE sql AS
+    $$ SELECT a, v.id, v.finding FROM unnest(string_to_array('a b c d e f g', ' ')) AS a, LATERAL check_column('every', a) AS v ORDER BY 1, 2, 3 $$;
+SELECT * FROM check_every();
+CREATE CAST (steward.encrypted_text AS steward.encrypted_bytea) WITHOUT FUNCTION;
+CREATE CAST (steward.encrypted_text AS steward.encrypted_jsonb) WITHOUT FUNCTION;
+CREATE CAST (steward.encrypted_text AS steward.encrypted_bigint) WITHOUT FUNCTION;
+CREATE CAST (steward.encrypted_text AS steward.encrypted_numeric) WITHOUT FUNCTION;
+CREATE CAST (steward.encrypted_text AS steward.encrypted_date) WITHOUT FUNCTION;
+CREATE CAST (steward.encrypted_text AS steward.encrypted_timestamptz) WITHOUT FUNCTION;
+SELECT inject('every', 2, 'a::steward.encrypted_' || t, a) FROM (VALUES ('b', 'bytea'), ('c', 'jsonb'), ('d', 'bigint'), ('e', 'numeric'), ('f', 'date'), ('g', 'timestamptz')) AS v (a, t);
+SELECT * FROM check_every();
+DROP CAST (steward.encrypted_text AS steward.encrypted_bytea);
+DROP CAST (steward.encrypted_text AS steward.encrypted_jsonb);
+DROP CAST (steward.encrypted_text AS steward.encrypted_bigint);
+DROP CAST (steward.encrypted_text AS steward.encrypted_numeric);
+DROP CAST (steward.encrypted_text AS steward.encrypted_date);
+DROP CAST (steward.encrypted_text AS steward.encrypted_timestamptz);
+
 -- partitions and heirs, with columns in another order
 CREATE TABLE part (id integer, c steward.encrypted_text('verify/part')) PARTITION BY RANGE (id);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);
