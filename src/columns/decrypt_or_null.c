@@ -19,6 +19,7 @@
 typedef struct CallTypes
 {
 	const StewardTypeInfo *info;
+	int32		label;			/* key of the column that is read, or -1 */
 	Oid			plain;			/* type of the plaintext, or of elements */
 	int16		length;
 	bool		by_value;
@@ -48,6 +49,7 @@ call_types(FunctionCallInfo fcinfo)
 	types->info = steward_type_info(element_or_self(arguments[0]));
 	if (types->info == NULL)
 		elog(ERROR, "function %u takes no encrypted value", fcinfo->flinfo->fn_oid);
+	types->label = steward_call_label(fcinfo->flinfo);
 	get_typlenbyvalalign(types->plain, &types->length, &types->by_value,
 						 &types->align);
 	fcinfo->flinfo->fn_extra = types;
@@ -61,7 +63,10 @@ may_decrypt(const CallTypes *types, Datum value)
 	StewardDatum datum;
 
 	steward_parse(types->info, &datum, PG_DETOAST_DATUM_PACKED(value));
-	return steward_key_allowed(datum.key_id, GetUserId(), STEWARD_RIGHT_DECRYPT);
+	if (!steward_key_allowed(datum.key_id, GetUserId(), STEWARD_RIGHT_DECRYPT))
+		return false;
+	steward_check_label(&datum, types->label);
+	return true;
 }
 
 /* False for the value of an erased subject. */

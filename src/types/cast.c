@@ -2,7 +2,8 @@
  * cast.c: from plaintext to encrypted types, between keys, and back.
  *
  * Encrypting needs no right. Decrypting needs the right to decrypt and is
- * refused where its result would be stored unseen.
+ * refused where its result would be stored unseen, and of a value that came into
+ * a column of another key: whoever reads that column expects no such value.
  */
 #include "types/type_info.h"
 
@@ -12,7 +13,10 @@
 #include "keys/keys.h"
 #include "keys/names.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* Seals a value of the encoder's type. */
 static struct varlena *
@@ -129,13 +133,66 @@ refuse_maintenance(void)
 				 errdetail("ANALYZE, index builds and REFRESH MATERIALIZED VIEW would store the plaintext.")));
 }
 
+int32
+steward_call_label(const FmgrInfo *function)
+{
+	const Node *call = function != NULL ? function->fn_expr : NULL;
+	Node	   *argument;
+	int32		typmod;
+
+	if (call == NULL || !IsA(call, FuncExpr))
+		return -1;
+	argument = linitial(((const FuncExpr *) call)->args);
+	while (IsA(argument, RelabelType))
+		argument = (Node *) ((RelabelType *) argument)->arg;
+	typmod = exprTypmod(argument);
+	(void) getBaseTypeAndTypmod(exprType(argument), &typmod);
+	return typmod;
+}
+
+void
+steward_check_label(const StewardDatum *datum, int32 label)
+{
+	if (likely(label < 0 || datum->key_id == (uint32) label ||
+			   datum->key_id == 0))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("encrypted value is under another key than its column"),
+			 errdetail("It was moved from another place."),
+			 errhint("Find all such values with steward.verify_column().")));
+}
+
+/*
+ * The key of the column that a value is said to come from, -1 when nothing is
+ * said; looked up once a call site.
+ */
+static int32
+call_label(FunctionCallInfo fcinfo)
+{
+	FmgrInfo   *function = fcinfo->flinfo;
+	int32	   *label;
+
+	if (function == NULL)
+		return -1;
+	label = function->fn_extra;
+	if (label == NULL)
+	{
+		label = MemoryContextAlloc(function->fn_mcxt, sizeof *label);
+		*label = steward_call_label(function);
+		function->fn_extra = label;
+	}
+	return *label;
+}
+
 /* Checks that the caller may have the plaintext. */
 static void
 take_for_decryption(StewardDatum *datum, const StewardTypeInfo *info,
-					struct varlena *value)
+					FunctionCallInfo fcinfo)
 {
-	steward_parse(info, datum, value);
+	steward_parse(info, datum, PG_GETARG_VARLENA_PP(0));
 	steward_key_require(datum->key_id, STEWARD_RIGHT_DECRYPT);
+	steward_check_label(datum, call_label(fcinfo));
 	refuse_maintenance();
 }
 
@@ -147,7 +204,7 @@ steward_type_decrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 	Datum		result;
 	bool		opened;
 
-	take_for_decryption(&datum, info, PG_GETARG_VARLENA_PP(0));
+	take_for_decryption(&datum, info, fcinfo);
 	steward_plaintext_begin(&scope);
 	opened = info->open(&datum, &result);
 	steward_plaintext_end(&scope);
@@ -165,7 +222,7 @@ steward_type_decrypt_as_text(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 	Datum		value;
 	text	   *result = NULL;
 
-	take_for_decryption(&datum, info, PG_GETARG_VARLENA_PP(0));
+	take_for_decryption(&datum, info, fcinfo);
 	steward_plaintext_begin(&scope);
 	if (info->open(&datum, &value))
 	{

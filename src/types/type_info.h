@@ -134,6 +134,16 @@ extern Datum steward_type_decrypt(FunctionCallInfo fcinfo, const StewardTypeInfo
 extern Datum steward_type_decrypt_as_text(FunctionCallInfo fcinfo,
 										  const StewardTypeInfo *info);
 
+/*
+ * The type modifier that the first argument of a call has where it is written, as
+ * that of the column it reads; -1 when it says none.
+ */
+extern int32 steward_call_label(const FmgrInfo *function);
+
+/* Raises ERRCODE_DATA_CORRUPTED unless the value is under this key; -1 and
+ * transient values pass. */
+extern void steward_check_label(const StewardDatum *datum, int32 label);
+
 /* guard_query.c */
 extern Datum steward_type_under(FunctionCallInfo fcinfo, const StewardTypeInfo *info);
 extern Datum steward_type_array_under(FunctionCallInfo fcinfo,

@@ -127,6 +127,39 @@ RESET ROLE;
 DROP CAST (bytea AS steward.encrypted_text);
 DROP TABLE damaged CASCADE;
 
+-- a value that came into a column of another key is read by nobody: neither of a
+-- scalar, a domain, nor in an array
+SET steward.allow_unkeyed_ddl = on;
+CREATE TABLE moved (id integer, c steward.encrypted_text, d iban, a steward.encrypted_text[], t text);
+RESET steward.allow_unkeyed_ddl;
+INSERT INTO moved SELECT 1, "E-Mail", 'DE1', ARRAY["E-Mail", NULL], 'x' FROM patient WHERE id = 1;
+SELECT c::text, d::text, a::text[] FROM moved;
+UPDATE pg_attribute SET atttypmod = (SELECT key_id FROM steward.key WHERE path = 'dview/also') WHERE attrelid = 'moved'::regclass AND attname IN ('c', 'a');
+UPDATE pg_type SET typtypmod = (SELECT key_id FROM steward.key WHERE path = 'dview/also') WHERE oid = 'iban'::regtype;
+\c -
+SET search_path = dview;
+SET client_min_messages = warning;
+\set VERBOSITY terse
+SELECT c::text FROM moved;
+SELECT d::text FROM moved;
+SELECT a::text[] FROM moved;
+SELECT steward.decrypt(c) FROM moved;
+SELECT steward.create_decrypted_view('moved');
+SELECT c FROM moved_decrypted;
+SELECT d FROM moved_decrypted;
+SELECT a FROM moved_decrypted;
+SELECT t FROM moved_decrypted;
+GRANT SELECT ON moved, moved_decrypted TO dview_nobody;
+SET ROLE dview_nobody;
+SELECT c, d, a, t FROM moved_decrypted;
+RESET ROLE;
+UPDATE pg_type SET typtypmod = (SELECT key_id FROM steward.key WHERE path = 'dview/iban') WHERE oid = 'iban'::regtype;
+\c -
+SET search_path = dview;
+SET client_min_messages = warning;
+\set VERBOSITY terse
+DROP TABLE moved CASCADE;
+
 -- every type comes back as its own
 SET ROLE dview_owner;
 CREATE TABLE every (

@@ -199,8 +199,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM seen WHERE genuine IS NOT 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM seen WHERE genuine IS NOT NULL AND loaded IS DISTINCT FROM genuine'), '0', 'and can be loaded by its armour');
 is($node->safe_psql('postgres', "SELECT id, kind FROM seen WHERE genuine IS NULL AND loaded IS NOT NULL LIMIT 5"), '', 'no other can be loaded and read');
 is($node->safe_psql('postgres', 'SELECT pg_catalog.string_agg(DISTINCT v.finding, \' \') FROM seen AS s JOIN verdict AS v USING (id) WHERE s.taken'), 'altered', 'what may be loaded, and is not genuine, has a header that fits and does not open');
-is($node->safe_psql('postgres', "SELECT id, kind FROM seen AS s WHERE genuine IS NULL AND read IS NOT NULL AND NOT EXISTS (SELECT FROM mutated AS m JOIN cell AS c ON c.bytes = m.bytes AND c.plain = s.read WHERE m.id = s.id) LIMIT 5"),
-	'', 'nothing else reads as anything but itself');
+is($node->safe_psql('postgres', 'SELECT id, kind FROM seen WHERE genuine IS NULL AND read IS NOT NULL LIMIT 5'), '', 'nor can one be read that stands in the column, not even when it opens');
 is($node->safe_psql('postgres', 'SELECT (count(*) > 0)::text FROM seen WHERE NOT taken AND genuine IS NULL'), 'true', 'and loading refused others at once');
 
 $node->stop;

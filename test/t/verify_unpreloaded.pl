@@ -1,6 +1,6 @@
-# What a session that has not loaded the library may store, verify_column finds:
-# a PL/pgSQL record whose field has the key of another column than when its
-# statement was planned. With session_preload_libraries it is not stored at all.
+# What a session that has not loaded the library may store, verify_column finds and
+# nobody reads: a PL/pgSQL record whose field has the key of another column than when
+# its statement was planned. With session_preload_libraries it is not stored at all.
 use strict;
 use warnings;
 
@@ -48,6 +48,8 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM ticket'), '2', 'in the col
 is($node->safe_psql('postgres', $verify), '2|other key|key "pii/ssn"', 'verify_column tells of it, and of nothing else');
 is($node->safe_psql('postgres', 'SELECT email::text FROM ticket WHERE id = 1', extra_params => [ '-U', 'clerk' ]), 'a@b', 'who may read the column reads what is its own');
 like(steward_error($node, 'SELECT email::text FROM ticket WHERE id = 2', user => 'clerk'), qr/^ERROR:  permission denied for key "pii\/ssn"/, 'and not what is of another key');
+like(steward_error($node, 'SELECT email::text FROM ticket WHERE id = 2'), qr/^ERROR:  encrypted value is under another key than its column/, 'nor does one who may decrypt both, for he expects another value there');
+like(steward_error($node, q{SELECT steward.create_decrypted_view('ticket'); SELECT email FROM ticket_decrypted WHERE id = 2}), qr/^ERROR:  encrypted value is under another key than its column/, 'in a decrypted view neither');
 
 $node->safe_psql('postgres', 'DELETE FROM ticket WHERE id = 2');
 steward_set($node, session_preload_libraries => 'pg_steward');
