@@ -63,7 +63,8 @@ $$, $$ VALUES
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
-    ('steward.typmod_out(integer)', 'cstring', 'all')
+    ('steward.typmod_out(integer)', 'cstring', 'all'),
+    ('steward.verify_column(regclass,text)', 'TABLE(found_in regclass, row_id tid, part text, finding text, detail text)', 'all')
     UNION ALL
     SELECT replace(replace(f.signature, '<type>', t.type), '<plain>', t.plain),
            replace(replace(f.result, '<type>', t.type), '<plain>', t.plain), f.who
