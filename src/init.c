@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "base/hooks.h"
+#include "base/mask.h"
 #include "crypto/kdf.h"
 #include "keys/keys.h"
 #include "types/encrypted.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 	steward_catalog_init();
 	steward_hooks_init();
 	steward_errors_init();
+	steward_mask_init();
 	steward_keys_init();
 	steward_types_init();
 	steward_audit_init();

@@ -1,11 +1,18 @@
 /*
  * hooks.c: the server's hooks, chained once; see hooks.h.
+ *
+ * What runs inside a hook is a scope of errors that may quote a plaintext (see
+ * mask.h): plans, utility statements and the planner, which looks at the values
+ * of expressions too.
  */
 #include "base/hooks.h"
 
+#include "base/mask.h"
 #include "executor/executor.h"
+#include "optimizer/planner.h"
 #include "tcop/utility.h"
 #include "utils/inval.h"
+#include "utils/syscache.h"
 
 #define MAX_CALLBACKS 8
 
@@ -13,6 +20,9 @@ static ProcessUtility_hook_type next_process_utility = NULL;
 static StewardUtilityCallback utility_callbacks[MAX_CALLBACKS];
 static int	utility_callback_count = 0;
 static ExecutorRun_hook_type next_executor_run = NULL;
+static planner_hook_type next_planner = NULL;
+static StewardCopyCallback copy_callback = NULL;
+static StewardPlanCallback plan_callback = NULL;
 static StewardRunCallback run_callback = NULL;
 
 static void
@@ -21,15 +31,58 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 				ParamListInfo params, QueryEnvironment *environment,
 				DestReceiver *dest, QueryCompletion *completion)
 {
+	StewardMaskScope scope;
+	const char *copy_table = NULL;
+
 	for (int i = 0; i < utility_callback_count; i++)
 		utility_callbacks[i] (pstmt->utilityStmt);
+	if (copy_callback != NULL && IsA(pstmt->utilityStmt, CopyStmt))
+		copy_table = copy_callback(pstmt->utilityStmt);
 
+	steward_mask_begin(&scope, copy_table);
 	if (next_process_utility != NULL)
 		next_process_utility(pstmt, query_string, read_only_tree, context,
 							 params, environment, dest, completion);
 	else
 		standard_ProcessUtility(pstmt, query_string, read_only_tree, context,
 								params, environment, dest, completion);
+	steward_mask_end(&scope);
+}
+
+static PlannedStmt *
+plan(Query *query, const char *query_string, int options, ParamListInfo params)
+{
+	StewardMaskScope scope;
+	PlannedStmt *result;
+
+	if (params != NULL && plan_callback != NULL)
+		params = plan_callback(query, params);
+	steward_mask_begin(&scope, NULL);
+	if (next_planner != NULL)
+		result = next_planner(query, query_string, options, params);
+	else
+		result = standard_planner(query, query_string, options, params);
+	steward_mask_end(&scope);
+	return result;
+}
+
+/*
+ * Workers may decrypt what the leader goes on with. The functions that a plan
+ * calls stand among what would invalidate it, but for those of PostgreSQL itself.
+ */
+static bool
+workers_may_decrypt(const PlannedStmt *statement)
+{
+	ListCell   *cell;
+
+	if (!statement->parallelModeNeeded)
+		return false;
+	foreach(cell, statement->invalItems)
+	{
+		if (lfirst_node(PlanInvalItem, cell)->cacheId == PROCOID)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -42,13 +95,19 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 static void
 STEWARD_EXECUTOR_RUN(executor_run)
 {
+	StewardMaskScope scope;
+
 	AcceptInvalidationMessages();
 	if (run_callback != NULL && query->planstate != NULL)
 		run_callback(query->planstate);
+	if (workers_may_decrypt(query->plannedstmt))
+		steward_mask_given();
+	steward_mask_begin(&scope, NULL);
 	if (next_executor_run != NULL)
 		STEWARD_EXECUTOR_RUN_CALL(next_executor_run);
 	else
 		STEWARD_EXECUTOR_RUN_CALL(standard_ExecutorRun);
+	steward_mask_end(&scope);
 }
 
 void
@@ -56,6 +115,8 @@ steward_hooks_init(void)
 {
 	next_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = executor_run;
+	next_planner = planner_hook;
+	planner_hook = plan;
 	next_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 }
@@ -66,6 +127,20 @@ steward_hooks_on_utility(StewardUtilityCallback callback)
 	if (utility_callback_count == MAX_CALLBACKS)
 		elog(ERROR, "too many utility callbacks");
 	utility_callbacks[utility_callback_count++] = callback;
+}
+
+void
+steward_hooks_on_copy(StewardCopyCallback callback)
+{
+	Assert(copy_callback == NULL);
+	copy_callback = callback;
+}
+
+void
+steward_hooks_on_plan(StewardPlanCallback callback)
+{
+	Assert(plan_callback == NULL);
+	plan_callback = callback;
 }
 
 void

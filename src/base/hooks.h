@@ -11,6 +11,21 @@
 /* Called before every utility statement, also nested ones. */
 typedef void (*StewardUtilityCallback) (Node *statement);
 
+/*
+ * Called before COPY FROM: a name for the table in messages when it has encrypted
+ * columns, so that none of what is copied is shown; else NULL.
+ */
+typedef const char *(*StewardCopyCallback) (Node *statement);
+
+/*
+ * Called before a query is planned: the parameters as the planner may see them,
+ * params itself or a copy.
+ */
+struct Query;
+struct ParamListInfoData;
+typedef struct ParamListInfoData *(*StewardPlanCallback) (struct Query *query,
+														  struct ParamListInfoData *params);
+
 /* Called before a plan runs, and each time a cursor fetches from it. */
 struct PlanState;
 typedef void (*StewardRunCallback) (struct PlanState *plan);
@@ -21,7 +36,9 @@ extern void steward_hooks_init(void);
 /* Adds a callback, for the life of the process; at most 8. */
 extern void steward_hooks_on_utility(StewardUtilityCallback callback);
 
-/* Sets the callback for runs of plans; there is one. */
+/* Set the callbacks of which there is one. */
+extern void steward_hooks_on_copy(StewardCopyCallback callback);
+extern void steward_hooks_on_plan(StewardPlanCallback callback);
 extern void steward_hooks_on_run(StewardRunCallback callback);
 
 #endif							/* STEWARD_BASE_HOOKS_H */

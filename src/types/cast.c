@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "base/errors.h"
+#include "base/mask.h"
 #include "keys/keys.h"
 #include "keys/names.h"
 #include "miscadmin.h"
@@ -210,6 +211,7 @@ steward_type_decrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 	steward_plaintext_end(&scope);
 	if (!opened)
 		PG_RETURN_NULL();
+	steward_mask_given();
 	return result;
 }
 
@@ -240,5 +242,6 @@ steward_type_decrypt_as_text(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 	steward_plaintext_end(&scope);
 	if (result == NULL)
 		PG_RETURN_NULL();
+	steward_mask_given();
 	PG_RETURN_TEXT_P(result);
 }

@@ -120,6 +120,10 @@ extern void steward_plain_to_server(StewardPlain *plain);
 /* Asks who runs a plan for the right to search; called by steward_types_init. */
 extern void steward_scan_rights_init(void);
 
+/* Keeps plaintext parameters out of plans, and COPY's data out of errors; called
+ * by steward_types_init. */
+extern void steward_parameters_init(void);
+
 /* Registers all of the floor's callbacks and hooks; called by _PG_init. */
 extern void steward_types_init(void);
 

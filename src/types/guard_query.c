@@ -258,6 +258,7 @@ steward_types_init(void)
 {
 	steward_plain_init();
 	steward_scan_rights_init();
+	steward_parameters_init();
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = judge_query;
 }

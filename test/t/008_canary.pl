@@ -125,7 +125,7 @@ sub bench_error
 	my $script = input_file('bench' . ++$number, "$sql\n");
 	my $error;
 
-	IPC::Run::run([ 'pgbench', '-h', $node->host, '-p', $node->port, '-U', $user // $ENV{USER} // getpwuid($>), '-n', '-t1', "--protocol=$mode", '-D', "v=$value", '-f', $script, 'postgres' ], '>', \my $out, '2>', \$error);
+	IPC::Run::run([ 'pgbench', '-h', $node->host, '-p', $node->port, '-U', $user // $ENV{USER} // scalar getpwuid($>), '-n', '-t1', "--protocol=$mode", '-D', "v=$value", '-f', $script, 'postgres' ], '>', \my $out, '2>', \$error);
 	return $error;
 }
 
