@@ -101,12 +101,14 @@ steward_type_encrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 		memcmp(last->path, VARDATA_ANY(key), key_len) != 0)
 	{
 		char	   *path = text_to_cstring(key);
+		StewardPlaintextScope scope;
 		uint32		key_id;
 
+		steward_plaintext_begin(&scope);
 		refuse_swapped(info, PG_GETARG_DATUM(0), key);
 		key_id = steward_name_check(path);
-
 		steward_name_remember(key_id, path);
+		steward_plaintext_end(&scope);
 		if (last == NULL)
 			last = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof *last);
 		last->key_id = key_id;

@@ -114,8 +114,16 @@ extern void steward_raise_malformed_plain(void);
 extern void steward_verify_server_text(const char *text, size_t len);
 
 /*
- * Calls the input function of the plaintext type. Its errors quote what was
- * typed; each is replaced by a constant text with the same SQLSTATE.
+ * Calls the input function of the plaintext type, inside a plaintext scope: an
+ * error's SQLSTATE, or 0 and the value. Raises what says nothing of the text, such
+ * as a cancel.
+ */
+extern int	steward_try_input(const StewardTypeInfo *info, char *text,
+							  Datum *value);
+
+/*
+ * The same, with an error raised anew: its own text quotes what was typed; each
+ * is replaced by a constant text with the same SQLSTATE.
  */
 extern Datum steward_input_quietly(const StewardTypeInfo *info, char *text);
 

@@ -34,12 +34,6 @@ encode_jsonb(Datum value)
 	return plain;
 }
 
-static Datum
-read_jsonb(char *text)
-{
-	return steward_input_quietly(&steward_jsonb_info, text);
-}
-
 static void
 wipe_jsonb(Datum jsonb)
 {
@@ -54,7 +48,7 @@ static StewardPlain
 encode_json(Datum value)
 {
 	char	   *json = TextDatumGetCString(value);
-	Datum		jsonb = read_jsonb(json);
+	Datum		jsonb = steward_input_quietly(&steward_jsonb_info, json);
 	StewardPlain plain = encode_jsonb(jsonb);
 
 	wipe_jsonb(jsonb);
@@ -67,9 +61,13 @@ encode_json(Datum value)
 static Datum
 decode_jsonb(StewardPlain *plain)
 {
+	Datum		jsonb;
+
 	steward_plain_to_server(plain);
 	steward_verify_server_text((char *) plain->bytes, plain->len);
-	return read_jsonb((char *) plain->bytes);
+	if (steward_try_input(&steward_jsonb_info, (char *) plain->bytes, &jsonb) != 0)
+		steward_raise_malformed_plain();
+	return jsonb;
 }
 
 static bool

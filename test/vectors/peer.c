@@ -10,6 +10,8 @@
 #include "crypto/armour.h"
 #include "crypto/bytes.h"
 #include "crypto/keyring.h"
+#include "crypto/plain_json.h"
+#include "crypto/plain_numeric.h"
 #include "crypto/random.h"
 #include "crypto/tag.h"
 #include "crypto/value.h"
@@ -277,6 +279,76 @@ check_value(const Vector *v)
 	return good;
 }
 
+/* Plaintext bytes of a type, and what of them is compared. */
+static bool
+check_plain(const Vector *v)
+{
+	const Field *plain = need_field(v, "plain");
+	size_t		len = plain->len;
+	StewardNumericHeader header;
+	StewardDatum parsed;
+	unsigned char *bytes = open_datum(v, &parsed);
+	bool		good;
+
+	if (bytes == NULL)
+		return false;
+	good = is_field(v, "plain", bytes, parsed.plain_len) &&
+		is_field(v, "type", &parsed.type, 1);
+	if (parsed.type == STEWARD_TYPE_JSONB)
+		len = steward_json_canonicalise(bytes, len);
+	else if (parsed.type == STEWARD_TYPE_NUMERIC)
+	{
+		good = good && steward_numeric_parse(&header, bytes, len);
+		steward_numeric_canonicalise(bytes, len);
+		good = good && steward_numeric_parse(&header, bytes, len) &&
+			steward_numeric_compare(bytes, len, plain->bytes, plain->len) == 0;
+	}
+	good = good && is_field(v, "canonical", bytes, len);
+	free(bytes);
+	return good;
+}
+
+/* Authentic, and no value of its type: for the crypto floor it is as good as any. */
+static bool
+check_malformed_plain(const Vector *v)
+{
+	StewardDatum parsed;
+	unsigned char *bytes = open_datum(v, &parsed);
+	bool		good = bytes != NULL &&
+		is_field(v, "plain", bytes, parsed.plain_len);
+
+	free(bytes);
+	return good;
+}
+
+static bool
+check_refused_numeric(const Vector *v)
+{
+	const Field *plain = need_field(v, "plain");
+	StewardNumericHeader header;
+
+	return !steward_numeric_parse(&header, plain->bytes, plain->len);
+}
+
+/* The keys of a database: a test with a server reads the values in it. */
+static bool
+check_database(const Vector *v)
+{
+	const Field *wrapped = need_field(v, "hash_wrapped");
+	const Field *text = need_field(v, "line_text");
+	unsigned char secret[STEWARD_KEY_BYTES];
+	StewardWrapContext context = {.kind = STEWARD_WRAP_HASH_SECRET};
+	StewardKeyring keyring;
+	size_t		bad_line;
+
+	memcpy(context.realm, bytes_of(v, "realm"), STEWARD_REALM_BYTES);
+	return steward_keyring_parse(&keyring, &bad_line, (const char *) text->bytes,
+								 text->len) == STEWARD_KEYRING_OK &&
+		steward_wrap_open(secret, wrapped->bytes, wrapped->len,
+						  keyring.roots[0].key, &context) &&
+		is_field(v, "hash_secret", secret, sizeof secret);
+}
+
 static bool
 check_armour(const Vector *v)
 {
@@ -368,6 +440,10 @@ check_vector(const Vector *vector)
 		{"unique_tag", check_unique_tag},
 		{"wrap", check_wrap},
 		{"value", check_value},
+		{"plain", check_plain},
+		{"malformed_plain", check_malformed_plain},
+		{"refused_numeric", check_refused_numeric},
+		{"database", check_database},
 		{"armour", check_armour},
 		{"keyring_line", check_keyring_line},
 		{"refused_armour", check_refused_armour},

@@ -13,8 +13,10 @@ the standard library, and SipHash-2-4 spelled out below.
 """
 import argparse
 import base64
+import decimal
 import hashlib
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -201,6 +203,134 @@ def open_value(key, datum):
         raise Refused('tag') from None
 
 
+# Plaintext bytes, from SQL text
+
+def numeric_digits(whole, fraction):
+    """Digits to base 10000 around the point, and the weight of the first."""
+    whole = whole.rjust(-(-len(whole) // 4) * 4, '0')
+    fraction = fraction.ljust(-(-len(fraction) // 4) * 4, '0')
+    both = whole + fraction
+    groups = [int(both[i:i + 4]) for i in range(0, len(both), 4)]
+    weight = len(whole) // 4 - 1
+    while groups and groups[0] == 0:
+        groups.pop(0)
+        weight -= 1
+    while groups and groups[-1] == 0:
+        groups.pop()
+    return groups, weight if groups else 0
+
+
+def join_numeric(sign, scale, weight, *digits):
+    return (bytes([sign]) + scale.to_bytes(2, 'big') + weight.to_bytes(2, 'big', signed=True) +
+            b''.join(digit.to_bytes(2, 'big') for digit in digits))
+
+
+def encode_numeric(text):
+    special = {'NaN': 2, 'Infinity': 3, '-Infinity': 4}
+    if text in special:
+        return bytes([special[text]]) + bytes(4)
+    whole, _, fraction = text.lstrip('-').partition('.')
+    groups, weight = numeric_digits(whole, fraction)
+    return join_numeric(text.startswith('-') and bool(groups), len(fraction), weight, *groups)
+
+
+def trim_zeros(text):
+    return text.rstrip('0').rstrip('.') if '.' in text else text
+
+
+class Number(str):
+    """A JSON number as numeric prints it."""
+    def __new__(cls, written):
+        shown = format(decimal.Decimal(written), 'f')
+        return str.__new__(cls, shown[1:] if set(shown) <= set('-0.') and shown[0] == '-' else shown)
+
+
+JSON_ESCAPES = {'"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n',
+                '\r': '\\r', '\t': '\\t'}
+
+
+def show_string(text):
+    return '"' + ''.join(JSON_ESCAPES.get(c) or ('\\u%04x' % ord(c) if c < ' ' else c)
+                         for c in text) + '"'
+
+
+def show_json(value, number=str):
+    """The text of a jsonb: keys by length and then by their bytes, the last of equal ones."""
+    if isinstance(value, Number):
+        return number(value)
+    if isinstance(value, str):
+        return show_string(value)
+    if isinstance(value, list):
+        return '[' + ', '.join(show_json(element, number) for element in value) + ']'
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return '{' + ', '.join(show_string(key) + ': ' + show_json(value[key], number)
+                               for key in keys) + '}'
+    return {None: 'null', True: 'true', False: 'false'}[value]
+
+
+def read_json(text):
+    return json.loads(text, parse_int=Number, parse_float=Number)
+
+
+def day_number(year, month, day):
+    """Days since 2000-01-01 in the proleptic Gregorian calendar; year 0 is 1 BC."""
+    year -= month <= 2
+    era = year // 400
+    of_era = year - era * 400
+    of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 730425
+
+
+INFINITE = {'infinity': 1, '-infinity': -1}
+
+
+def read_date(text):
+    date, _, era = text.partition(' ')
+    year, month, day = (int(part) for part in date.split('-'))
+    return day_number(1 - year if era == 'BC' else year, month, day)
+
+
+def read_timestamptz(text):
+    """YYYY-MM-DD HH:MM:SS.ffffff+HH:MM, perhaps with BC behind."""
+    parts = re.fullmatch(r'(\S+) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?([+-])(\d\d)(?::(\d\d))?( BC)?',
+                         text)
+    date, hour, minute, second, fraction, sign, zone, zone_minute, era = parts.groups('')
+    seconds = (read_date(date + era) * 24 + int(hour)) * 3600 + int(minute) * 60 + int(second)
+    offset = int(zone) * 3600 + int(zone_minute or 0) * 60
+    seconds -= offset if sign == '+' else -offset
+    return seconds * 10 ** 6 + int(fraction.ljust(6, '0') or 0)
+
+
+def signed(number, size):
+    return number.to_bytes(size, 'big', signed=True)
+
+
+def encode_time(read, size, text):
+    if text in INFINITE:
+        end = 2 ** (8 * size - 1)
+        return signed(end - 1 if INFINITE[text] > 0 else -end, size)
+    return signed(read(text), size)
+
+
+def encode(kind, text):
+    """Plaintext bytes of a type for a value written in SQL, ISO and \\x style."""
+    return {1: str.encode, 2: lambda hexed: bytes.fromhex(hexed[2:]),
+            3: lambda json_text: show_json(read_json(json_text)).encode(),
+            4: lambda number: signed(int(number), 8), 5: encode_numeric,
+            6: lambda date: encode_time(read_date, 4, date),
+            7: lambda time: encode_time(read_timestamptz, 8, time)}[kind](text)
+
+
+def canonical(kind, text):
+    """The bytes that are compared, hashed and tagged."""
+    if kind == 3:
+        return show_json(read_json(text), trim_zeros).encode()
+    if kind == 5:
+        return encode_numeric(trim_zeros(text))
+    return encode(kind, text)
+
+
 # Text forms
 
 def armour(datum):
@@ -336,6 +466,62 @@ def text_vectors():
     yield vector('keyring_line', root=root, line_text=keyring_line(root))
 
 
+PLAIN_TEXTS = {
+    1: ('', 'Grüße', 'stw1:', '漢字 🂡'),
+    2: ('\\x', '\\x00ff', '\\x73747731'),
+    3: ('null', 'true', '0', '-0.0', '1.50', '1e3', '1.0e-3', '-12345678901234567890.12345678901234567890',
+        '""', '"1.0"', '"\\u0001\\t\\"\\\\ é/"', '[]', '{}', '[1.0, [2.00, null], {"a": 10.0}]',
+        '{"b": 1, "aa": 2.0, "a": [true, false], "": "1.0", "é": 0.10, "z": 3, "b": 5.00}',
+        '{"\\"0.10": "\\"0.10\\\\", "x\\\\": 100.0}'),
+    4: ('0', '1', '-1', '9223372036854775807', '-9223372036854775808'),
+    5: ('0', '0.000', '1', '1.00', '-1.00', '10', '10000', '99990000', '-123456789.98765', '0.1', '0.0001',
+        '0.00010000', '0.00001', '1234567890123456789012345678901234567890.00001000', '1' + '0' * 200,
+        '0.' + '0' * 99 + '1', '5.' + '0' * 50, 'NaN', 'Infinity', '-Infinity'),
+    6: ('2000-01-01', '1999-12-31', '2024-02-29', '1900-03-01', '0001-01-01', '0001-12-31 BC',
+        '4713-01-01 BC', '5874897-12-31', 'infinity', '-infinity'),
+    7: ('2000-01-01 00:00:00+00', '1999-12-31 23:59:59.999999+00', '2020-06-01 17:30:00+05:30',
+        '2020-06-01 04:00:00-08', '0044-03-15 12:00:00+00 BC', '294276-12-31 23:59:59.999999+00',
+        '4714-11-24 00:00:00+00 BC', 'infinity', '-infinity'),
+}
+
+
+def plain_vectors():
+    """A database whose every secret is known, and values of each type in it."""
+    root, realm, key, secret = (fixed('database ' + name, 32) for name in
+                                ('root', 'realm', 'key', 'hash secret'))
+    path, tag = b'vectors', key_tag(key)
+    hash_key, unique_key = tag_keys(secret)[:2]
+    yield vector('database', line_text=keyring_line(root), root_id=root_id(root), realm=realm[:16],
+                 path_text=path, key_id=key_id(path), key_tag=tag, key=key, hash_secret=secret,
+                 wrapped=wrap(root, realm[:16], b'\1', key_id(path) + tag + bytes(8), key,
+                              fixed('database wrap 1', 24)),
+                 hash_wrapped=wrap(root, realm[:16], b'\3', bytes(16), secret,
+                                   fixed('database wrap 3', 24)))
+    for kind, texts in PLAIN_TEXTS.items():
+        for text in texts:
+            plain, compared = encode(kind, text), canonical(kind, text)
+            datum = seal(key, bytes([kind]), key_id(path), tag, plain,
+                         fixed('plain %d %s' % (kind, text), 24))
+            yield vector('plain', VALUE_TYPES[kind], type=bytes([kind]), sql_text=text.encode(),
+                         plain=plain, canonical=compared, key=key, datum=datum,
+                         hash=hash_tag(hash_key, compared), unique=unique_tag(unique_key, compared))
+    for kind, bad in ((1, b'\xff'), (3, b''), (3, b'{'), (3, b'"\xff"'), (4, bytes(7)), (4, bytes(9)), (5, bytes(4)),
+                      (5, join_numeric(0, 0, 0, 10000)), (6, bytes(8)), (6, signed(2 ** 31 - 2, 4)),
+                      (7, bytes(4)), (7, signed(2 ** 63 - 2, 8))):
+        yield vector('malformed_plain', VALUE_TYPES[kind], type=bytes([kind]), plain=bad, key=key,
+                     datum=seal(key, bytes([kind]), key_id(path), tag, bad,
+                                fixed('malformed %d %s' % (kind, bad), 24)))
+    for note, bad in (('empty', b''), ('cut', join_numeric(0, 0, 0)[:4]),
+                      ('half a digit', join_numeric(0, 0, 0, 1) + b'\0'),
+                      ('sign', join_numeric(5, 0, 0)), ('digit', join_numeric(0, 0, 0, 10000)),
+                      ('first digit 0', join_numeric(0, 4, 0, 0, 1)), ('last digit 0', join_numeric(0, 4, 0, 1, 0)),
+                      ('minus zero', join_numeric(1, 0, 0)), ('weight of zero', join_numeric(0, 0, 1)),
+                      ('digits of NaN', join_numeric(2, 0, 0, 1)), ('scale of NaN', join_numeric(2, 1, 0)),
+                      ('weight of infinity', join_numeric(3, 0, 1)), ('scale', join_numeric(0, 16384, 0, 1)),
+                      ('scale hides a digit', join_numeric(0, 3, -1, 1))):
+        yield vector('refused_numeric', note, plain=bad)
+
+
 def refused_vectors():
     key = fixed('key version', 32)
     datum = seal(key, b'\1', key_id(b'pii'), key_tag(key), b'secret', fixed('refused', 24))
@@ -364,7 +550,8 @@ def refused_vectors():
 
 
 def all_vectors():
-    for part in (derivation_vectors, wrap_vectors, value_vectors, text_vectors, refused_vectors):
+    for part in (derivation_vectors, wrap_vectors, value_vectors, plain_vectors, text_vectors,
+                 refused_vectors):
         yield from part()
 
 
@@ -401,8 +588,11 @@ def holds(shown):
     construct, f = shown['construct'], fields_of(shown)
     if construct == 'wrap':
         return unwrap(f['root'], f['realm'], f['kind'], f['ids'], f['wrapped']) == f['secret']
-    if construct == 'value':
+    if construct in ('value', 'plain', 'malformed_plain'):
         return open_value(f['key'], f['datum']) == f['plain']
+    if construct == 'database':
+        return (unwrap(*read_keyring(f['line_text']), f['realm'], b'\1',
+                       f['key_id'] + f['key_tag'] + bytes(8), f['wrapped']) == f['key'])
     if construct == 'armour':
         return unarmour(f['armour_text']) == f['bytes']
     if construct == 'keyring_line':
