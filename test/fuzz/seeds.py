@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the fuzzers' seed corpus, with the second implementation.
 
-    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour and /keyring
+    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /keyring and /plain
 """
 import pathlib
 import sys
@@ -33,6 +33,12 @@ def keyrings():
     yield b'root 0123456789abcdef' + lines[0][21:]
 
 
+def plains():
+    for kind in (3, 5):
+        for text in second.PLAIN_TEXTS[kind]:
+            yield second.encode(kind, text)
+
+
 def write(directory, name, seeds):
     folder = pathlib.Path(directory, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,3 +50,4 @@ if __name__ == '__main__':
     write(sys.argv[1], 'datum', values())
     write(sys.argv[1], 'armour', map(second.armour, values()))
     write(sys.argv[1], 'keyring', keyrings())
+    write(sys.argv[1], 'plain', plains())
