@@ -377,7 +377,7 @@ steward_key_for_opening(uint32 key_id, uint32 key_tag)
 }
 
 const StewardTagKeys *
-steward_tag_keys(void)
+steward_tag_keys_if_any(void)
 {
 	refresh();
 	(void) steward_roots();
@@ -390,10 +390,7 @@ steward_tag_keys(void)
 		refresh();
 		before = invalidations;
 		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("this database has no hash secret"),
-					 errhint("Create a key with steward.create_key(), which makes it, or restore the tables of schema \"steward\".")));
+			return NULL;
 		unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
 		if (before == invalidations)
 		{
@@ -405,6 +402,19 @@ steward_tag_keys(void)
 		sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
 	}
 	return &steward_secrets()->tags;
+}
+
+const StewardTagKeys *
+steward_tag_keys(void)
+{
+	const StewardTagKeys *keys = steward_tag_keys_if_any();
+
+	if (unlikely(keys == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("this database has no hash secret"),
+				 errhint("Create a key with steward.create_key(), which makes it, or restore the tables of schema \"steward\".")));
+	return keys;
 }
 
 bool

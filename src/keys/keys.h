@@ -47,6 +47,9 @@ extern const StewardValueKey *steward_key_for_opening(uint32 key_id,
  * the first key was created and ERRCODE_CONFIG_FILE_ERROR without its root. */
 extern const StewardTagKeys *steward_tag_keys(void);
 
+/* The same, but NULL before the first key was created. */
+extern const StewardTagKeys *steward_tag_keys_if_any(void);
+
 /* Is the path of this id registered, or known to this process below a
  * registered holder? Needs no root. */
 extern bool steward_key_is_known(uint32 key_id);

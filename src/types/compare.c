@@ -10,7 +10,8 @@
  *
  * Equality is of canonical bytes; identical ciphertexts are equal without being
  * opened, and plaintexts of different length differ where all are canonical.
- * Order is that of the plaintext type.
+ * Where both tags are known already, equal tags mean equal plaintexts: two others
+ * share one with probability 2^-128. Order is that of the plaintext type.
  */
 #include "types/type_info.h"
 
@@ -18,6 +19,7 @@
 #include "common/hashfn.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
+#include "types/tag_cache.h"
 
 /* One side of a comparison: ciphertext, or a plaintext. */
 typedef struct Side
@@ -28,6 +30,9 @@ typedef struct Side
 	StewardDatum datum;
 	struct varlena *value;		/* the ciphertext */
 	StewardPlain plain;			/* bytes NULL until it is needed */
+	bool		tagged;			/* tag is known */
+	StewardTagPlace place;		/* where it is kept */
+	unsigned char tag[STEWARD_TAG128_BYTES];
 } Side;
 
 static void
@@ -37,6 +42,7 @@ take_encrypted(Side *side, const StewardTypeInfo *info, Datum value)
 	side->copied = (Pointer) side->value != DatumGetPointer(value);
 	side->encrypted = true;
 	side->erased = false;
+	side->tagged = false;
 	steward_parse(info, &side->datum, side->value);
 	side->plain = steward_plain_borrow(NULL, side->datum.plain_len);
 }
@@ -48,6 +54,8 @@ take_plain(Side *side, StewardEncode encode, Datum value)
 	side->copied = false;
 	side->encrypted = false;
 	side->erased = false;
+	side->tagged = false;
+	side->place.kept = false;
 	side->plain = encode(value);
 }
 
@@ -98,6 +106,83 @@ same_bytes(const Side *a, const Side *b)
 		memcmp(VARDATA_ANY(a->value), VARDATA_ANY(b->value), len) == 0;
 }
 
+/* ---- keyed tags ---- */
+
+/* Looks whether tags of ciphertexts are known. */
+static void
+recall_tags(Side *a, Side *b)
+{
+	if (a->encrypted)
+		steward_tag_place(&a->place, &a->datum);
+	if (b->encrypted)
+		steward_tag_place(&b->place, &b->datum);
+	a->tagged = steward_tag_recall(&a->place, a->tag);
+	b->tagged = steward_tag_recall(&b->place, b->tag);
+}
+
+/* Computes the tag of an opened value, and keeps it. */
+static void
+compute_tag(Side *side, const StewardTagKeys *keys, StewardTagUse use)
+{
+	steward_tag_128(side->tag, keys->unique, side->plain.bytes, side->plain.len);
+	side->tagged = true;
+	steward_tag_remember(&side->place, side->tag, use);
+}
+
+/* False when there is none: the value is erased. */
+static bool
+need_tag(Side *side, const StewardTypeInfo *info, StewardTagUse use)
+{
+	if (side->tagged)
+		return true;
+	open_canonical(side, info);
+	if (side->erased)
+		return false;
+	compute_tag(side, steward_tag_keys(), use);
+	return true;
+}
+
+static bool
+same_tag(const Side *a, const Side *b)
+{
+	return memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES) == 0;
+}
+
+/* ---- equality ---- */
+
+/* For the next comparison with one of them, if this database has tags. */
+static void
+keep_tags(Side *a, Side *b)
+{
+	const StewardTagKeys *keys;
+
+	if ((!a->encrypted || a->datum.key_id == 0) &&
+		(!b->encrypted || b->datum.key_id == 0))
+		return;
+	keys = steward_tag_keys_if_any();
+	if (keys == NULL)
+		return;
+	if (a->place.kept)
+		compute_tag(a, keys, STEWARD_TAG_COMPARED);
+	if (b->place.kept)
+		compute_tag(b, keys, STEWARD_TAG_COMPARED);
+}
+
+static bool
+equal_opened(const StewardTypeInfo *info, Side *a, Side *b)
+{
+	bool		equal;
+
+	open_canonical(a, info);
+	open_canonical(b, info);
+	if (a->erased || b->erased)
+		return false;
+	equal = a->plain.len == b->plain.len &&
+		memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
+	keep_tags(a, b);
+	return equal;
+}
+
 static bool
 equal_sides(const StewardTypeInfo *info, Side *a, Side *b)
 {
@@ -106,11 +191,13 @@ equal_sides(const StewardTypeInfo *info, Side *a, Side *b)
 
 	if (info->canonicalise == NULL && a->plain.len != b->plain.len)
 		return false;
+	recall_tags(a, b);
 	steward_plaintext_begin(&scope);
-	open_canonical(a, info);
-	open_canonical(b, info);
-	equal = !a->erased && !b->erased && a->plain.len == b->plain.len &&
-		memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
+	if (a->tagged || b->tagged)
+		equal = need_tag(a, info, STEWARD_TAG_COMPARED) &&
+			need_tag(b, info, STEWARD_TAG_COMPARED) && same_tag(a, b);
+	else
+		equal = equal_opened(info, a, b);
 	steward_plaintext_end(&scope);
 	return equal;
 }
@@ -223,15 +310,19 @@ steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
  * a value would tell whether it is equal.
  */
 
+/*
+ * After an erasure a value has no tag any more, and the index would be out of
+ * order. The guard refuses such columns; this is for what it cannot see.
+ */
 static void
-tag_side(Side *side, const StewardTypeInfo *info,
-		 unsigned char tag[STEWARD_TAG128_BYTES])
+refuse_bound(const Side *side)
 {
-	const StewardTagKeys *keys;
-
-	open_canonical(side, info);
-	keys = steward_tag_keys();
-	steward_tag_128(tag, keys->unique, side->plain.bytes, side->plain.len);
+	if (side->encrypted && unlikely(side->datum.subject != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("values bound to a subject cannot be in a unique index"),
+				 errdetail("An erased value could not be found in it any more."),
+				 errhint("Keep what is to be unique in a column that is not bound, or drop the index.")));
 }
 
 /*
@@ -242,11 +333,11 @@ tag_side(Side *side, const StewardTypeInfo *info,
 static int
 compare_tags(const StewardTypeInfo *info, Side *a, Side *b)
 {
-	unsigned char a_tag[STEWARD_TAG128_BYTES];
-	unsigned char b_tag[STEWARD_TAG128_BYTES];
 	StewardPlaintextScope scope;
 	int			result = 0;
 
+	refuse_bound(a);
+	refuse_bound(b);
 	if (!b->encrypted || a->datum.key_id != b->datum.key_id)
 	{
 		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
@@ -254,10 +345,11 @@ compare_tags(const StewardTypeInfo *info, Side *a, Side *b)
 	}
 	if (!same_bytes(a, b))
 	{
+		recall_tags(a, b);
 		steward_plaintext_begin(&scope);
-		tag_side(a, info, a_tag);
-		tag_side(b, info, b_tag);
-		result = memcmp(a_tag, b_tag, sizeof a_tag);
+		(void) need_tag(a, info, STEWARD_TAG_SEARCHED);
+		(void) need_tag(b, info, STEWARD_TAG_SEARCHED);
+		result = memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES);
 		steward_plaintext_end(&scope);
 	}
 	release_side(a);
@@ -307,9 +399,14 @@ hash_and_release(const StewardTypeInfo *info, Side *side)
 	uint64		hash;
 
 	require(side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	if (side->encrypted)
+		steward_tag_place(&side->place, &side->datum);
 	open_canonical(side, info);
 	keys = steward_tag_keys();
 	hash = steward_tag_64(keys->hash, side->plain.bytes, side->plain.len);
+	/* What is hashed is compared next. An erased value has no tag. */
+	if (side->place.kept)
+		compute_tag(side, keys, STEWARD_TAG_HASHED);
 	release_side(side);
 	return hash;
 }
