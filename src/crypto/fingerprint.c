@@ -1,8 +1,8 @@
 /*
  * fingerprint.c: fingerprints within one process; see fingerprint.h.
  *
- * The bytes are taken as words s1, s2, … of 64 bits, filled up with zeros, after
- * the length s0; k are random words of 128 bits:
+ * The bytes are taken as words s2, s3, … of 64 bits, filled up with zeros, after
+ * the context s0 and the length s1; k are random words of 128 bits:
  *
  *	 fingerprint = (k + k0 s0 + k1 s1 + … mod 2^128) / 2^64
  *
@@ -31,12 +31,16 @@ static struct
 }			material;
 
 static uint64_t
-of_long(const unsigned char *bytes, size_t len)
+of_long(uint64_t context, const unsigned char *bytes, size_t len)
 {
 	unsigned char digest[crypto_shorthash_siphashx24_BYTES];
+	unsigned char whole[sizeof digest + sizeof context];
 	uint64_t	result;
 
-	(void) crypto_shorthash_siphashx24(digest, bytes, len,
+	(void) crypto_shorthash_siphashx24(whole, bytes, len,
+									   material.siphash_key);
+	memcpy(whole + sizeof digest, &context, sizeof context);
+	(void) crypto_shorthash_siphashx24(digest, whole, sizeof whole,
 									   material.siphash_key);
 	memcpy(&result, digest, sizeof result);
 	return result;
@@ -44,12 +48,13 @@ of_long(const unsigned char *bytes, size_t len)
 
 #if WORDS_MAX > 0
 static uint64_t
-of_short(const unsigned char *bytes, size_t len)
+of_short(uint64_t context, const unsigned char *bytes, size_t len)
 {
 	const unsigned __int128 *next = material.words;
 	unsigned	__int128 sum = *next++;
 	uint64_t	word;
 
+	sum += *next++ * context;
 	sum += *next++ * len;
 	for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word)
 	{
@@ -67,7 +72,7 @@ of_short(const unsigned char *bytes, size_t len)
 #endif
 
 uint64_t
-steward_fingerprint(const unsigned char *bytes, size_t len)
+steward_fingerprint(uint64_t context, const unsigned char *bytes, size_t len)
 {
 	if (__builtin_expect(!material.made, 0))
 	{
@@ -76,7 +81,7 @@ steward_fingerprint(const unsigned char *bytes, size_t len)
 	}
 #if WORDS_MAX > 0
 	if (len <= WORDS_MAX * sizeof(uint64_t))
-		return of_short(bytes, len);
+		return of_short(context, bytes, len);
 #endif
-	return of_long(bytes, len);
+	return of_long(context, bytes, len);
 }

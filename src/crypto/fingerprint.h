@@ -13,7 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Not thread-safe: the material is made at the first call. */
-extern uint64_t steward_fingerprint(const unsigned char *bytes, size_t len);
+/*
+ * The fingerprint of bytes in a context, a number: in another one they have another.
+ * Not thread-safe: the material is made at the first call.
+ */
+extern uint64_t steward_fingerprint(uint64_t context, const unsigned char *bytes,
+									size_t len);
 
 #endif							/* STEWARD_CRYPTO_FINGERPRINT_H */

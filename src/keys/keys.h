@@ -85,6 +85,9 @@ extern bool steward_grantee_is_marked(Oid marker, Oid role);
 
 /* Forgets cached rights; called whenever key tables changed. */
 extern void steward_rights_flush(void);
+
+/* Counts up whenever somebody's rights may have changed. */
+extern uint64 steward_rights_generation(void);
 extern void steward_rights_init(void);
 
 /* Counts up whenever the cached keys were thrown away. */

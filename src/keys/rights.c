@@ -51,6 +51,12 @@ steward_rights_flush(void)
 	last_key_id = 0;			/* no key has this id */
 }
 
+uint64
+steward_rights_generation(void)
+{
+	return changes;
+}
+
 static void
 on_role_change(Datum arg, int cacheid, uint32 hashvalue)
 {

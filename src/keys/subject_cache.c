@@ -216,6 +216,12 @@ steward_subject_key(uint32 key_id, uint32 key_tag, const unsigned char *uuid)
 	}
 }
 
+uint64
+steward_subject_generation(void)
+{
+	return changes;
+}
+
 /* ---- names ---- */
 
 /* A short stand-in for a name, of use in this process only. */
@@ -340,6 +346,8 @@ settle_own(bool keep)
 {
 	ListCell   *cell;
 
+	if (own_keys != NIL && !keep)
+		changes++;
 	if (stale || key_places == NULL)
 		return;
 	foreach(cell, own_keys)

@@ -13,104 +13,18 @@
  * Where both tags are known already, equal tags mean equal plaintexts: two others
  * share one with probability 2^-128. Order is that of the plaintext type.
  */
-#include "types/type_info.h"
+#include "types/side.h"
 
 #include "base/errors.h"
 #include "common/hashfn.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
-#include "types/tag_cache.h"
-
-/* One side of a comparison: ciphertext, or a plaintext. */
-typedef struct Side
-{
-	bool		encrypted;
-	bool		copied;			/* value was detoasted, and is freed */
-	bool		erased;			/* its subject was; plain is the ciphertext */
-	StewardDatum datum;
-	struct varlena *value;		/* the ciphertext */
-	StewardPlain plain;			/* bytes NULL until it is needed */
-	bool		tagged;			/* tag is known */
-	StewardTagPlace place;		/* where it is kept */
-	unsigned char tag[STEWARD_TAG128_BYTES];
-} Side;
-
-static void
-take_encrypted(Side *side, const StewardTypeInfo *info, Datum value)
-{
-	side->value = PG_DETOAST_DATUM_PACKED(value);
-	side->copied = (Pointer) side->value != DatumGetPointer(value);
-	side->encrypted = true;
-	side->erased = false;
-	side->tagged = false;
-	steward_parse(info, &side->datum, side->value);
-	side->plain = steward_plain_borrow(NULL, side->datum.plain_len);
-}
-
-static void
-take_plain(Side *side, StewardEncode encode, Datum value)
-{
-	side->value = NULL;
-	side->copied = false;
-	side->encrypted = false;
-	side->erased = false;
-	side->tagged = false;
-	side->place.kept = false;
-	side->plain = encode(value);
-}
-
-/* An erased value equals none but itself: its ciphertext stands for it. */
-static void
-open_side(Side *side)
-{
-	if (side->plain.bytes != NULL || steward_open(&side->datum, &side->plain))
-		return;
-	side->erased = true;
-	side->plain = steward_plain_borrow(VARDATA_ANY(side->value),
-									   VARSIZE_ANY_EXHDR(side->value));
-}
-
-static void
-open_canonical(Side *side, const StewardTypeInfo *info)
-{
-	open_side(side);
-	if (info->canonicalise != NULL && !side->erased)
-		info->canonicalise(&side->plain);
-}
-
-/* A sort compares many times before its memory goes: nothing may be left. */
-static void
-release_side(Side *side)
-{
-	steward_plain_free(&side->plain);
-	if (side->copied)
-		pfree(side->value);
-}
-
-static void
-require(const Side *side, int rights)
-{
-	if (side->encrypted)
-		steward_key_require(side->datum.key_id, rights);
-}
-
-static bool
-same_bytes(const Side *a, const Side *b)
-{
-	size_t		len;
-
-	if (!a->encrypted || !b->encrypted)
-		return false;
-	len = VARSIZE_ANY_EXHDR(a->value);
-	return len == VARSIZE_ANY_EXHDR(b->value) &&
-		memcmp(VARDATA_ANY(a->value), VARDATA_ANY(b->value), len) == 0;
-}
 
 /* ---- keyed tags ---- */
 
 /* Looks whether tags of ciphertexts are known. */
 static void
-recall_tags(Side *a, Side *b)
+recall_tags(StewardSide *a, StewardSide *b)
 {
 	if (a->encrypted)
 		steward_tag_place(&a->place, &a->datum);
@@ -122,7 +36,7 @@ recall_tags(Side *a, Side *b)
 
 /* Computes the tag of an opened value, and keeps it. */
 static void
-compute_tag(Side *side, const StewardTagKeys *keys, StewardTagUse use)
+compute_tag(StewardSide *side, const StewardTagKeys *keys, StewardTagUse use)
 {
 	steward_tag_128(side->tag, keys->unique, side->plain.bytes, side->plain.len);
 	side->tagged = true;
@@ -131,11 +45,11 @@ compute_tag(Side *side, const StewardTagKeys *keys, StewardTagUse use)
 
 /* False when there is none: the value is erased. */
 static bool
-need_tag(Side *side, const StewardTypeInfo *info, StewardTagUse use)
+need_tag(StewardSide *side, const StewardTypeInfo *info, StewardTagUse use)
 {
 	if (side->tagged)
 		return true;
-	open_canonical(side, info);
+	steward_side_open_canonical(side, info);
 	if (side->erased)
 		return false;
 	compute_tag(side, steward_tag_keys(), use);
@@ -143,7 +57,7 @@ need_tag(Side *side, const StewardTypeInfo *info, StewardTagUse use)
 }
 
 static bool
-same_tag(const Side *a, const Side *b)
+same_tag(const StewardSide *a, const StewardSide *b)
 {
 	return memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES) == 0;
 }
@@ -152,7 +66,7 @@ same_tag(const Side *a, const Side *b)
 
 /* For the next comparison with one of them, if this database has tags. */
 static void
-keep_tags(Side *a, Side *b)
+keep_tags(StewardSide *a, StewardSide *b)
 {
 	const StewardTagKeys *keys;
 
@@ -169,12 +83,12 @@ keep_tags(Side *a, Side *b)
 }
 
 static bool
-equal_opened(const StewardTypeInfo *info, Side *a, Side *b)
+equal_opened(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
 	bool		equal;
 
-	open_canonical(a, info);
-	open_canonical(b, info);
+	steward_side_open_canonical(a, info);
+	steward_side_open_canonical(b, info);
 	if (a->erased || b->erased)
 		return false;
 	equal = a->plain.len == b->plain.len &&
@@ -184,7 +98,7 @@ equal_opened(const StewardTypeInfo *info, Side *a, Side *b)
 }
 
 static bool
-equal_sides(const StewardTypeInfo *info, Side *a, Side *b)
+equal_sides(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
 	StewardPlaintextScope scope;
 	bool		equal;
@@ -204,9 +118,9 @@ equal_sides(const StewardTypeInfo *info, Side *a, Side *b)
 
 /* Opens both, compares, cleans up: the frame of every equality operator. */
 static bool
-equal_and_release(const StewardTypeInfo *info, Side *a, Side *b)
+equal_and_release(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
-	bool		equal = same_bytes(a, b);
+	bool		equal = steward_side_same_bytes(a, b);
 
 	/*
 	 * That two ciphertexts are the same is plain to see. A foreign key
@@ -214,23 +128,23 @@ equal_and_release(const StewardTypeInfo *info, Side *a, Side *b)
 	 */
 	if (!equal)
 	{
-		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 		equal = equal_sides(info, a, b);
 	}
-	release_side(a);
-	release_side(b);
+	steward_side_release(a);
+	steward_side_release(b);
 	return equal;
 }
 
 bool
 steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_encrypted(&b, info, PG_GETARG_DATUM(1));
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take(&b, info, PG_GETARG_DATUM(1));
 	return equal_and_release(info, &a, &b);
 }
 
@@ -239,13 +153,13 @@ steward_type_equal_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 						 StewardEncode encode, int encrypted_argument)
 {
 	StewardPlaintextScope scope;
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 	bool		equal;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&a, info, PG_GETARG_DATUM(encrypted_argument));
-	take_plain(&b, encode, PG_GETARG_DATUM(1 - encrypted_argument));
+	steward_side_take(&a, info, PG_GETARG_DATUM(encrypted_argument));
+	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1 - encrypted_argument));
 	equal = equal_and_release(info, &a, &b);
 	steward_plaintext_end(&scope);
 	return equal;
@@ -253,34 +167,16 @@ steward_type_equal_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 
 /* ---- order of plaintext ---- */
 
-/* Erased values come after all others, in the order of their ciphertexts. */
 static int
-compare_erased(const Side *a, const Side *b)
-{
-	size_t		shorter = Min(a->plain.len, b->plain.len);
-	int			result;
-
-	if (!a->erased || !b->erased)
-		return a->erased ? 1 : -1;
-	result = memcmp(a->plain.bytes, b->plain.bytes, shorter);
-	if (result != 0)
-		return result;
-	return (a->plain.len > b->plain.len) - (a->plain.len < b->plain.len);
-}
-
-static int
-compare_plain(const StewardTypeInfo *info, Side *a, Side *b)
+order_sides(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
 	StewardPlaintextScope scope;
 	int			result;
 
 	steward_plaintext_begin(&scope);
-	open_side(a);
-	open_side(b);
-	if (a->erased || b->erased)
-		result = compare_erased(a, b);
-	else
-		result = info->compare(&a->plain, &b->plain);
+	steward_side_open(a);
+	steward_side_open(b);
+	result = steward_side_order(info, a, b);
 	steward_plaintext_end(&scope);
 	return result;
 }
@@ -288,17 +184,17 @@ compare_plain(const StewardTypeInfo *info, Side *a, Side *b)
 int
 steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 	int			result;
 
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_encrypted(&b, info, PG_GETARG_DATUM(1));
-	require(&a, STEWARD_RIGHT_DECRYPT);
-	require(&b, STEWARD_RIGHT_DECRYPT);
-	result = same_bytes(&a, &b) ? 0 : compare_plain(info, &a, &b);
-	release_side(&a);
-	release_side(&b);
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take(&b, info, PG_GETARG_DATUM(1));
+	steward_side_require(&a, STEWARD_RIGHT_DECRYPT);
+	steward_side_require(&b, STEWARD_RIGHT_DECRYPT);
+	result = steward_side_same_bytes(&a, &b) ? 0 : order_sides(info, &a, &b);
+	steward_side_release(&a);
+	steward_side_release(&b);
 	return result;
 }
 
@@ -315,7 +211,7 @@ steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
  * order. The guard refuses such columns; this is for what it cannot see.
  */
 static void
-refuse_bound(const Side *side)
+refuse_bound(const StewardSide *side)
 {
 	if (side->encrypted && unlikely(side->datum.subject != NULL))
 		ereport(ERROR,
@@ -331,7 +227,7 @@ refuse_bound(const Side *side)
  * asks for no right. A search brings a constant or a value of another key.
  */
 static int
-compare_tags(const StewardTypeInfo *info, Side *a, Side *b)
+compare_tags(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
 	StewardPlaintextScope scope;
 	int			result = 0;
@@ -340,10 +236,10 @@ compare_tags(const StewardTypeInfo *info, Side *a, Side *b)
 	refuse_bound(b);
 	if (!b->encrypted || a->datum.key_id != b->datum.key_id)
 	{
-		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	}
-	if (!same_bytes(a, b))
+	if (!steward_side_same_bytes(a, b))
 	{
 		recall_tags(a, b);
 		steward_plaintext_begin(&scope);
@@ -352,19 +248,19 @@ compare_tags(const StewardTypeInfo *info, Side *a, Side *b)
 		result = memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES);
 		steward_plaintext_end(&scope);
 	}
-	release_side(a);
-	release_side(b);
+	steward_side_release(a);
+	steward_side_release(b);
 	return result;
 }
 
 int
 steward_type_tag_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_encrypted(&b, info, PG_GETARG_DATUM(1));
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take(&b, info, PG_GETARG_DATUM(1));
 	return compare_tags(info, &a, &b);
 }
 
@@ -373,13 +269,13 @@ steward_type_tag_order_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 							 StewardEncode encode)
 {
 	StewardPlaintextScope scope;
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 	int			result;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_plain(&b, encode, PG_GETARG_DATUM(1));
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1));
 	result = compare_tags(info, &a, &b);
 	steward_plaintext_end(&scope);
 	return result;
@@ -393,21 +289,21 @@ steward_type_tag_order_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
  * hashes tell of equal plaintexts. No index uses it, so no writer needs it.
  */
 static uint64
-hash_and_release(const StewardTypeInfo *info, Side *side)
+hash_and_release(const StewardTypeInfo *info, StewardSide *side)
 {
 	const StewardTagKeys *keys;
 	uint64		hash;
 
-	require(side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	steward_side_require(side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	if (side->encrypted)
 		steward_tag_place(&side->place, &side->datum);
-	open_canonical(side, info);
+	steward_side_open_canonical(side, info);
 	keys = steward_tag_keys();
 	hash = steward_tag_64(keys->hash, side->plain.bytes, side->plain.len);
 	/* What is hashed is compared next. An erased value has no tag. */
 	if (side->place.kept)
 		compute_tag(side, keys, STEWARD_TAG_HASHED);
-	release_side(side);
+	steward_side_release(side);
 	return hash;
 }
 
@@ -416,10 +312,10 @@ steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
 	StewardPlaintextScope scope;
 	uint64		hash;
-	Side		side;
+	StewardSide side;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&side, info, PG_GETARG_DATUM(0));
+	steward_side_take(&side, info, PG_GETARG_DATUM(0));
 	hash = hash_and_release(info, &side);
 	steward_plaintext_end(&scope);
 	return hash;
@@ -431,10 +327,10 @@ steward_type_hash_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 {
 	StewardPlaintextScope scope;
 	uint64		hash;
-	Side		side;
+	StewardSide side;
 
 	steward_plaintext_begin(&scope);
-	take_plain(&side, encode, PG_GETARG_DATUM(0));
+	steward_side_take_plain(&side, encode, PG_GETARG_DATUM(0));
 	hash = hash_and_release(info, &side);
 	steward_plaintext_end(&scope);
 	return hash;

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "crypto/fingerprint.h"
 #include "keys/keys.h"
+#include "keys/subject.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -148,12 +149,13 @@ find_way(const TagSet *set, uint64 fingerprint)
 void
 steward_tag_place(StewardTagPlace *place, const StewardDatum *datum)
 {
-	place->kept = datum->subject == NULL;
-	if (!place->kept)
-		return;
+	uint64		subjects = datum->subject == NULL ? 0 :
+		steward_subject_generation() + 1;
+
+	place->kept = true;
 	place->generation = steward_key_generation();
 	hold_to_generation(place->generation);
-	place->fingerprint = steward_fingerprint(datum->header,
+	place->fingerprint = steward_fingerprint(subjects, datum->header,
 											 datum->header_len +
 											 STEWARD_BODY_BYTES +
 											 datum->plain_len);

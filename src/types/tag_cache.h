@@ -9,8 +9,9 @@
  * What is kept holds for one generation of the keys: it is zeroed when a key
  * table changes, a root goes, or a transaction that made keys rolls back, as the
  * keys themselves are. A tag is found by the fingerprint of the whole ciphertext,
- * so an altered one is not taken for its original. Rights are the caller's affair.
- * Values bound to a subject are not kept: an erasure leaves the keys as they are.
+ * so an altered one is not taken for its original. That of a value bound to a
+ * subject is another after every erasure, so it is not found any more. Rights are
+ * the caller's affair.
  */
 #ifndef STEWARD_TYPES_TAG_CACHE_H
 #define STEWARD_TYPES_TAG_CACHE_H
@@ -25,7 +26,7 @@ typedef struct StewardTagPlace
 {
 	uint64		fingerprint;
 	uint64		generation;
-	bool		kept;			/* false: this value is not */
+	bool		kept;			/* false: there is no such place */
 } StewardTagPlace;
 
 /* What a tag is wanted for, and so how much memory it is worth. */

@@ -173,6 +173,10 @@ extern uint64 steward_type_hash_plain(FunctionCallInfo fcinfo,
 									  const StewardTypeInfo *info,
 									  StewardEncode encode);
 
+/* sort.c */
+extern Datum steward_type_sort_support(FunctionCallInfo fcinfo,
+									   const StewardTypeInfo *info);
+
 /* What PostgreSQL's extended hash gives for a seed. */
 extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 
@@ -203,6 +207,7 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 	STEWARD_TYPE_FUNCTION(type, ge, BoolGetDatum(steward_type_order(fcinfo, info) >= 0)) \
 	STEWARD_TYPE_FUNCTION(type, gt, BoolGetDatum(steward_type_order(fcinfo, info) > 0)) \
 	STEWARD_TYPE_FUNCTION(type, cmp, Int32GetDatum(steward_type_order(fcinfo, info))) \
+	STEWARD_TYPE_FUNCTION(type, sort_support, steward_type_sort_support(fcinfo, info)) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp, \
 						  Int32GetDatum(steward_type_tag_order(fcinfo, info))) \
 	STEWARD_TYPE_FUNCTION(type, hash, \
