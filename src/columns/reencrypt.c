@@ -431,9 +431,12 @@ tell(const Run *run)
 	if (run->remaining > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("re-encryption of table \"%s\" is not complete: %llu values are under older versions",
-						get_rel_name(run->relation),
-						(unsigned long long) run->remaining),
+				 errmsg("re-encryption of table \"%s\" is not complete",
+						get_rel_name(run->relation)),
+				 errdetail_plural("%llu value is under an older version.",
+								  "%llu values are under older versions.",
+								  (unsigned long) run->remaining,
+								  (unsigned long long) run->remaining),
 				 is_stuck(run)
 				 ? errhint("They cannot be opened: see steward.verify_column().")
 				 : errhint("Their rows were locked, or writers carried them along: call it again.")));
