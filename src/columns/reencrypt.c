@@ -29,6 +29,7 @@
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,7 +43,8 @@
 /* How long a batch keeps its row locks. */
 #define BATCH_MILLISECONDS 100
 
-/* How long a run waits in all for rows that others have locked. */
+/* How long a run waits in all for rows that others have locked, unless
+ * lock_timeout is set. */
 #define PATIENCE_MILLISECONDS 10000
 #define PAUSE_MILLISECONDS 100
 
@@ -459,7 +461,9 @@ result_row(const Run *run)
 
 STEWARD_FUNCTION(steward_reencrypt)
 {
-	Run			run = {.patience = PATIENCE_MILLISECONDS};
+	Run			run = {
+		.patience = LockTimeout > 0 ? LockTimeout : PATIENCE_MILLISECONDS
+	};
 	Datum		result;
 
 	check_call(fcinfo);

@@ -311,12 +311,26 @@ unwrap_version(CachedHolder *holder, int index)
 
 /* ---- what keys.h promises ---- */
 
+/*
+ * A plan that is run again in an open transaction holds its locks already, so
+ * PostgreSQL itself looks for news neither between its runs nor within one. A
+ * look costs a flag in shared memory when there are none. Under a lightweight
+ * lock, where an index scan may compare, it is left to the next row.
+ */
+void
+steward_keys_hear(void)
+{
+	if (InterruptHoldoffCount == 0)
+		AcceptInvalidationMessages();
+}
+
 const StewardValueKey *
 steward_key_for_sealing(uint32 key_id, uint32 *key_tag)
 {
 	if (key_id == 0)
 		return steward_root_transient(key_tag);
 
+	steward_keys_hear();
 	for (;;)
 	{
 		CachedName *name = lookup(key_id);

@@ -90,6 +90,10 @@ extern void steward_rights_flush(void);
 extern uint64 steward_rights_generation(void);
 extern void steward_rights_init(void);
 
+/* Takes notice of what others committed to key tables, in the middle of a
+ * statement too; costs next to nothing when there is nothing. */
+extern void steward_keys_hear(void);
+
 /* Counts up whenever the cached keys were thrown away. */
 extern uint64 steward_key_generation(void);
 
