@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "base/errors.h"
 #include "catalog/pg_type_d.h"
+#include "columns/bind.h"
 #include "commands/trigger.h"
 #include "keys/subject.h"
 #include "types/binding.h"
@@ -433,4 +434,52 @@ STEWARD_FUNCTION(steward_bind_row)
 		row.tuple = trigger->tg_newtuple;
 	}
 	return PointerGetDatum(bind_row(&row));
+}
+
+/* ---- for those who go through a table ---- */
+
+struct StewardBinder
+{
+	Relation	rel;
+	BindPlan   *plan;
+};
+
+StewardBinder *
+steward_binder(Relation rel)
+{
+	StewardBinding binding;
+	StewardBinder *binder;
+
+	if (!steward_binding_find(rel, &binding))
+		return NULL;
+	steward_guard_binding(RelationGetRelid(rel));
+	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (strcmp(trigger->tgname, binding.trigger) != 0 ||
+			trigger->tgenabled == TRIGGER_DISABLED)
+			continue;
+		binder = palloc(sizeof *binder);
+		binder->rel = rel;
+		binder->plan = make_plan(rel, trigger, CurrentMemoryContext);
+		return binder;
+	}
+	return NULL;
+}
+
+bool
+steward_binder_lacks_key(const StewardBinder *binder, TupleTableSlot *row)
+{
+	return row->tts_isnull[binder->plan->key - 1];
+}
+
+void
+steward_binder_subject(const StewardBinder *binder, TupleTableSlot *row,
+					   StewardSubject *subject)
+{
+	BindRow		bound = {.plan = binder->plan, .rel = binder->rel};
+
+	(void) find_subject(&bound, row->tts_values[binder->plan->key - 1], true);
+	*subject = bound.subject;
 }

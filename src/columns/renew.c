@@ -25,11 +25,20 @@
 typedef struct Renewing
 {
 	StewardShape **shapes;
+	StewardBinder *binder;		/* NULL when the table is not bound */
 	StewardRenewal *sum;
 	StewardRewrite rewrite;
+	const unsigned char *subject;	/* that unbound values are bound to, or NULL */
 	uint64		values;			/* renewed in the row that was made last */
 	uint64		changed;		/* rows whose values are in the sum */
 } Renewing;
+
+/* What the heads of a column's values say. */
+typedef struct HeadSigns
+{
+	bool		old;			/* under an older version, or no value */
+	int			unbound;		/* how many are not bound */
+} HeadSigns;
 
 /* Adds the values of the last row, if it was not left because it was locked. */
 static void
@@ -60,21 +69,17 @@ is_about_value(int sqlerrcode)
 		sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 }
 
-/* Opens a value and seals it again; NULL when it is stuck. */
+/* Opens a value and seals it again for a subject; NULL when it was erased. */
 static struct varlena *
 seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-		   StewardRenewal *sum)
+		   const unsigned char *subject)
 {
 	struct varlena *result;
 	StewardPlain plain;
 
 	if (!steward_open(datum, &plain))
-	{
-		sum->erased++;
 		return NULL;
-	}
-	result = steward_seal(info, datum->key_id, datum->subject, plain.bytes,
-						  plain.len);
+	result = steward_seal(info, datum->key_id, subject, plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	return result;
 }
@@ -86,14 +91,14 @@ seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
  */
 static struct varlena *
 try_seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-			   StewardRenewal *sum)
+			   const unsigned char *subject, StewardRenewal *sum)
 {
 	MemoryContext context = CurrentMemoryContext;
 	struct varlena *volatile result = NULL;
 
 	PG_TRY();
 	{
-		result = seal_again(info, datum, sum);
+		result = seal_again(info, datum, subject);
 	}
 	PG_CATCH();
 	{
@@ -112,6 +117,7 @@ static struct varlena *
 renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 {
 	Renewing   *renewing = arg;
+	const unsigned char *subject;
 	struct varlena *renewed;
 	StewardDatum datum;
 
@@ -121,9 +127,10 @@ renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 		renewing->sum->unreadable++;
 		return value;
 	}
-	if (is_newest(&datum))
+	subject = datum.subject != NULL ? datum.subject : renewing->subject;
+	if (is_newest(&datum) && subject == datum.subject)
 		return value;
-	renewed = try_seal_again(info, &datum, renewing->sum);
+	renewed = try_seal_again(info, &datum, subject, renewing->sum);
 	if (renewed == NULL)
 		return value;
 	renewing->values++;
@@ -131,10 +138,53 @@ renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 }
 
 static void
-note_old(const StewardDatum *head, void *arg)
+note_head(const StewardDatum *head, void *arg)
 {
+	HeadSigns  *signs = arg;
+
 	if (head == NULL || !is_newest(head))
-		*(bool *) arg = true;
+		signs->old = true;
+	if (head != NULL && head->subject == NULL)
+		signs->unbound++;
+}
+
+/*
+ * Are values of the row to be bound? Those of a generated column too: they are
+ * copies, and a copy that is not bound would outlive an erasure.
+ */
+static bool
+is_bindable(const StewardBinder *binder, TupleTableSlot *row)
+{
+	return binder != NULL && !steward_binder_lacks_key(binder, row);
+}
+
+/*
+ * Renews a column. *subject is that of the row once it was asked for, which is
+ * when something is found to be bound to it.
+ */
+static Datum
+renew_column(Renewing *renewing, TupleTableSlot *row, int column,
+			 StewardSubject *subject, bool *known)
+{
+	Datum		before = row->tts_values[column];
+	HeadSigns	signs = {false, 0};
+
+	steward_shape_heads(renewing->shapes[column], before, note_head, &signs);
+	renewing->subject = NULL;
+	if (signs.unbound > 0 && is_bindable(renewing->binder, row))
+	{
+		if (!*known)
+			steward_binder_subject(renewing->binder, row, subject);
+		*known = true;
+		if (subject->erased)
+			renewing->sum->unbound += signs.unbound;
+		else
+			renewing->subject = subject->uuid;
+	}
+	if (!signs.old && renewing->subject == NULL)
+		return before;
+	return steward_shape_map(renewing->shapes[column], before, renew_value,
+							 renewing);
 }
 
 /* For StewardRewrite: most rows of a second run end at the heads. */
@@ -143,22 +193,17 @@ renew_row(TupleTableSlot *old, Datum *values, bool *nulls, void *arg)
 {
 	Renewing   *renewing = arg;
 	int			natts = old->tts_tupleDescriptor->natts;
+	StewardSubject subject;
+	bool		known = false;
 	bool		changed = false;
 
 	count_row(renewing);
 	for (int i = 0; i < natts; i++)
 	{
-		StewardShape *shape = renewing->shapes[i];
-		Datum		before = values[i];
-		bool		is_old = false;
-
-		if (shape == NULL || nulls[i])
+		if (renewing->shapes[i] == NULL || nulls[i])
 			continue;
-		steward_shape_heads(shape, before, note_old, &is_old);
-		if (!is_old)
-			continue;
-		values[i] = steward_shape_map(shape, before, renew_value, renewing);
-		changed |= values[i] != before;
+		values[i] = renew_column(renewing, old, i, &subject, &known);
+		changed |= values[i] != old->tts_values[i];
 	}
 	return changed;
 }
@@ -195,7 +240,9 @@ static void
 renew_pieces(StewardRenewBlocks *blocks, int milliseconds, Relation rel,
 			 StewardShape **shapes, StewardRenewal *sum)
 {
-	Renewing	renewing = {.shapes = shapes, .sum = sum};
+	Renewing	renewing = {
+		.shapes = shapes, .binder = steward_binder(rel), .sum = sum
+	};
 	StewardPlaintextScope scope;
 	instr_time	start;
 	instr_time	now;
@@ -263,6 +310,7 @@ steward_renew_batch(StewardRenewBlocks *blocks, int milliseconds,
 typedef struct Looking
 {
 	StewardRenewLook *look;
+	bool		bindable;		/* should the column's values be bound? */
 	bool		found;			/* an old value in this row */
 } Looking;
 
@@ -270,10 +318,15 @@ static void
 look_at_head(const StewardDatum *head, void *arg)
 {
 	Looking    *looking = arg;
+	bool		is_old = head == NULL || !is_newest(head) ||
+		(looking->bindable && head->subject == NULL);
 
+	/* What nobody can read, whatever version it is under, is not to be moved. */
+	if (is_old && head != NULL && steward_is_erased(head))
+		return;
 	if (head != NULL)
 		steward_count(&looking->look->counts, head);
-	if (head == NULL || !is_newest(head))
+	if (is_old)
 	{
 		looking->look->old++;
 		looking->found = true;
@@ -315,6 +368,7 @@ steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row = AllocSetContextCreate(caller, "row of a look",
 											  ALLOCSET_DEFAULT_SIZES);
+	StewardBinder *binder = steward_binder(rel);
 	TableScanDesc scan;
 
 	memset(look, 0, sizeof *look);
@@ -329,9 +383,11 @@ steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
 		MemoryContextSwitchTo(row);
 		for (int i = 0; i < natts; i++)
 		{
-			if (shapes[i] != NULL && !slot->tts_isnull[i])
-				steward_shape_heads(shapes[i], slot->tts_values[i],
-									look_at_head, &looking);
+			if (shapes[i] == NULL || slot->tts_isnull[i])
+				continue;
+			looking.bindable = is_bindable(binder, slot);
+			steward_shape_heads(shapes[i], slot->tts_values[i], look_at_head,
+								&looking);
 		}
 		MemoryContextSwitchTo(caller);
 		if (looking.found)

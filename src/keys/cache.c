@@ -451,6 +451,19 @@ steward_key_has_version(uint32 key_id, uint32 key_tag)
 }
 
 bool
+steward_key_is_destroyed(uint32 key_id, uint32 key_tag)
+{
+	CachedName *name = lookup(key_id);
+
+	for (int i = 0; name != NULL && i < name->holder->version_count; i++)
+	{
+		if (name->holder->versions[i].row.key_tag == key_tag)
+			return name->holder->versions[i].row.destroyed;
+	}
+	return false;
+}
+
+bool
 steward_key_current_tag(uint32 key_id, uint32 *key_tag)
 {
 	CachedName *name = lookup(key_id);

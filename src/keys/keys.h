@@ -57,6 +57,9 @@ extern bool steward_key_is_known(uint32 key_id);
 /* Has a known key this version, not destroyed? Needs no root. */
 extern bool steward_key_has_version(uint32 key_id, uint32 key_tag);
 
+/* Was this version of a known key destroyed? Needs no root. */
+extern bool steward_key_is_destroyed(uint32 key_id, uint32 key_tag);
+
 /* The tag under which new values of a key are sealed; false when the key is
  * unknown or has no version. Needs no root. */
 extern bool steward_key_current_tag(uint32 key_id, uint32 *key_tag);
