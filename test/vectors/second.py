@@ -10,6 +10,8 @@ the standard library, and SipHash-2-4 spelled out below.
                                     and that its values and wraps open (TAP)
     second.py --lines FILE          the vectors of FILE, one a line, for peer.c
     second.py --verify-c PROGRAM    exchange fresh random values with peer.c (TAP)
+    second.py --journal KEYRING FILE    read a revocation journal: what it is, then
+                                    kind, realm and subject of each record
 """
 import argparse
 import base64
@@ -331,6 +333,63 @@ def canonical(kind, text):
     return encode(kind, text)
 
 
+# The revocation journal
+
+RECORD = 128
+
+
+def journal_key(root):
+    return blake2b(32, LABEL + b'journal/1', root)
+
+
+def journal_record(root, kind, part, number, time, realm, subject, previous):
+    record = (bytes([1, kind, 0, 0]) + part.to_bytes(4, 'big') + root_id(root)
+              + number.to_bytes(8, 'big') + time.to_bytes(8, 'big', signed=True)
+              + realm + subject + previous)
+    return record + blake2b(32, record, journal_key(root))
+
+
+def append_records(journal, root, records, time=0):
+    """One append to a journal that is whole: (kind, realm, subject) each."""
+    for part, (kind, realm, subject) in enumerate(records):
+        previous = journal[-32:] if journal else bytes(32)
+        journal += journal_record(root, kind, part, len(journal) // RECORD + 1, time, realm,
+                                  subject, previous)
+    return journal
+
+
+def journal_fields(slot):
+    """Part, root id, number of a slot that has the form of a record, else None."""
+    part, number = int.from_bytes(slot[4:8], 'big'), int.from_bytes(slot[16:24], 'big')
+    if slot[0] != 1 or slot[1] not in (1, 2) or slot[2:4] != bytes(2) or number <= part:
+        return None
+    return part, slot[8:16], number
+
+
+def read_journal(roots, journal):
+    """The records that count, and what the journal is."""
+    keys = {root_id(root): journal_key(root) for root in roots}
+    slots = [journal[at:at + RECORD] for at in range(0, len(journal) // RECORD * RECORD, RECORD)]
+
+    def is_good(slot):
+        form = journal_fields(slot)
+        return form and form[1] in keys and blake2b(32, slot[:96], keys[form[1]]) == slot[96:]
+
+    end = 0
+    while (end < len(slots) and is_good(slots[end]) and journal_fields(slots[end])[2] == end + 1
+           and slots[end][64:96] == (slots[end - 1][96:] if end else bytes(32))):
+        end += 1
+    state = 'whole' if journal[end * RECORD:].strip(b'\0') == b'' and not len(journal) % RECORD else 'torn'
+    for at in range(end, len(slots)):
+        form = journal_fields(slots[at])
+        if is_good(slots[at]):
+            if at == end or form[2] != at + 1 or form[2] - 1 - form[0] > end:
+                state = 'altered'
+        elif form and form[1] not in keys and form[2] == at + 1 and state != 'altered':
+            state = 'other root'
+    return slots[:end], state
+
+
 # Text forms
 
 def armour(datum):
@@ -522,6 +581,48 @@ def plain_vectors():
         yield vector('refused_numeric', note, plain=bad)
 
 
+def journal_vector(note, roots, journal):
+    records, state = read_journal(roots, journal)
+    return vector('journal', note, roots=b''.join(roots), journal=journal,
+                  records=b''.join(records), state_text=state.encode())
+
+
+def journal_vectors():
+    old, new, realm, other = fixed('root', 32), fixed('new root', 32), fixed('realm', 16), fixed('other', 16)
+    for kind, number, part in ((1, 1, 0), (2, 2, 0), (2, 2 ** 40, 77)):
+        time, previous = 10 ** 15 - number, fixed('previous %d' % number, 32)
+        subject = fixed('subject %d' % number, 16)
+        yield vector('journal_record', root=old, kind=bytes([kind]), part=part.to_bytes(4, 'big'),
+                     number=number.to_bytes(8, 'big'), time=time.to_bytes(8, 'big'), realm=realm,
+                     subject=subject, previous=previous,
+                     record=journal_record(old, kind, part, number, time, realm, subject, previous))
+    subjects = [fixed('subject %d' % i, 16) for i in range(6)]
+    one = append_records(b'', old, [(1, realm, subjects[0]), (2, realm, subjects[1])])
+    two = append_records(one, new, [(1, other, subjects[2]), (2, other, subjects[3]),
+                                    (2, other, subjects[4])])
+    three = append_records(two, new, [(2, realm, subjects[5])])
+    both = [old, new]
+    yield journal_vector('empty', both, b'')
+    yield journal_vector('free slots', both, bytes(1000))
+    yield journal_vector('two realms, two roots', both, three)
+    yield journal_vector('and free slots', both, three + bytes(500))
+    yield journal_vector('half a record', both, two + three[len(two):][:70])
+    yield journal_vector('half a record, free slots', both, two + three[len(two):][:70] + bytes(600))
+    yield journal_vector('an append without its middle', both,
+                         two[:3 * RECORD] + bytes(RECORD) + two[4 * RECORD:])
+    yield journal_vector('a whole one behind it', both,
+                         two[:3 * RECORD] + bytes(RECORD) + three[4 * RECORD:])
+    yield journal_vector('a record dropped', both, three[:2 * RECORD] + three[3 * RECORD:])
+    yield journal_vector('two records exchanged', both, three[:RECORD] + three[2 * RECORD:3 * RECORD]
+                         + three[RECORD:2 * RECORD] + three[3 * RECORD:])
+    yield journal_vector('another beginning', both, append_records(b'', old, [(1, realm, subjects[5])])
+                         + three[RECORD:])
+    yield journal_vector('a root is missing', [old], three)
+    yield journal_vector('no root fits', [fixed('third root', 32)], three)
+    yield journal_vector('a bit of the last record', both, three[:-1] + bytes([three[-1] ^ 1]))
+    yield journal_vector('a bit of the first record', both, bytes([three[0] ^ 1]) + three[1:])
+
+
 def refused_vectors():
     key = fixed('key version', 32)
     datum = seal(key, b'\1', key_id(b'pii'), key_tag(key), b'secret', fixed('refused', 24))
@@ -551,7 +652,7 @@ def refused_vectors():
 
 def all_vectors():
     for part in (derivation_vectors, wrap_vectors, value_vectors, plain_vectors, text_vectors,
-                 refused_vectors):
+                 journal_vectors, refused_vectors):
         yield from part()
 
 
@@ -597,6 +698,11 @@ def holds(shown):
         return unarmour(f['armour_text']) == f['bytes']
     if construct == 'keyring_line':
         return read_keyring(f['line_text']) == [f['root']]
+    if construct == 'journal':
+        roots = [f['roots'][i:i + 32] for i in range(0, len(f['roots']), 32)]
+        return read_journal(roots, f['journal']) == (
+            [f['records'][i:i + RECORD] for i in range(0, len(f['records']), RECORD)],
+            f['state_text'].decode())
     if construct == 'refused_armour':
         return refuses(unarmour, f['armour_text'])
     if construct == 'refused_value':
@@ -663,6 +769,37 @@ def random_vectors(count):
         yield vector('refused_value', key=key, datum=bytes(altered))
 
 
+def mutate_journal(journal):
+    """What crashes, hands and disks do to a journal."""
+    count, at = len(journal) // RECORD, secrets.randbelow(len(journal))
+    one, two = (secrets.randbelow(count) * RECORD for _ in range(2))
+    return secrets.choice((
+        lambda: journal,
+        lambda: journal[:at],
+        lambda: journal[:at] + bytes(len(journal) - at),
+        lambda: journal[:at] + bytes([journal[at] ^ 1 << secrets.randbelow(8)]) + journal[at + 1:],
+        lambda: journal[:one] + journal[one + RECORD:],
+        lambda: journal[:one] + journal[two:two + RECORD] + journal[one + RECORD:],
+        lambda: journal[:one] + bytes(RECORD) + journal[one + RECORD:],
+        lambda: journal[:one] + journal[one:one + RECORD] + journal[one:],
+        lambda: journal[:one] + secrets.token_bytes(RECORD) + journal[one:],
+        lambda: journal + bytes(secrets.randbelow(400))))()
+
+
+def random_journals(count):
+    for _ in range(count):
+        roots = [secrets.token_bytes(32) for _ in range(2)]
+        realms = [secrets.token_bytes(16) for _ in range(2)]
+        journal = b''
+        for _ in range(1 + secrets.randbelow(5)):
+            append = [(1 + secrets.randbelow(2), secrets.choice(realms), secrets.token_bytes(16))
+                      for _ in range(1 + secrets.randbelow(4))]
+            journal = append_records(journal, secrets.choice(roots), append, secrets.randbits(50))
+        if secrets.randbelow(8) == 0:
+            roots = roots[1:]
+        yield journal_vector('', roots, mutate_journal(journal))
+
+
 def verify_c(program, count=200):
     tap = Tap()
     code, sealed = run_c(program, 'seal', str(count))
@@ -680,7 +817,7 @@ def verify_c(program, count=200):
         tap.ok(passed, 'opened here: %s' % construct)
     tap.ok(len(salts) == 2 * count, 'no salt twice')
 
-    made = list(random_vectors(count))
+    made = list(random_vectors(count)) + list(random_journals(4 * count))
     code, answers = run_c(program, 'check', text='\n'.join(map(as_line, made)) + '\n')
     tap.ok(code == 0, 'the program in C is content')
     tap.ok(len(answers) == len(made) + 1, 'it answered %d times' % len(made))
@@ -696,12 +833,19 @@ def main():
     action.add_argument('--check', metavar='FILE')
     action.add_argument('--lines', metavar='FILE')
     action.add_argument('--verify-c', metavar='PROGRAM')
+    action.add_argument('--journal', nargs=2, metavar=('KEYRING', 'FILE'))
     chosen = parser.parse_args()
     if chosen.generate:
         sys.stdout.write(as_json(all_vectors()))
     elif chosen.lines:
         with open(chosen.lines, encoding='utf-8') as file:
             print('\n'.join(map(as_line, json.load(file)['vectors'])))
+    elif chosen.journal:
+        keyring, journal = (open(name, 'rb').read() for name in chosen.journal)
+        records, state = read_journal(read_keyring(keyring), journal)
+        print(state)
+        for record in records:
+            print(record[1], record[32:48].hex(), record[48:64].hex())
     elif chosen.check:
         return check(chosen.check)
     else:
