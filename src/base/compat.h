@@ -132,24 +132,13 @@
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
-/*
- * Are all unique indexes of a table content with a row, and making its index
- * entries while they are, as INSERT ... ON CONFLICT does; executor/executor.h is
- * the caller's to include. 16 and 18 added a parameter each.
- */
-#if PG_VERSION_NUM >= 180000
-#define STEWARD_CHECK_INDEXES(result, slot, estate, other) \
-	ExecCheckIndexConstraints(result, slot, estate, other, &(slot)->tts_tid, NIL)
-#else
-#define STEWARD_CHECK_INDEXES(result, slot, estate, other) \
-	ExecCheckIndexConstraints(result, slot, estate, other, NIL)
-#endif
+/* 16 lets the caller have soft errors; parser/parse_type.h is the caller's. */
 #if PG_VERSION_NUM >= 160000
-#define STEWARD_INSERT_INDEXES(result, slot, estate, conflict) \
-	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL, false)
+#define STEWARD_PARSE_TYPE(text, type, typmod) \
+	((void) parseTypeString(text, type, typmod, NULL))
 #else
-#define STEWARD_INSERT_INDEXES(result, slot, estate, conflict) \
-	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL)
+#define STEWARD_PARSE_TYPE(text, type, typmod) \
+	parseTypeString(text, type, typmod, false)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */
