@@ -199,6 +199,10 @@ write_rest(const StewardAttribute *attribute, const StewardConversion *conversio
 	{
 		DefElem    *option = lfirst_node(DefElem, cell);
 
+		/* The only ones that users set. */
+		if (strcmp(option->defname, "n_distinct") != 0 &&
+			strcmp(option->defname, "n_distinct_inherited") != 0)
+			continue;
 		steward_conversion_execute("ALTER TABLE %s ALTER COLUMN %s SET (%s = %s)",
 								   table, name, quote_identifier(option->defname),
 								   quote_literal_cstr(defGetString(option)));

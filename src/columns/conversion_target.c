@@ -2,8 +2,7 @@
  * conversion_target.c: the table, the column and the types of a conversion; see
  * conversion.h.
  *
- * The encrypted type of a plain one is the one that it has an assignment cast
- * to: the types floor says with its casts what can be encrypted.
+ * The encrypted type of a plain one is found by what its values decrypt to.
  */
 #include "columns/conversion.h"
 
@@ -112,7 +111,8 @@ check_online_table(Relation rel)
 
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		refuse_table(rel, "a partitioned table", hint);
-	if (has_subclass(RelationGetRelid(rel)) || has_superclass(RelationGetRelid(rel)))
+	if (find_inheritance_children(RelationGetRelid(rel), NoLock) != NIL ||
+		has_superclass(RelationGetRelid(rel)))
 		refuse_table(rel, "part of an inheritance tree", hint);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		refuse_table(rel, "a temporary table", hint);
@@ -168,6 +168,37 @@ takes_key(Oid type)
 		steward_guard_type_takes_key(type, -1, &typmod);
 }
 
+/*
+ * The plain type whose encrypted one keeps every value of this type, or
+ * InvalidOid. That there is a cast is not enough: a double precision can be
+ * assigned to a numeric, but comes back as another.
+ */
+static Oid
+usual_plain_type(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+			return TEXTOID;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return INT8OID;
+		case BYTEAOID:
+		case JSONBOID:
+		case NUMERICOID:
+		case DATEOID:
+		case TIMESTAMPTZOID:
+			return type;
+		default:
+			return InvalidOid;
+	}
+}
+
+/* The encrypted type whose values decrypt to this plain type, or InvalidOid. */
 static Oid
 encrypted_type_of(Oid plain)
 {
@@ -182,11 +213,11 @@ encrypted_type_of(Oid plain)
 	scan = systable_beginscan(casts, CastSourceTargetIndexId, true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_cast form = (Form_pg_cast) GETSTRUCT(tuple);
+		Oid			target = ((Form_pg_cast) GETSTRUCT(tuple))->casttarget;
 
-		if (form->castcontext == COERCION_CODE_ASSIGNMENT &&
-			takes_key(form->casttarget))
-			found = form->casttarget;
+		if (takes_key(target) &&
+			get_func_rettype(steward_conversion_decrypt_function(target)) == plain)
+			found = target;
 	}
 	systable_endscan(scan);
 	table_close(casts, AccessShareLock);
@@ -222,7 +253,7 @@ choose_encrypted(StewardConversion *conversion, const char *key)
 	if (get_typtype(type) == TYPTYPE_DOMAIN)
 		refuse_type(type, "An encrypted column does not check the constraints of a domain.",
 					"Run ALTER TABLE ... ALTER COLUMN ... TYPE with the type under the domain first.");
-	conversion->target_type = encrypted_type_of(type);
+	conversion->target_type = encrypted_type_of(usual_plain_type(type));
 	if (!OidIsValid(conversion->target_type))
 		refuse_type(type, NULL, "Run ALTER TABLE ... ALTER COLUMN ... TYPE with a type that has an encrypted one, such as text, first.");
 	if (!steward_key_is_known(steward_kdf_key_id(key, steward_name_holder_length(key))))

@@ -62,7 +62,7 @@ refuse(const StewardConversion *conversion, Oid view, const char *why)
 			 errmsg("column \"%s\" of table \"%s\" cannot be converted",
 					conversion->column, get_rel_name(conversion->relid)),
 			 errdetail("It is used by view %s, which cannot be carried: %s.",
-					   steward_conversion_table(view), why),
+					   get_rel_name(view), why),
 			 errhint("Drop the view, and make it again afterwards.")));
 }
 
@@ -96,7 +96,7 @@ for_each_dependent(StewardConversion *conversion, Oid view, Oid class_id,
 }
 
 static pg_attribute_noreturn() void
-refuse_dependent(const StewardConversion *conversion, Oid view,
+refuse_dependent(StewardConversion *conversion, Oid view,
 				 const ObjectAddress *dependent)
 {
 	refuse(conversion, view, psprintf("%s depends on it",
@@ -183,6 +183,8 @@ steward_conversion_check_view(StewardConversion *conversion, Oid view)
 	check_view_itself(conversion, view);
 	for_each_dependent(conversion, view, TypeRelationId, get_rel_type_id(view),
 					   check_type_dependent);
+	for_each_dependent(conversion, view, TypeRelationId,
+					   get_array_type(get_rel_type_id(view)), refuse_dependent);
 	for_each_dependent(conversion, view, RelationRelationId, view, check_dependent);
 
 	/*
@@ -222,6 +224,8 @@ count_in_query(Query *query, int *uses)
 static bool
 count_uses(Node *node, int *uses)
 {
+	ListCell   *cell;
+
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))
@@ -240,6 +244,11 @@ count_uses(Node *node, int *uses)
 			if (is_encrypted(node))
 				(*uses)++;
 			return false;
+		case T_Aggref:
+			/* Its arguments are target entries too, but they show nothing. */
+			foreach(cell, ((Aggref *) node)->args)
+				* uses += is_encrypted((Node *) lfirst_node(TargetEntry, cell)->expr) ? 1 : 0;
+			break;
 		case T_SetOperationStmt:
 			if (!((SetOperationStmt *) node)->all)
 			{
