@@ -51,8 +51,10 @@ $$, $$ VALUES
     ('steward.create_decrypted_view(regclass,text)', 'regclass', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
     ('steward.create_policy(text,regclass,text,interval,text,text)', 'void', 'granted'),
+    ('steward.current_root()', 'bytea', 'granted'),
     ('steward.decrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.decrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
+    ('steward.destroy_key_version(text,integer,boolean)', 'void', 'granted'),
     ('steward.disable_audit(regclass)', 'void', 'granted'),
     ('steward.drop_policy(text)', 'void', 'granted'),
     ('steward.enable_audit(regclass)', 'void', 'granted'),
@@ -66,7 +68,10 @@ $$, $$ VALUES
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
+    ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
+    ('steward.rotate_key(text)', 'integer', 'granted'),
+    ('steward.rotate_root_key(bigint,bigint)', '', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
     ('steward.typmod_out(integer)', 'cstring', 'all'),
@@ -130,15 +135,21 @@ $$, $$ VALUES
     ('steward.column_conversion', 'r'),
     ('steward.column_progress', 'v'),
     ('steward.key', 'r'),
+    ('steward.key_destruction', 'r'),
     ('steward.key_grant', 'r'),
     ('steward.key_grantee', 'r'),
     ('steward.key_privilege', 'v'),
     ('steward.key_secret', 'r'),
+    ('steward.key_status', 'v'),
     ('steward.key_version', 'r'),
     ('steward.policy', 'r'),
     ('steward.policy_run', 'r'),
     ('steward.policy_run_id_seq', 'S'),
-    ('steward.realm', 'r')
+    ('steward.progress_reencrypt', 'v'),
+    ('steward.realm', 'r'),
+    ('steward.reencryption', 'r'),
+    ('steward.reencryption_id_seq', 'S'),
+    ('steward.value_count', 'r')
 $$, 'tables, views and sequences');
 
 SELECT set_eq($$
@@ -198,13 +209,16 @@ $$, $$ VALUES
     ('steward.audit_segment'),
     ('steward.column_conversion'),
     ('steward.key'),
+    ('steward.key_destruction'),
     ('steward.key_grant'),
     ('steward.key_secret'),
     ('steward.key_version'),
     ('steward.policy'),
     ('steward.policy_run'),
     ('steward.policy_run_id_seq'),
-    ('steward.realm')
+    ('steward.realm'),
+    ('steward.reencryption'),
+    ('steward.reencryption_id_seq')
 $$, 'tables whose rows a dump of the database holds');
 
 SELECT is_empty($$
