@@ -67,6 +67,15 @@
 #define STEWARD_OWNS_RELATION(relid, role) pg_class_ownercheck(relid, role)
 #endif
 
+/* Likewise checks of privileges; utils/acl.h is the caller's to include. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_MAY_EXECUTE(function, role) \
+	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define STEWARD_MAY_EXECUTE(function, role) \
+	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 /* 17 knows infinite intervals; utils/timestamp.h is the caller's to include. */
 #if PG_VERSION_NUM >= 170000
 #define STEWARD_INTERVAL_IS_INFINITE(interval) INTERVAL_NOT_FINITE(interval)

@@ -5,7 +5,8 @@
 CREATE FUNCTION steward.bind_row() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_bind_row';
 COMMENT ON FUNCTION steward.bind_row() IS 'trigger: binds the encrypted values of a row to its subject; attached by steward.bind_subject()';
-REVOKE ALL ON FUNCTION steward.bind_row() FROM PUBLIC;
+-- Whoever attaches a partition to a bound table needs to execute it; a binding of
+-- its own the guard lets only those make who may execute steward.bind_subject().
 
 CREATE FUNCTION steward.bind_subject(relation regclass, kind text, "column" name) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_bind_subject';

@@ -4,17 +4,25 @@
  */
 #include "types/binding.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
 #include "base/catalog.h"
 #include "access/genam.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type_d.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "types/guard.h"
 #include "types/type_info.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #define BOUND_TYPE \
@@ -102,6 +110,50 @@ check_trigger(Relation rel, const Trigger *bound)
 								 other->tgname),
 				   "Give it a name that sorts before it: triggers of one event fire by name.");
 	}
+}
+
+/* Is a row of pg_trigger new in this transaction? */
+static bool
+is_new(Oid trigger)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	result = HeapTupleIsValid(tuple) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/*
+ * Everybody may execute the trigger's function, because whoever attaches a
+ * partition to a bound table clones the trigger; but only those make a binding who
+ * may call steward.bind_subject.
+ */
+static void
+check_right(const Trigger *bound)
+{
+	Oid			types[] = {REGCLASSOID, TEXTOID, NAMEOID};
+	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
+								  makeString(pstrdup("bind_subject")));
+	Oid			function;
+
+	if (bound->tgisclone || !is_new(bound->tgoid))
+		return;
+	function = LookupFuncName(name, lengthof(types), types, false);
+	if (!STEWARD_MAY_EXECUTE(function, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to bind a table to subjects"),
+				 errhint("Ask the extension's owner for the right to execute steward.bind_subject().")));
 }
 
 /* Two keys that are equal must be spelt alike, in every session. */
@@ -209,6 +261,7 @@ steward_guard_binding(Oid relid)
 
 	if (bound != NULL)
 	{
+		check_right(bound);
 		check_trigger(rel, bound);
 		check_key(rel, bound->tgargs[1]);
 		check_columns(rel);
