@@ -99,9 +99,10 @@ update_row(StewardRewrite *rewrite, CommandId command)
 			elog(ERROR, "unexpected answer %d to the update of a row", (int) result);
 	}
 	rewrite->changed++;
+
 	/*
-	 * No key of a constraint has changed, so there is nothing to check again at
-	 * commit.
+	 * No key of a constraint has changed, so there is nothing to check again
+	 * at commit.
 	 */
 	if (rewrite->result->ri_NumIndices > 0 && STEWARD_INDEXES_CHANGE(indexes))
 		(void) STEWARD_INSERT_INDEX_TUPLES(rewrite->result, new, rewrite->estate,

@@ -431,11 +431,11 @@ tell(const Run *run)
 	if (run->remaining > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("re-encryption of table \"%s\" is not complete: %llu values are under older versions",
+				 errmsg("re-encryption of table \"%s\" is not complete: %llu values are under older versions or not bound",
 						get_rel_name(run->relation),
 						(unsigned long long) run->remaining),
 				 is_stuck(run)
-				 ? errhint("They cannot be opened: see steward.verify_column().")
+				 ? errhint("They cannot be opened, or their subject was erased before they were bound: see steward.verify_column().")
 				 : errhint("Their rows were locked, or writers carried them along: call it again.")));
 }
 

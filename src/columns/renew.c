@@ -10,6 +10,7 @@
 #include "base/errors.h"
 #include "base/rewrite.h"
 #include "catalog/pg_class.h"
+#include "columns/bind.h"
 #include "executor/tuptable.h"
 #include "keys/keys.h"
 #include "miscadmin.h"
@@ -27,6 +28,9 @@ typedef struct Renewing
 	StewardShape **shapes;
 	StewardRenewal *sum;
 	StewardRewrite rewrite;
+	StewardBindPlan *plan;		/* NULL when the table is not bound */
+	const unsigned char *subject;	/* to bind the row's values to, or NULL */
+	StewardSubject owner;
 	uint64		values;			/* renewed in the row that was made last */
 	uint64		changed;		/* rows whose values are in the sum */
 } Renewing;
@@ -51,6 +55,13 @@ is_newest(const StewardDatum *head)
 		head->key_tag == current;
 }
 
+/* Is there anything to be done with a value? To be bound, if its row wants that. */
+static bool
+is_old(const StewardDatum *head, bool bind)
+{
+	return !is_newest(head) || (bind && head->subject == NULL);
+}
+
 /* Errors that say that this value cannot be opened, and nothing else. */
 static bool
 is_about_value(int sqlerrcode)
@@ -63,7 +74,7 @@ is_about_value(int sqlerrcode)
 /* Opens a value and seals it again; NULL when it is stuck. */
 static struct varlena *
 seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-		   StewardRenewal *sum)
+		   const unsigned char *subject, StewardRenewal *sum)
 {
 	struct varlena *result;
 	StewardPlain plain;
@@ -73,8 +84,9 @@ seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
 		sum->erased++;
 		return NULL;
 	}
-	result = steward_seal(info, datum->key_id, datum->subject, plain.bytes,
-						  plain.len);
+	result = steward_seal(info, datum->key_id,
+						  datum->subject != NULL ? datum->subject : subject,
+						  plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	return result;
 }
@@ -86,14 +98,14 @@ seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
  */
 static struct varlena *
 try_seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-			   StewardRenewal *sum)
+			   const unsigned char *subject, StewardRenewal *sum)
 {
 	MemoryContext context = CurrentMemoryContext;
 	struct varlena *volatile result = NULL;
 
 	PG_TRY();
 	{
-		result = seal_again(info, datum, sum);
+		result = seal_again(info, datum, subject, sum);
 	}
 	PG_CATCH();
 	{
@@ -121,20 +133,58 @@ renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 		renewing->sum->unreadable++;
 		return value;
 	}
-	if (is_newest(&datum))
+	if (!is_old(&datum, renewing->subject != NULL))
 		return value;
-	renewed = try_seal_again(info, &datum, renewing->sum);
+	renewed = try_seal_again(info, &datum, renewing->subject, renewing->sum);
 	if (renewed == NULL)
 		return value;
 	renewing->values++;
 	return renewed;
 }
 
+typedef struct HeadNotes
+{
+	bool		bind;
+	bool		old;
+	uint64		unbound;
+} HeadNotes;
+
 static void
 note_old(const StewardDatum *head, void *arg)
 {
-	if (head == NULL || !is_newest(head))
-		*(bool *) arg = true;
+	HeadNotes  *notes = arg;
+
+	notes->old |= head == NULL || is_old(head, notes->bind);
+	notes->unbound += head != NULL && head->subject == NULL;
+}
+
+/*
+ * Finds the subject that the values of a row are to be bound to, if there are any
+ * that are not bound. Whose subject was erased before is stuck as it is.
+ */
+static void
+find_owner(Renewing *renewing, const Datum *values, const bool *nulls, int natts)
+{
+	HeadNotes	notes = {.bind = true};
+	AttrNumber	key;
+
+	renewing->subject = NULL;
+	if (renewing->plan == NULL)
+		return;
+	key = steward_bind_key(renewing->plan);
+	for (int i = 0; i < natts && !nulls[key - 1]; i++)
+	{
+		if (renewing->shapes[i] != NULL && !nulls[i])
+			steward_shape_heads(renewing->shapes[i], values[i], note_old, &notes);
+	}
+	if (notes.unbound == 0)
+		return;
+	(void) steward_bind_find(renewing->plan, values[key - 1], true,
+							 &renewing->owner);
+	if (renewing->owner.erased)
+		renewing->sum->unreadable += notes.unbound;
+	else
+		renewing->subject = renewing->owner.uuid;
 }
 
 /* For StewardRewrite: most rows of a second run end at the heads. */
@@ -146,16 +196,17 @@ renew_row(TupleTableSlot *old, Datum *values, bool *nulls, void *arg)
 	bool		changed = false;
 
 	count_row(renewing);
+	find_owner(renewing, values, nulls, natts);
 	for (int i = 0; i < natts; i++)
 	{
 		StewardShape *shape = renewing->shapes[i];
 		Datum		before = values[i];
-		bool		is_old = false;
+		HeadNotes	notes = {.bind = renewing->subject != NULL};
 
 		if (shape == NULL || nulls[i])
 			continue;
-		steward_shape_heads(shape, before, note_old, &is_old);
-		if (!is_old)
+		steward_shape_heads(shape, before, note_old, &notes);
+		if (!notes.old)
 			continue;
 		values[i] = steward_shape_map(shape, before, renew_value, renewing);
 		changed |= values[i] != before;
@@ -195,7 +246,8 @@ static void
 renew_pieces(StewardRenewBlocks *blocks, int milliseconds, Relation rel,
 			 StewardShape **shapes, StewardRenewal *sum)
 {
-	Renewing	renewing = {.shapes = shapes, .sum = sum};
+	Renewing	renewing = {.shapes = shapes, .sum = sum,
+	.plan = steward_bind_plan(rel)};
 	StewardPlaintextScope scope;
 	instr_time	start;
 	instr_time	now;
@@ -263,6 +315,7 @@ steward_renew_batch(StewardRenewBlocks *blocks, int milliseconds,
 typedef struct Looking
 {
 	StewardRenewLook *look;
+	bool		bind;			/* the row has a subject to be bound to */
 	bool		found;			/* an old value in this row */
 } Looking;
 
@@ -273,7 +326,7 @@ look_at_head(const StewardDatum *head, void *arg)
 
 	if (head != NULL)
 		steward_count(&looking->look->counts, head);
-	if (head == NULL || !is_newest(head))
+	if (head == NULL || is_old(head, looking->bind))
 	{
 		looking->look->old++;
 		looking->found = true;
@@ -311,6 +364,7 @@ steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
 {
 	Looking		looking = {.look = look};
 	int			natts = RelationGetNumberOfAttributes(rel);
+	StewardBindPlan *plan = steward_bind_plan(rel);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row = AllocSetContextCreate(caller, "row of a look",
@@ -325,6 +379,7 @@ steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
 		looking.found = false;
+		looking.bind = plan != NULL && !slot->tts_isnull[steward_bind_key(plan) - 1];
 		MemoryContextReset(row);
 		MemoryContextSwitchTo(row);
 		for (int i = 0; i < natts; i++)

@@ -5,8 +5,13 @@
  * same subject, so whoever may read the new one could read the old one, and
  * nobody is shown either. That is why it needs no right to decrypt.
  *
- * old		under a version that is not the newest of its key, or no value at all
- * stuck	old, and cannot be moved: erased, or not to be opened
+ * In a table that is bound to subjects a value that is not bound yet becomes
+ * bound to that of its row.
+ *
+ * old		under a version that is not the newest of its key, not bound where it
+ *			should be, or no value at all
+ * stuck	old, and cannot be moved: erased, not to be opened, or not bound before
+ *			the subject of its row was erased
  */
 #ifndef STEWARD_COLUMNS_RENEW_H
 #define STEWARD_COLUMNS_RENEW_H

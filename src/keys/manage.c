@@ -76,7 +76,7 @@ steward_keys_realm(unsigned char realm[STEWARD_REALM_BYTES])
 				 errhint("Restore table \"steward.realm\" together with the key tables.")));
 	steward_random_key(uuid.data, UUID_LEN);
 	(void) steward_keys_run("INSERT INTO steward.realm (realm) VALUES ($1)", 1, types, values,
-			   SPI_OK_INSERT);
+							SPI_OK_INSERT);
 	memcpy(realm, uuid.data, STEWARD_REALM_BYTES);
 }
 
@@ -98,7 +98,7 @@ insert_secret(const unsigned char *realm, StewardWrapKind kind, uint32 key_id)
 	values[2] = steward_bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
 	values[3] = steward_bytes_datum(wrapped, sizeof wrapped);
 	(void) steward_keys_run("INSERT INTO steward.key_secret (kind, key_id, root_id, wrapped) VALUES ($1, $2, $3, $4)",
-			   4, types, values, SPI_OK_INSERT);
+							4, types, values, SPI_OK_INSERT);
 }
 
 uint32
@@ -123,7 +123,7 @@ steward_key_version_insert(const unsigned char *realm, uint32 key_id,
 	values[3] = steward_bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
 	values[4] = steward_bytes_datum(wrapped, sizeof wrapped);
 	(void) steward_keys_run("INSERT INTO steward.key_version (key_id, version, key_tag, root_id, wrapped) VALUES ($1, $2, $3, $4, $5)",
-			   5, types, values, SPI_OK_INSERT);
+							5, types, values, SPI_OK_INSERT);
 	return key_tag;
 }
 
@@ -137,14 +137,14 @@ insert_key(uint32 key_id, const char *path, uint32 holder_id)
 	values[1] = CStringGetTextDatum(path);
 	values[2] = Int32GetDatum((int32) holder_id);
 	(void) steward_keys_run("INSERT INTO steward.key (key_id, path, holder_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-			   3, types, values, SPI_OK_INSERT);
+							3, types, values, SPI_OK_INSERT);
 }
 
 void
 steward_keys_lock(void)
 {
 	(void) steward_keys_run("LOCK TABLE steward.key IN SHARE ROW EXCLUSIVE MODE", 0, NULL,
-			   NULL, SPI_OK_UTILITY);
+							NULL, SPI_OK_UTILITY);
 }
 
 static pg_attribute_noreturn() void
@@ -303,7 +303,7 @@ delete_void_grants(Oid role)
 
 	if (!steward_grantee_is_marked(steward_key_table_grantee_marker(), role))
 		(void) steward_keys_run("DELETE FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
-				   1, types, values, SPI_OK_DELETE);
+								1, types, values, SPI_OK_DELETE);
 }
 
 /*
@@ -337,7 +337,7 @@ STEWARD_FUNCTION(steward_grant_key)
 	delete_void_grants(role);
 	run_on_role("GRANT REFERENCES ON TABLE steward.key_grantee TO %s", role);
 	(void) steward_keys_run("INSERT INTO steward.key_grant (key_id, grantee, privilege) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-			   3, types, values, SPI_OK_INSERT);
+							3, types, values, SPI_OK_INSERT);
 	steward_become_caller(&caller);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -354,9 +354,9 @@ STEWARD_FUNCTION(steward_revoke_key)
 	steward_become_owner(&caller);
 	steward_keys_lock();
 	(void) steward_keys_run("DELETE FROM steward.key_grant AS g WHERE g.key_id OPERATOR(pg_catalog.=) $1 AND g.grantee OPERATOR(pg_catalog.=) $2 AND g.privilege OPERATOR(pg_catalog.=) $3",
-			   3, types, values, SPI_OK_DELETE);
+							3, types, values, SPI_OK_DELETE);
 	if (steward_keys_run("SELECT FROM steward.key_grant AS g WHERE g.grantee OPERATOR(pg_catalog.=) $1",
-			1, &types[1], &values[1], SPI_OK_SELECT) == 0)
+						 1, &types[1], &values[1], SPI_OK_SELECT) == 0)
 		run_on_role("REVOKE REFERENCES ON TABLE steward.key_grantee FROM %s", role);
 	steward_become_caller(&caller);
 	SPI_finish();

@@ -167,6 +167,12 @@ UPDATE visit SET day = 3 WHERE day = 1;
 RESET ROLE;
 SELECT tableoid::regclass, reason::text, bound_to('customer', '4', format('%s', reason)) FROM subject.visit ORDER BY 2;
 SELECT count(*) FROM steward.subject_binding WHERE relation::text LIKE '%visit%';
+-- What was there before is bound by re-encryption, and verify_column tells of it.
+SELECT found_in, finding, detail FROM steward.verify_column('subject.visit', 'reason');
+CALL steward.reencrypt('subject.visit');
+SELECT found_in, finding, detail FROM steward.verify_column('subject.visit', 'reason');
+SELECT bool_and(bound_to('customer', '4', format('%s', reason))) FROM subject.visit;
+CALL steward.reencrypt('subject.visit');
 SET ROLE subject_owner;
 SELECT steward.unbind_subject('visit_1');
 CREATE TABLE heir () INHERITS (customer);
