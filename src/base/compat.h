@@ -112,6 +112,15 @@
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* 16 lets the caller have soft errors; parser/parse_type.h is the caller's. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_PARSE_TYPE(text, type, typmod) \
+	((void) parseTypeString(text, type, typmod, NULL))
+#else
+#define STEWARD_PARSE_TYPE(text, type, typmod) \
+	parseTypeString(text, type, typmod, false)
+#endif
+
 /*
  * Are all unique indexes of a table content with a row, and making its index
  * entries while they are, as INSERT ... ON CONFLICT does; executor/executor.h is

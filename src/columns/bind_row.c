@@ -25,7 +25,7 @@
 /* What is to be done with the rows of a table, found out once in a statement. */
 typedef struct BoundTable
 {
-	StewardBindPlan *plan;
+	StewardBinder *binder;
 	StewardShape **shapes;		/* by column; NULL where nothing is to be done */
 	uint32	   *key_ids;
 } BoundTable;
@@ -54,8 +54,8 @@ describe(Relation rel)
 	TupleDesc	desc = RelationGetDescr(rel);
 	BoundTable *table = palloc0(sizeof *table);
 
-	table->plan = steward_bind_plan(rel);
-	if (table->plan == NULL)
+	table->binder = steward_binder(rel);
+	if (table->binder == NULL)
 		steward_guard_binding(RelationGetRelid(rel));	/* raises */
 	table->shapes = steward_shapes(desc);
 	table->key_ids = palloc0(desc->natts * sizeof(uint32));
@@ -182,7 +182,7 @@ check_without_key(const BindRow *row, HeapTuple old)
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("value of column \"%s\" cannot be bound to a subject, because column \"%s\" is null",
 						column_name(row, i),
-						column_name(row, steward_bind_key(row->table->plan) - 1)),
+						column_name(row, steward_binder_key(row->table->binder) - 1)),
 				 errhint("Give the row the key of its subject.")));
 	}
 }
@@ -219,8 +219,8 @@ bind_values(BindRow *row, HeapTuple tuple)
 static HeapTuple
 bind_row(BindRow *row, HeapTuple tuple, HeapTuple old)
 {
-	StewardBindPlan *plan = row->table->plan;
-	AttrNumber	key = steward_bind_key(plan);
+	StewardBinder *binder = row->table->binder;
+	AttrNumber	key = steward_binder_key(binder);
 
 	heap_deform_tuple(tuple, row->desc, row->values, row->nulls);
 	for_each_head(row, note_value);
@@ -232,8 +232,8 @@ bind_row(BindRow *row, HeapTuple tuple, HeapTuple old)
 		return tuple;
 	}
 	/* Without a subject nothing can be bound to it: no uuid is all zeros. */
-	if (!steward_bind_find(plan, row->values[key - 1], row->any_unbound,
-						   &row->subject))
+	if (!steward_binder_find(binder, row->values[key - 1], row->any_unbound,
+							 &row->subject))
 		memset(&row->subject, 0, sizeof row->subject);
 	for_each_head(row, check_value);
 	return row->any_unbound ? bind_values(row, tuple) : tuple;

@@ -8,7 +8,18 @@
 #include "executor/spi.h"
 #include "keys/keys.h"
 #include "keys/manage.h"
+#include "keys/subject_wrap.h"
 #include "utils/array.h"
+
+bool
+steward_is_erased(const StewardDatum *head)
+{
+	StewardSubjectRow row;
+
+	return head->subject != NULL &&
+		steward_subject_table_find(head->subject, &row) &&
+		steward_subject_is_tombstone(&row);
+}
 
 static int
 find_item(const StewardCounts *counts, uint32 holder_id, uint32 key_tag)

@@ -26,6 +26,10 @@ typedef struct StewardCounts
 	int			last;			/* the item that the value before was of */
 } StewardCounts;
 
+/* Is a value bound to a subject that was erased? Reads the subject's row, and
+ * raises what that raises. */
+extern bool steward_is_erased(const StewardDatum *head);
+
 /* Counts one value, which is no malformed one. */
 extern void steward_count(StewardCounts *counts, const StewardDatum *head);
 

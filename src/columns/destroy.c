@@ -101,8 +101,10 @@ check_remains(const char *path, int32 version, const StewardRemains *remains)
 	if (remains->values > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("%llu values are under version %d of key \"%s\"",
-						(unsigned long long) remains->values, version, path),
+				 errmsg_plural("%llu value is under version %d of key \"%s\"",
+							   "%llu values are under version %d of key \"%s\"",
+							   (unsigned long) remains->values,
+							   (unsigned long long) remains->values, version, path),
 				 errdetail("Some are in %s.", name_of(remains->values_in)),
 				 get_rel_relkind(remains->values_in) == RELKIND_MATVIEW
 				 ? errhint("Refresh the materialized view.")

@@ -29,6 +29,7 @@
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -36,13 +37,15 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
 /* How long a batch keeps its row locks. */
 #define BATCH_MILLISECONDS 100
 
-/* How long a run waits in all for rows that others have locked. */
+/* How long a run waits in all for rows that others have locked, unless
+ * lock_timeout is set. */
 #define PATIENCE_MILLISECONDS 10000
 #define PAUSE_MILLISECONDS 100
 
@@ -262,9 +265,9 @@ static void
 look(Run *run)
 {
 	StewardRenewLook found;
-	uint64		old = 0;
 	ListCell   *cell;
 
+	run->remaining = 0;
 	forget_work(run);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(cell, find_all_inheritors(run->relation, AccessShareLock, NULL))
@@ -281,16 +284,52 @@ look(Run *run)
 			if (found.old > 0)
 				add_work(run, lfirst_oid(cell), found.blocks[found.block_count - 1] + 1,
 						 found.blocks, found.block_count);
-			old += found.old;
+			run->remaining += found.old;
 			steward_counts_store(&found.counts, lfirst_oid(cell), shapes,
 								 RelationGetNumberOfAttributes(rel));
 		}
 		relation_close(rel, NoLock);
 	}
 	PopActiveSnapshot();
-	/* Erased values can be read by nobody, whatever version they are under. */
-	run->remaining = old > run->sweep.erased ? old - run->sweep.erased : 0;
 	record_blocks(run);
+}
+
+/*
+ * Does a batch in a subtransaction. False, with nothing done, when it ran into a
+ * deadlock: whoever makes a subject and then changes a row of it may wait for us.
+ */
+static bool
+try_batch(Run *run, StewardRenewBlocks *work)
+{
+	StewardRenewBlocks work_before = *work;
+	StewardRenewal sweep_before = run->sweep;
+	ResourceOwner resources = CurrentResourceOwner;
+	MemoryContext caller = CurrentMemoryContext;
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(run->batch_context);
+	PG_TRY();
+	{
+		steward_renew_batch(work, BATCH_MILLISECONDS, &run->sweep);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		if (geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED || run->patience <= 0)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*work = work_before;
+		run->sweep = sweep_before;
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = resources;
+	MemoryContextReset(run->batch_context);
+	return done;
 }
 
 /* One batch, with its commit. */
@@ -300,15 +339,18 @@ batch(Run *run, StewardRenewBlocks *work)
 	int64		position = work->list != NULL ? work->position : work->next;
 	uint64		rows = run->sweep.rows;
 	uint64		values = run->sweep.values;
-	MemoryContext caller = MemoryContextSwitchTo(run->batch_context);
 
-	steward_renew_batch(work, BATCH_MILLISECONDS, &run->sweep);
+	if (!try_batch(run, work))
+	{
+		commit();
+		run->patience -= PAUSE_MILLISECONDS;
+		rest(PAUSE_MILLISECONDS);
+		return;
+	}
 	run->sum.rows += run->sweep.rows - rows;
 	run->sum.values += run->sweep.values - values;
 	run->batches += run->sweep.rows > rows;
 	record_batch(run, (work->list != NULL ? work->position : work->next) - position);
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(run->batch_context);
 	commit();
 	rest(run->pause);
 }
@@ -332,7 +374,8 @@ sweep(Run *run)
 static bool
 is_stuck(const Run *run)
 {
-	return run->sweep.busy == 0 && run->remaining <= run->sweep.unreadable;
+	return run->sweep.busy == 0 &&
+		run->remaining <= run->sweep.unreadable + run->sweep.unbound;
 }
 
 static void
@@ -431,11 +474,16 @@ tell(const Run *run)
 	if (run->remaining > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("re-encryption of table \"%s\" is not complete: %llu values are under older versions or not bound",
-						get_rel_name(run->relation),
-						(unsigned long long) run->remaining),
-				 is_stuck(run)
-				 ? errhint("They cannot be opened, or their subject was erased before they were bound: see steward.verify_column().")
+				 errmsg("re-encryption of table \"%s\" is not complete",
+						get_rel_name(run->relation)),
+				 errdetail_plural("%llu value was left as it is.",
+								  "%llu values were left as they are.",
+								  (unsigned long) run->remaining,
+								  (unsigned long long) run->remaining),
+				 is_stuck(run) && run->sweep.unbound > 0
+				 ? errhint("The subjects of their rows were erased: empty these columns, or delete the rows.")
+				 : is_stuck(run)
+				 ? errhint("They cannot be opened: see steward.verify_column().")
 				 : errhint("Their rows were locked, or writers carried them along: call it again.")));
 }
 
@@ -456,7 +504,9 @@ result_row(const Run *run)
 
 STEWARD_FUNCTION(steward_reencrypt)
 {
-	Run			run = {.patience = PATIENCE_MILLISECONDS};
+	Run			run = {
+		.patience = LockTimeout > 0 ? LockTimeout : PATIENCE_MILLISECONDS
+	};
 	Datum		result;
 
 	check_call(fcinfo);

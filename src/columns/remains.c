@@ -120,13 +120,18 @@ look_at_head(const StewardDatum *head, void *arg)
 {
 	Looking    *looking = arg;
 
+	bool		is_under;
+
 	if (head == NULL)
+		return;
+	is_under = head->key_tag == looking->remains->key_tag &&
+		steward_key_holder(head->key_id) == looking->remains->holder_id;
+	/* What nobody can read any more needs no version. */
+	if (is_under && steward_is_erased(head))
 		return;
 	if (looking->counts != NULL)
 		steward_count(looking->counts, head);
-	if (head->key_tag == looking->remains->key_tag &&
-		steward_key_holder(head->key_id) == looking->remains->holder_id)
-		looking->found = true;
+	looking->found |= is_under;
 }
 
 /*

@@ -10,7 +10,6 @@
 #include "base/errors.h"
 #include "base/rewrite.h"
 #include "catalog/pg_class.h"
-#include "columns/bind.h"
 #include "executor/tuptable.h"
 #include "keys/keys.h"
 #include "miscadmin.h"
@@ -26,14 +25,21 @@
 typedef struct Renewing
 {
 	StewardShape **shapes;
+	StewardBinder *binder;		/* NULL when the table is not bound */
 	StewardRenewal *sum;
 	StewardRewrite rewrite;
-	StewardBindPlan *plan;		/* NULL when the table is not bound */
-	const unsigned char *subject;	/* to bind the row's values to, or NULL */
-	StewardSubject owner;
+	const unsigned char *subject;	/* that unbound values are bound to, or
+									 * NULL */
 	uint64		values;			/* renewed in the row that was made last */
 	uint64		changed;		/* rows whose values are in the sum */
 } Renewing;
+
+/* What the heads of a column's values say. */
+typedef struct HeadSigns
+{
+	bool		old;			/* under an older version, or no value */
+	int			unbound;		/* how many are not bound */
+} HeadSigns;
 
 /* Adds the values of the last row, if it was not left because it was locked. */
 static void
@@ -55,13 +61,6 @@ is_newest(const StewardDatum *head)
 		head->key_tag == current;
 }
 
-/* Is there anything to be done with a value? To be bound, if its row wants that. */
-static bool
-is_old(const StewardDatum *head, bool bind)
-{
-	return !is_newest(head) || (bind && head->subject == NULL);
-}
-
 /* Errors that say that this value cannot be opened, and nothing else. */
 static bool
 is_about_value(int sqlerrcode)
@@ -71,22 +70,17 @@ is_about_value(int sqlerrcode)
 		sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 }
 
-/* Opens a value and seals it again; NULL when it is stuck. */
+/* Opens a value and seals it again for a subject; NULL when it was erased. */
 static struct varlena *
 seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-		   const unsigned char *subject, StewardRenewal *sum)
+		   const unsigned char *subject)
 {
 	struct varlena *result;
 	StewardPlain plain;
 
 	if (!steward_open(datum, &plain))
-	{
-		sum->erased++;
 		return NULL;
-	}
-	result = steward_seal(info, datum->key_id,
-						  datum->subject != NULL ? datum->subject : subject,
-						  plain.bytes, plain.len);
+	result = steward_seal(info, datum->key_id, subject, plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	return result;
 }
@@ -105,7 +99,7 @@ try_seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
 
 	PG_TRY();
 	{
-		result = seal_again(info, datum, subject, sum);
+		result = seal_again(info, datum, subject);
 	}
 	PG_CATCH();
 	{
@@ -124,6 +118,7 @@ static struct varlena *
 renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 {
 	Renewing   *renewing = arg;
+	const unsigned char *subject;
 	struct varlena *renewed;
 	StewardDatum datum;
 
@@ -133,58 +128,64 @@ renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 		renewing->sum->unreadable++;
 		return value;
 	}
-	if (!is_old(&datum, renewing->subject != NULL))
+	subject = datum.subject != NULL ? datum.subject : renewing->subject;
+	if (is_newest(&datum) && subject == datum.subject)
 		return value;
-	renewed = try_seal_again(info, &datum, renewing->subject, renewing->sum);
+	renewed = try_seal_again(info, &datum, subject, renewing->sum);
 	if (renewed == NULL)
 		return value;
 	renewing->values++;
 	return renewed;
 }
 
-typedef struct HeadNotes
-{
-	bool		bind;
-	bool		old;
-	uint64		unbound;
-} HeadNotes;
-
 static void
-note_old(const StewardDatum *head, void *arg)
+note_head(const StewardDatum *head, void *arg)
 {
-	HeadNotes  *notes = arg;
+	HeadSigns  *signs = arg;
 
-	notes->old |= head == NULL || is_old(head, notes->bind);
-	notes->unbound += head != NULL && head->subject == NULL;
+	if (head == NULL || !is_newest(head))
+		signs->old = true;
+	if (head != NULL && head->subject == NULL)
+		signs->unbound++;
 }
 
 /*
- * Finds the subject that the values of a row are to be bound to, if there are any
- * that are not bound. Whose subject was erased before is stuck as it is.
+ * Are values of the row to be bound? Those of a generated column too: they are
+ * copies, and a copy that is not bound would outlive an erasure.
  */
-static void
-find_owner(Renewing *renewing, const Datum *values, const bool *nulls, int natts)
+static bool
+is_bindable(const StewardBinder *binder, TupleTableSlot *row)
 {
-	HeadNotes	notes = {.bind = true};
-	AttrNumber	key;
+	return binder != NULL && !steward_binder_lacks_key(binder, row);
+}
 
+/*
+ * Renews a column. *subject is that of the row once it was asked for, which is
+ * when something is found to be bound to it.
+ */
+static Datum
+renew_column(Renewing *renewing, TupleTableSlot *row, int column,
+			 StewardSubject *subject, bool *known)
+{
+	Datum		before = row->tts_values[column];
+	HeadSigns	signs = {false, 0};
+
+	steward_shape_heads(renewing->shapes[column], before, note_head, &signs);
 	renewing->subject = NULL;
-	if (renewing->plan == NULL)
-		return;
-	key = steward_bind_key(renewing->plan);
-	for (int i = 0; i < natts && !nulls[key - 1]; i++)
+	if (signs.unbound > 0 && is_bindable(renewing->binder, row))
 	{
-		if (renewing->shapes[i] != NULL && !nulls[i])
-			steward_shape_heads(renewing->shapes[i], values[i], note_old, &notes);
+		if (!*known)
+			steward_binder_subject(renewing->binder, row, subject);
+		*known = true;
+		if (subject->erased)
+			renewing->sum->unbound += signs.unbound;
+		else
+			renewing->subject = subject->uuid;
 	}
-	if (notes.unbound == 0)
-		return;
-	(void) steward_bind_find(renewing->plan, values[key - 1], true,
-							 &renewing->owner);
-	if (renewing->owner.erased)
-		renewing->sum->unreadable += notes.unbound;
-	else
-		renewing->subject = renewing->owner.uuid;
+	if (!signs.old && renewing->subject == NULL)
+		return before;
+	return steward_shape_map(renewing->shapes[column], before, renew_value,
+							 renewing);
 }
 
 /* For StewardRewrite: most rows of a second run end at the heads. */
@@ -193,23 +194,17 @@ renew_row(TupleTableSlot *old, Datum *values, bool *nulls, void *arg)
 {
 	Renewing   *renewing = arg;
 	int			natts = old->tts_tupleDescriptor->natts;
+	StewardSubject subject;
+	bool		known = false;
 	bool		changed = false;
 
 	count_row(renewing);
-	find_owner(renewing, values, nulls, natts);
 	for (int i = 0; i < natts; i++)
 	{
-		StewardShape *shape = renewing->shapes[i];
-		Datum		before = values[i];
-		HeadNotes	notes = {.bind = renewing->subject != NULL};
-
-		if (shape == NULL || nulls[i])
+		if (renewing->shapes[i] == NULL || nulls[i])
 			continue;
-		steward_shape_heads(shape, before, note_old, &notes);
-		if (!notes.old)
-			continue;
-		values[i] = steward_shape_map(shape, before, renew_value, renewing);
-		changed |= values[i] != before;
+		values[i] = renew_column(renewing, old, i, &subject, &known);
+		changed |= values[i] != old->tts_values[i];
 	}
 	return changed;
 }
@@ -246,8 +241,9 @@ static void
 renew_pieces(StewardRenewBlocks *blocks, int milliseconds, Relation rel,
 			 StewardShape **shapes, StewardRenewal *sum)
 {
-	Renewing	renewing = {.shapes = shapes, .sum = sum,
-	.plan = steward_bind_plan(rel)};
+	Renewing	renewing = {
+		.shapes = shapes, .binder = steward_binder(rel), .sum = sum
+	};
 	StewardPlaintextScope scope;
 	instr_time	start;
 	instr_time	now;
@@ -315,7 +311,7 @@ steward_renew_batch(StewardRenewBlocks *blocks, int milliseconds,
 typedef struct Looking
 {
 	StewardRenewLook *look;
-	bool		bind;			/* the row has a subject to be bound to */
+	bool		bindable;		/* should the column's values be bound? */
 	bool		found;			/* an old value in this row */
 } Looking;
 
@@ -323,10 +319,15 @@ static void
 look_at_head(const StewardDatum *head, void *arg)
 {
 	Looking    *looking = arg;
+	bool		is_old = head == NULL || !is_newest(head) ||
+		(looking->bindable && head->subject == NULL);
 
+	/* What nobody can read, whatever version it is under, is not to be moved. */
+	if (is_old && head != NULL && steward_is_erased(head))
+		return;
 	if (head != NULL)
 		steward_count(&looking->look->counts, head);
-	if (head == NULL || is_old(head, looking->bind))
+	if (is_old)
 	{
 		looking->look->old++;
 		looking->found = true;
@@ -364,11 +365,11 @@ steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
 {
 	Looking		looking = {.look = look};
 	int			natts = RelationGetNumberOfAttributes(rel);
-	StewardBindPlan *plan = steward_bind_plan(rel);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row = AllocSetContextCreate(caller, "row of a look",
 											  ALLOCSET_DEFAULT_SIZES);
+	StewardBinder *binder = steward_binder(rel);
 	TableScanDesc scan;
 
 	memset(look, 0, sizeof *look);
@@ -379,14 +380,15 @@ steward_renew_look(StewardRenewLook *look, Relation rel, StewardShape **shapes)
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
 		looking.found = false;
-		looking.bind = plan != NULL && !slot->tts_isnull[steward_bind_key(plan) - 1];
 		MemoryContextReset(row);
 		MemoryContextSwitchTo(row);
 		for (int i = 0; i < natts; i++)
 		{
-			if (shapes[i] != NULL && !slot->tts_isnull[i])
-				steward_shape_heads(shapes[i], slot->tts_values[i],
-									look_at_head, &looking);
+			if (shapes[i] == NULL || slot->tts_isnull[i])
+				continue;
+			looking.bindable = is_bindable(binder, slot);
+			steward_shape_heads(shapes[i], slot->tts_values[i], look_at_head,
+								&looking);
 		}
 		MemoryContextSwitchTo(caller);
 		if (looking.found)

@@ -5,19 +5,23 @@
  * same subject, so whoever may read the new one could read the old one, and
  * nobody is shown either. That is why it needs no right to decrypt.
  *
- * In a table that is bound to subjects a value that is not bound yet becomes
- * bound to that of its row.
+ * In a table that is bound to subjects, values that are not bound yet get bound,
+ * as the trigger that binds it would do; what is bound to another subject than the
+ * row's stays so, for verify_column to tell.
  *
- * old		under a version that is not the newest of its key, not bound where it
- *			should be, or no value at all
- * stuck	old, and cannot be moved: erased, not to be opened, or not bound before
- *			the subject of its row was erased
+ * old		under a version that is not the newest of its key, no value at all,
+ *			or not bound in a bound table
+ * stuck	old, and cannot be moved: it cannot be opened, or the subject to bind it
+ *			to was erased
+ *
+ * Values of erased subjects stay as they are, and count as nothing.
  */
 #ifndef STEWARD_COLUMNS_RENEW_H
 #define STEWARD_COLUMNS_RENEW_H
 
 #include "base/compat.h"
 
+#include "columns/bind.h"
 #include "columns/count.h"
 #include "storage/block.h"
 #include "utils/relcache.h"
@@ -27,8 +31,8 @@ typedef struct StewardRenewal
 	uint64		rows;			/* changed */
 	uint64		values;			/* moved in them */
 	uint64		busy;			/* rows left because others had them locked */
-	uint64		erased;			/* stuck, and nobody can read them anyway */
 	uint64		unreadable;		/* stuck */
+	uint64		unbound;		/* stuck: their subject was erased */
 } StewardRenewal;
 
 /* The blocks of a table that are still to be done. */

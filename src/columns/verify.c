@@ -40,7 +40,7 @@ typedef struct Verification
 	Relation	rel;
 	ItemPointerData row;
 	const char *column;
-	StewardBindPlan *plan;		/* NULL when the table is not bound */
+	StewardBinder *binder;		/* NULL when the table is not bound */
 	StewardVerifyOwner owner;	/* of the row */
 	StringInfoData part;		/* of the value: "[3].phone", "" for all of it */
 } Verification;
@@ -164,12 +164,12 @@ find_owner(Verification *verification, TupleTableSlot *slot)
 	bool		isnull;
 	Datum		key;
 
-	if (verification->plan == NULL)
+	if (verification->binder == NULL)
 		return;
-	key = slot_getattr(slot, steward_bind_key(verification->plan), &isnull);
+	key = slot_getattr(slot, steward_binder_key(verification->binder), &isnull);
 	owner->bound = !isnull;
-	owner->known = !isnull && steward_bind_find(verification->plan, key, false,
-												&owner->subject);
+	owner->known = !isnull && steward_binder_find(verification->binder, key, false,
+												  &owner->subject);
 }
 
 static void
@@ -226,7 +226,7 @@ verify_table(Verification *verification, Oid relid, MemoryContext per_row)
 	.previous = error_context_stack};
 
 	verification->rel = rel;
-	verification->plan = steward_bind_plan(rel);
+	verification->binder = steward_binder(rel);
 	memset(&verification->owner, 0, sizeof verification->owner);
 	ItemPointerSetInvalid(&verification->row);
 	initStringInfo(&verification->part);

@@ -6,8 +6,9 @@
  */
 #include "crypto/plain_json.h"
 
-#include <stdbool.h>
 #include <string.h>
+
+#include "crypto/bytes.h"
 
 static bool
 is_numeral(unsigned char c)
@@ -68,4 +69,24 @@ steward_json_canonicalise(unsigned char *text, size_t len)
 		at = end;
 	}
 	return out;
+}
+
+/* A string is a key when a colon follows it, at once as PostgreSQL prints it. */
+bool
+steward_json_has_wide_key(const unsigned char *text, size_t len)
+{
+	size_t		at = 0;
+
+	while (at < len)
+	{
+		size_t		end = at + 1;
+
+		if (text[at] == '"')
+			end = string_end(text, at, len);
+		if (end < len && text[end] == ':' &&
+			!steward_is_ascii((const char *) text + at, end - at))
+			return true;
+		at = end;
+	}
+	return false;
 }

@@ -5,6 +5,7 @@
 #ifndef STEWARD_CRYPTO_PLAIN_JSON_H
 #define STEWARD_CRYPTO_PLAIN_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -13,5 +14,12 @@
  * and writes nothing beyond len, whatever the bytes are.
  */
 extern size_t steward_json_canonicalise(unsigned char *text, size_t len);
+
+/*
+ * Has an object a key with a character beyond ASCII? The order of keys goes by
+ * their bytes in the encoding of the database that printed the text; among
+ * others it is the same everywhere.
+ */
+extern bool steward_json_has_wide_key(const unsigned char *text, size_t len);
 
 #endif							/* STEWARD_CRYPTO_PLAIN_JSON_H */

@@ -311,12 +311,26 @@ unwrap_version(CachedHolder *holder, int index)
 
 /* ---- what keys.h promises ---- */
 
+/*
+ * A plan that is run again in an open transaction holds its locks already, so
+ * PostgreSQL itself looks for news neither between its runs nor within one. A
+ * look costs a flag in shared memory when there are none. Under a lightweight
+ * lock, where an index scan may compare, it is left to the next row.
+ */
+void
+steward_keys_hear(void)
+{
+	if (InterruptHoldoffCount == 0)
+		AcceptInvalidationMessages();
+}
+
 const StewardValueKey *
 steward_key_for_sealing(uint32 key_id, uint32 *key_tag)
 {
 	if (key_id == 0)
 		return steward_root_transient(key_tag);
 
+	steward_keys_hear();
 	for (;;)
 	{
 		CachedName *name = lookup(key_id);
@@ -377,7 +391,7 @@ steward_key_for_opening(uint32 key_id, uint32 key_tag)
 }
 
 const StewardTagKeys *
-steward_tag_keys(void)
+steward_tag_keys_if_any(void)
 {
 	refresh();
 	(void) steward_roots();
@@ -390,10 +404,7 @@ steward_tag_keys(void)
 		refresh();
 		before = invalidations;
 		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("this database has no hash secret"),
-					 errhint("Create a key with steward.create_key(), which makes it, or restore the tables of schema \"steward\".")));
+			return NULL;
 		unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
 		if (before == invalidations)
 		{
@@ -405,6 +416,19 @@ steward_tag_keys(void)
 		sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
 	}
 	return &steward_secrets()->tags;
+}
+
+const StewardTagKeys *
+steward_tag_keys(void)
+{
+	const StewardTagKeys *keys = steward_tag_keys_if_any();
+
+	if (unlikely(keys == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("this database has no hash secret"),
+				 errhint("Create a key with steward.create_key(), which makes it, or restore the tables of schema \"steward\".")));
+	return keys;
 }
 
 bool
@@ -422,6 +446,19 @@ steward_key_has_version(uint32 key_id, uint32 key_tag)
 	{
 		if (name->holder->versions[i].row.key_tag == key_tag)
 			return !name->holder->versions[i].row.destroyed;
+	}
+	return false;
+}
+
+bool
+steward_key_is_destroyed(uint32 key_id, uint32 key_tag)
+{
+	CachedName *name = lookup(key_id);
+
+	for (int i = 0; name != NULL && i < name->holder->version_count; i++)
+	{
+		if (name->holder->versions[i].row.key_tag == key_tag)
+			return name->holder->versions[i].row.destroyed;
 	}
 	return false;
 }

@@ -47,12 +47,18 @@ extern const StewardValueKey *steward_key_for_opening(uint32 key_id,
  * the first key was created and ERRCODE_CONFIG_FILE_ERROR without its root. */
 extern const StewardTagKeys *steward_tag_keys(void);
 
+/* The same, but NULL before the first key was created. */
+extern const StewardTagKeys *steward_tag_keys_if_any(void);
+
 /* Is the path of this id registered, or known to this process below a
  * registered holder? Needs no root. */
 extern bool steward_key_is_known(uint32 key_id);
 
 /* Has a known key this version, not destroyed? Needs no root. */
 extern bool steward_key_has_version(uint32 key_id, uint32 key_tag);
+
+/* Was this version of a known key destroyed? Needs no root. */
+extern bool steward_key_is_destroyed(uint32 key_id, uint32 key_tag);
 
 /* The tag under which new values of a key are sealed; false when the key is
  * unknown or has no version. Needs no root. */
@@ -82,7 +88,14 @@ extern bool steward_grantee_is_marked(Oid marker, Oid role);
 
 /* Forgets cached rights; called whenever key tables changed. */
 extern void steward_rights_flush(void);
+
+/* Counts up whenever somebody's rights may have changed. */
+extern uint64 steward_rights_generation(void);
 extern void steward_rights_init(void);
+
+/* Takes notice of what others committed to key tables, in the middle of a
+ * statement too; costs next to nothing when there is nothing. */
+extern void steward_keys_hear(void);
 
 /* Counts up whenever the cached keys were thrown away. */
 extern uint64 steward_key_generation(void);

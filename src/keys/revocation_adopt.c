@@ -299,12 +299,14 @@ tell(const Finding *finding)
 
 	ereport(NOTICE,
 			(errmsg("revocation journal was found %s and is adopted", finding->found),
-			 errdetail("It named %llu subjects of this database and lacked %llu records that the database knew, which were added.",
+			 errdetail("It named %llu subjects of this database and lacked %llu that the database knew, which were added.",
 					   (unsigned long long) finding->held,
 					   (unsigned long long) finding->missing),
 			 finding->unverified > 0 ?
-			 errhint("%llu records could not be verified and were left out. The file as it was is kept beside the journal.",
-					 (unsigned long long) finding->unverified) : 0));
+			 errhint_plural("%lu record could not be verified and was left out. The file as it was is kept beside the journal.",
+							"%lu records could not be verified and were left out. The file as it was is kept beside the journal.",
+							(unsigned long) finding->unverified,
+							(unsigned long) finding->unverified) : 0));
 	ereport(LOG,
 			(errmsg("revocation journal was adopted by %s: found %s, held %llu, lacked %llu, unverified %llu",
 					user, finding->found, (unsigned long long) finding->held,

@@ -193,8 +193,10 @@ raise_unknown(uint64 missing)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("revocation journal is missing"),
-				 errdetail("This database had one: it knows %llu records.",
-						   (unsigned long long) missing),
+				 errdetail_plural("This database had one: it knows %lu record.",
+								  "This database had one: it knows %lu records.",
+								  (unsigned long) missing,
+								  (unsigned long) missing),
 				 errhint(ADOPT_HINT)));
 	if (copy.names->members == 0)
 		ereport(ERROR,
@@ -206,8 +208,9 @@ raise_unknown(uint64 missing)
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 errmsg("revocation journal is not the newest"),
-			 errdetail("It lacks %llu records that this database knows.",
-					   (unsigned long long) missing),
+			 errdetail_plural("It lacks %lu record that this database knows.",
+							  "It lacks %lu records that this database knows.",
+							  (unsigned long) missing, (unsigned long) missing),
 			 errhint(ADOPT_HINT)));
 }
 
@@ -221,8 +224,10 @@ steward_revocation_require_none(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("no revocation journal is configured"),
-				 errdetail("This database had one: it knows %llu records.",
-						   (unsigned long long) known.count),
+				 errdetail_plural("This database had one: it knows %lu record.",
+								  "This database had one: it knows %lu records.",
+								  (unsigned long) known.count,
+								  (unsigned long) known.count),
 				 errhint("Set steward.revocation_file again. To do without a journal, call steward.adopt_revocation_journal().")));
 }
 
@@ -503,8 +508,9 @@ reconcile(bool open_realm)
 											   !copy.exists);
 	if (added > 0)
 		ereport(steward_revocation_follows() ? DEBUG1 : LOG,
-				(errmsg("revocation journal lacked %llu erased subjects, which were added",
-						(unsigned long long) added)));
+				(errmsg_plural("revocation journal lacked %lu erased subject, which was added",
+							   "revocation journal lacked %lu erased subjects, which were added",
+							   (unsigned long) added, (unsigned long) added)));
 	if (missing.subjects != NULL)
 		pfree(missing.subjects);
 	copy.reconciled = true;

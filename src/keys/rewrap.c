@@ -383,8 +383,10 @@ tell(const Rewrap *rewrap, uint64 remaining)
 	{
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("%llu secrets are still wrapped under older root keys",
-						(unsigned long long) remaining),
+				 errmsg_plural("%llu secret is still wrapped under an older root key",
+							   "%llu secrets are still wrapped under older root keys",
+							   (unsigned long) remaining,
+							   (unsigned long long) remaining),
 				 errhint("They were locked: call steward.rotate_root_key again.")));
 		return;
 	}

@@ -51,6 +51,12 @@ steward_rights_flush(void)
 	last_key_id = 0;			/* no key has this id */
 }
 
+uint64
+steward_rights_generation(void)
+{
+	return changes;
+}
+
 static void
 on_role_change(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -170,19 +176,6 @@ find_rights(uint32 holder_id, Oid role)
 	return rights;
 }
 
-/*
- * A plan that is run again in an open transaction holds its locks already, so
- * PostgreSQL itself looks for news neither between its runs nor within one. A
- * look costs a flag in shared memory when there are none. Under a lightweight
- * lock, where an index scan may compare, it is left to the next row.
- */
-static void
-hear_of_changes(void)
-{
-	if (InterruptHoldoffCount == 0)
-		AcceptInvalidationMessages();
-}
-
 bool
 steward_key_allowed(uint32 key_id, Oid role, int rights)
 {
@@ -191,7 +184,7 @@ steward_key_allowed(uint32 key_id, Oid role, int rights)
 
 	if (key_id == 0)			/* the caller's own constant */
 		return true;
-	hear_of_changes();
+	steward_keys_hear();
 	generation = steward_key_generation();
 	if (likely(!stale && last_key_id == key_id && last.key.role == role &&
 			   last_generation == generation))

@@ -73,6 +73,12 @@ extern const StewardValueKey *steward_subject_key(uint32 key_id, uint32 key_tag,
 												  const unsigned char *uuid);
 
 /*
+ * Counts up whenever a subject may have been erased, or a secret that this
+ * transaction made was rolled back: what is kept of bound values is then too old.
+ */
+extern uint64 steward_subject_generation(void);
+
+/*
  * Erases a subject in this transaction. True when it had a secret; false when it
  * was erased before or never had one, in which case it gets a tombstone all the
  * same, so that none is ever made. Locks the subject's row. Raises as

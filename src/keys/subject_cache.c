@@ -184,9 +184,22 @@ keep_key(const KeyPlace *name, const StewardSubjectRow *row)
 	return place;
 }
 
+/* The values of an erased subject read as null without their version too. */
+static bool
+is_erased(const unsigned char *uuid)
+{
+	StewardSubjectRow row;
+
+	read_subject(uuid, &row);
+	sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
+	return row.erased;
+}
+
 const StewardValueKey *
 steward_subject_key(uint32 key_id, uint32 key_tag, const unsigned char *uuid)
 {
+	if (unlikely(steward_key_is_destroyed(key_id, key_tag) && is_erased(uuid)))
+		return NULL;
 	for (;;)
 	{
 		uint64		generation = refresh();
@@ -214,6 +227,12 @@ steward_subject_key(uint32 key_id, uint32 key_tag, const unsigned char *uuid)
 		}
 		return key_states[place].erased ? NULL : &keys[place];
 	}
+}
+
+uint64
+steward_subject_generation(void)
+{
+	return changes;
 }
 
 /* ---- names ---- */
@@ -340,6 +359,8 @@ settle_own(bool keep)
 {
 	ListCell   *cell;
 
+	if (own_keys != NIL && !keep)
+		changes++;
 	if (stale || key_places == NULL)
 		return;
 	foreach(cell, own_keys)

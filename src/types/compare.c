@@ -10,116 +10,117 @@
  *
  * Equality is of canonical bytes; identical ciphertexts are equal without being
  * opened, and plaintexts of different length differ where all are canonical.
- * Order is that of the plaintext type.
+ * Where both tags are known already, equal tags mean equal plaintexts: two others
+ * share one with probability 2^-128. Order is that of the plaintext type.
  */
-#include "types/type_info.h"
+#include "types/side.h"
 
 #include "base/errors.h"
 #include "common/hashfn.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
 
-/* One side of a comparison: ciphertext, or a plaintext. */
-typedef struct Side
-{
-	bool		encrypted;
-	bool		copied;			/* value was detoasted, and is freed */
-	bool		erased;			/* its subject was; plain is the ciphertext */
-	StewardDatum datum;
-	struct varlena *value;		/* the ciphertext */
-	StewardPlain plain;			/* bytes NULL until it is needed */
-} Side;
+/* ---- keyed tags ---- */
 
+/* Looks whether tags of ciphertexts are known. */
 static void
-take_encrypted(Side *side, const StewardTypeInfo *info, Datum value)
+recall_tags(StewardSide *a, StewardSide *b)
 {
-	side->value = PG_DETOAST_DATUM_PACKED(value);
-	side->copied = (Pointer) side->value != DatumGetPointer(value);
-	side->encrypted = true;
-	side->erased = false;
-	steward_parse(info, &side->datum, side->value);
-	side->plain = steward_plain_borrow(NULL, side->datum.plain_len);
+	if (a->encrypted)
+		steward_tag_place(&a->place, &a->datum);
+	if (b->encrypted)
+		steward_tag_place(&b->place, &b->datum);
+	a->tagged = steward_tag_recall(&a->place, a->tag);
+	b->tagged = steward_tag_recall(&b->place, b->tag);
 }
 
+/* Computes the tag of an opened value, and keeps it. */
 static void
-take_plain(Side *side, StewardEncode encode, Datum value)
+compute_tag(StewardSide *side, const StewardTagKeys *keys, StewardTagUse use)
 {
-	side->value = NULL;
-	side->copied = false;
-	side->encrypted = false;
-	side->erased = false;
-	side->plain = encode(value);
+	steward_tag_128(side->tag, keys->unique, side->plain.bytes, side->plain.len);
+	side->tagged = true;
+	steward_tag_remember(&side->place, side->tag, use);
 }
 
-/* An erased value equals none but itself: its ciphertext stands for it. */
-static void
-open_side(Side *side)
-{
-	if (side->plain.bytes != NULL || steward_open(&side->datum, &side->plain))
-		return;
-	side->erased = true;
-	side->plain = steward_plain_borrow(VARDATA_ANY(side->value),
-									   VARSIZE_ANY_EXHDR(side->value));
-}
-
-static void
-open_canonical(Side *side, const StewardTypeInfo *info)
-{
-	open_side(side);
-	if (info->canonicalise != NULL && !side->erased)
-		info->canonicalise(&side->plain);
-}
-
-/* A sort compares many times before its memory goes: nothing may be left. */
-static void
-release_side(Side *side)
-{
-	steward_plain_free(&side->plain);
-	if (side->copied)
-		pfree(side->value);
-}
-
-static void
-require(const Side *side, int rights)
-{
-	if (side->encrypted)
-		steward_key_require(side->datum.key_id, rights);
-}
-
+/* False when there is none: the value is erased. */
 static bool
-same_bytes(const Side *a, const Side *b)
+need_tag(StewardSide *side, const StewardTypeInfo *info, StewardTagUse use)
 {
-	size_t		len;
-
-	if (!a->encrypted || !b->encrypted)
+	if (side->tagged)
+		return true;
+	steward_side_open_canonical(side, info);
+	if (side->erased)
 		return false;
-	len = VARSIZE_ANY_EXHDR(a->value);
-	return len == VARSIZE_ANY_EXHDR(b->value) &&
-		memcmp(VARDATA_ANY(a->value), VARDATA_ANY(b->value), len) == 0;
+	compute_tag(side, steward_tag_keys(), use);
+	return true;
 }
 
 static bool
-equal_sides(const StewardTypeInfo *info, Side *a, Side *b)
+same_tag(const StewardSide *a, const StewardSide *b)
+{
+	return memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES) == 0;
+}
+
+/* ---- equality ---- */
+
+/* For the next comparison with one of them, if this database has tags. */
+static void
+keep_tags(StewardSide *a, StewardSide *b)
+{
+	const StewardTagKeys *keys;
+
+	if ((!a->encrypted || a->datum.key_id == 0) &&
+		(!b->encrypted || b->datum.key_id == 0))
+		return;
+	keys = steward_tag_keys_if_any();
+	if (keys == NULL)
+		return;
+	if (a->place.kept)
+		compute_tag(a, keys, STEWARD_TAG_COMPARED);
+	if (b->place.kept)
+		compute_tag(b, keys, STEWARD_TAG_COMPARED);
+}
+
+static bool
+equal_opened(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
+{
+	bool		equal;
+
+	steward_side_open_canonical(a, info);
+	steward_side_open_canonical(b, info);
+	if (a->erased || b->erased)
+		return false;
+	equal = a->plain.len == b->plain.len &&
+		memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
+	keep_tags(a, b);
+	return equal;
+}
+
+static bool
+equal_sides(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
 	StewardPlaintextScope scope;
 	bool		equal;
 
 	if (info->canonicalise == NULL && a->plain.len != b->plain.len)
 		return false;
+	recall_tags(a, b);
 	steward_plaintext_begin(&scope);
-	open_canonical(a, info);
-	open_canonical(b, info);
-	equal = !a->erased && !b->erased && a->plain.len == b->plain.len &&
-		memcmp(a->plain.bytes, b->plain.bytes, a->plain.len) == 0;
+	if (a->tagged || b->tagged)
+		equal = need_tag(a, info, STEWARD_TAG_COMPARED) &&
+			need_tag(b, info, STEWARD_TAG_COMPARED) && same_tag(a, b);
+	else
+		equal = equal_opened(info, a, b);
 	steward_plaintext_end(&scope);
 	return equal;
 }
 
 /* Opens both, compares, cleans up: the frame of every equality operator. */
 static bool
-equal_and_release(const StewardTypeInfo *info, Side *a, Side *b)
+equal_and_release(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
-	bool		equal = same_bytes(a, b);
+	bool		equal = steward_side_same_bytes(a, b);
 
 	/*
 	 * That two ciphertexts are the same is plain to see. A foreign key
@@ -127,23 +128,23 @@ equal_and_release(const StewardTypeInfo *info, Side *a, Side *b)
 	 */
 	if (!equal)
 	{
-		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 		equal = equal_sides(info, a, b);
 	}
-	release_side(a);
-	release_side(b);
+	steward_side_release(a);
+	steward_side_release(b);
 	return equal;
 }
 
 bool
 steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_encrypted(&b, info, PG_GETARG_DATUM(1));
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take(&b, info, PG_GETARG_DATUM(1));
 	return equal_and_release(info, &a, &b);
 }
 
@@ -152,13 +153,13 @@ steward_type_equal_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 						 StewardEncode encode, int encrypted_argument)
 {
 	StewardPlaintextScope scope;
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 	bool		equal;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&a, info, PG_GETARG_DATUM(encrypted_argument));
-	take_plain(&b, encode, PG_GETARG_DATUM(1 - encrypted_argument));
+	steward_side_take(&a, info, PG_GETARG_DATUM(encrypted_argument));
+	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1 - encrypted_argument));
 	equal = equal_and_release(info, &a, &b);
 	steward_plaintext_end(&scope);
 	return equal;
@@ -166,34 +167,16 @@ steward_type_equal_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 
 /* ---- order of plaintext ---- */
 
-/* Erased values come after all others, in the order of their ciphertexts. */
 static int
-compare_erased(const Side *a, const Side *b)
-{
-	size_t		shorter = Min(a->plain.len, b->plain.len);
-	int			result;
-
-	if (!a->erased || !b->erased)
-		return a->erased ? 1 : -1;
-	result = memcmp(a->plain.bytes, b->plain.bytes, shorter);
-	if (result != 0)
-		return result;
-	return (a->plain.len > b->plain.len) - (a->plain.len < b->plain.len);
-}
-
-static int
-compare_plain(const StewardTypeInfo *info, Side *a, Side *b)
+order_sides(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
 	StewardPlaintextScope scope;
 	int			result;
 
 	steward_plaintext_begin(&scope);
-	open_side(a);
-	open_side(b);
-	if (a->erased || b->erased)
-		result = compare_erased(a, b);
-	else
-		result = info->compare(&a->plain, &b->plain);
+	steward_side_open(a);
+	steward_side_open(b);
+	result = steward_side_order(info, a, b);
 	steward_plaintext_end(&scope);
 	return result;
 }
@@ -201,17 +184,17 @@ compare_plain(const StewardTypeInfo *info, Side *a, Side *b)
 int
 steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 	int			result;
 
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_encrypted(&b, info, PG_GETARG_DATUM(1));
-	require(&a, STEWARD_RIGHT_DECRYPT);
-	require(&b, STEWARD_RIGHT_DECRYPT);
-	result = same_bytes(&a, &b) ? 0 : compare_plain(info, &a, &b);
-	release_side(&a);
-	release_side(&b);
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take(&b, info, PG_GETARG_DATUM(1));
+	steward_side_require(&a, STEWARD_RIGHT_DECRYPT);
+	steward_side_require(&b, STEWARD_RIGHT_DECRYPT);
+	result = steward_side_same_bytes(&a, &b) ? 0 : order_sides(info, &a, &b);
+	steward_side_release(&a);
+	steward_side_release(&b);
 	return result;
 }
 
@@ -223,15 +206,19 @@ steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
  * a value would tell whether it is equal.
  */
 
+/*
+ * After an erasure a value has no tag any more, and the index would be out of
+ * order. The guard refuses such columns; this is for what it cannot see.
+ */
 static void
-tag_side(Side *side, const StewardTypeInfo *info,
-		 unsigned char tag[STEWARD_TAG128_BYTES])
+refuse_bound(const StewardSide *side)
 {
-	const StewardTagKeys *keys;
-
-	open_canonical(side, info);
-	keys = steward_tag_keys();
-	steward_tag_128(tag, keys->unique, side->plain.bytes, side->plain.len);
+	if (side->encrypted && unlikely(side->datum.subject != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("values bound to a subject cannot be in a unique index"),
+				 errdetail("An erased value could not be found in it any more."),
+				 errhint("Keep what is to be unique in a column that is not bound, or drop the index.")));
 }
 
 /*
@@ -240,39 +227,40 @@ tag_side(Side *side, const StewardTypeInfo *info,
  * asks for no right. A search brings a constant or a value of another key.
  */
 static int
-compare_tags(const StewardTypeInfo *info, Side *a, Side *b)
+compare_tags(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
-	unsigned char a_tag[STEWARD_TAG128_BYTES];
-	unsigned char b_tag[STEWARD_TAG128_BYTES];
 	StewardPlaintextScope scope;
 	int			result = 0;
 
+	refuse_bound(a);
+	refuse_bound(b);
 	if (!b->encrypted || a->datum.key_id != b->datum.key_id)
 	{
-		require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	}
-	if (!same_bytes(a, b))
+	if (!steward_side_same_bytes(a, b))
 	{
+		recall_tags(a, b);
 		steward_plaintext_begin(&scope);
-		tag_side(a, info, a_tag);
-		tag_side(b, info, b_tag);
-		result = memcmp(a_tag, b_tag, sizeof a_tag);
+		(void) need_tag(a, info, STEWARD_TAG_SEARCHED);
+		(void) need_tag(b, info, STEWARD_TAG_SEARCHED);
+		result = memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES);
 		steward_plaintext_end(&scope);
 	}
-	release_side(a);
-	release_side(b);
+	steward_side_release(a);
+	steward_side_release(b);
 	return result;
 }
 
 int
 steward_type_tag_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_encrypted(&b, info, PG_GETARG_DATUM(1));
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take(&b, info, PG_GETARG_DATUM(1));
 	return compare_tags(info, &a, &b);
 }
 
@@ -281,13 +269,13 @@ steward_type_tag_order_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 							 StewardEncode encode)
 {
 	StewardPlaintextScope scope;
-	Side		a;
-	Side		b;
+	StewardSide a;
+	StewardSide b;
 	int			result;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&a, info, PG_GETARG_DATUM(0));
-	take_plain(&b, encode, PG_GETARG_DATUM(1));
+	steward_side_take(&a, info, PG_GETARG_DATUM(0));
+	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1));
 	result = compare_tags(info, &a, &b);
 	steward_plaintext_end(&scope);
 	return result;
@@ -301,16 +289,21 @@ steward_type_tag_order_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
  * hashes tell of equal plaintexts. No index uses it, so no writer needs it.
  */
 static uint64
-hash_and_release(const StewardTypeInfo *info, Side *side)
+hash_and_release(const StewardTypeInfo *info, StewardSide *side)
 {
 	const StewardTagKeys *keys;
 	uint64		hash;
 
-	require(side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-	open_canonical(side, info);
+	steward_side_require(side, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	if (side->encrypted)
+		steward_tag_place(&side->place, &side->datum);
+	steward_side_open_canonical(side, info);
 	keys = steward_tag_keys();
 	hash = steward_tag_64(keys->hash, side->plain.bytes, side->plain.len);
-	release_side(side);
+	/* What is hashed is compared next. An erased value has no tag. */
+	if (side->place.kept)
+		compute_tag(side, keys, STEWARD_TAG_HASHED);
+	steward_side_release(side);
 	return hash;
 }
 
@@ -319,10 +312,10 @@ steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
 	StewardPlaintextScope scope;
 	uint64		hash;
-	Side		side;
+	StewardSide side;
 
 	steward_plaintext_begin(&scope);
-	take_encrypted(&side, info, PG_GETARG_DATUM(0));
+	steward_side_take(&side, info, PG_GETARG_DATUM(0));
 	hash = hash_and_release(info, &side);
 	steward_plaintext_end(&scope);
 	return hash;
@@ -334,10 +327,10 @@ steward_type_hash_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 {
 	StewardPlaintextScope scope;
 	uint64		hash;
-	Side		side;
+	StewardSide side;
 
 	steward_plaintext_begin(&scope);
-	take_plain(&side, encode, PG_GETARG_DATUM(0));
+	steward_side_take_plain(&side, encode, PG_GETARG_DATUM(0));
 	hash = hash_and_release(info, &side);
 	steward_plaintext_end(&scope);
 	return hash;

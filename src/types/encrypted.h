@@ -97,6 +97,13 @@ extern bool steward_open(const StewardDatum *datum, StewardPlain *plain);
 extern struct varlena *steward_recode(const StewardTypeInfo *info,
 									  struct varlena *value, int32 typmod);
 
+/*
+ * Lets decrypt() open the values under this key id whoever runs it, also inside a
+ * maintenance operation, until it is called with 0, as it must be on every path.
+ * For converting a column, once somebody with the right has asked for that.
+ */
+extern void steward_decrypt_authorise(uint32 key_id);
+
 /* The key id of a type modifier: 0 (transient) for -1. */
 extern uint32 steward_typmod_key(int32 typmod);
 

@@ -108,7 +108,7 @@ STEWARD_FUNCTION(steward_guard_concurrent_index)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot create this index concurrently on table \"%s\"",
 						get_rel_name(relid)),
-				 errdetail("On a table with encrypted columns only an index over plain columns, encrypted ones with steward.encrypted_unique_ops, can be created concurrently."),
+				 errdetail("On a table with encrypted columns only an index over plain columns, encrypted ones with their class for unique indexes, can be created concurrently."),
 				 errhint("Create the index without CONCURRENTLY.")));
 	PG_RETURN_NULL();
 }

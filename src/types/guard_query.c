@@ -27,6 +27,7 @@
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
 #include "tcop/utility.h"
+#include "types/tag_cache.h"
 #include "types/type_info.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
@@ -259,6 +260,7 @@ steward_types_init(void)
 	steward_plain_init();
 	steward_scan_rights_init();
 	steward_parameters_init();
+	steward_tag_cache_init();
 	next_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = judge_query;
 }

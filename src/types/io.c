@@ -48,18 +48,17 @@ raise_input(const StewardTypeInfo *info, int sqlstate)
  * caught. Nothing is left to be undone then: these functions take no locks and
  * no buffers, and what they allocated goes with the caller's context.
  */
-Datum
-steward_input_quietly(const StewardTypeInfo *info, char *text)
+int
+steward_try_input(const StewardTypeInfo *info, char *text, Datum *value)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile int sqlstate = 0;
-	volatile Datum value = (Datum) 0;
 
 	PG_TRY();
 	{
-		value = DirectFunctionCall3(info->input, CStringGetDatum(text),
-									ObjectIdGetDatum(InvalidOid),
-									Int32GetDatum(-1));
+		*value = DirectFunctionCall3(info->input, CStringGetDatum(text),
+									 ObjectIdGetDatum(InvalidOid),
+									 Int32GetDatum(-1));
 	}
 	PG_CATCH();
 	{
@@ -70,6 +69,15 @@ steward_input_quietly(const StewardTypeInfo *info, char *text)
 		FlushErrorState();
 	}
 	PG_END_TRY();
+	return sqlstate;
+}
+
+Datum
+steward_input_quietly(const StewardTypeInfo *info, char *text)
+{
+	Datum		value = (Datum) 0;
+	int			sqlstate = steward_try_input(info, text, &value);
+
 	if (sqlstate != 0)
 		raise_input(info, sqlstate);
 	return value;

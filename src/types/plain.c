@@ -5,6 +5,7 @@
  * of its own and is zeroed when it is freed. An error in between (a missing key,
  * a cancel) leaves it there, out of the reach of the contexts that the abort
  * throws away; the end of the transaction or subtransaction then zeroes it.
+ * Comparisons come and go by the million: a few small blocks are kept for them.
  */
 #include "types/encrypted.h"
 
@@ -22,21 +23,38 @@ typedef struct PlainBlock
 	unsigned char bytes[FLEXIBLE_ARRAY_MEMBER];
 } PlainBlock;
 
+/* Free blocks, zeroed, with room for so many bytes. */
+#define SPARE_BYTES 256
+#define SPARES 4
+
 static MemoryContext plain_context = NULL;
 static dlist_head blocks = DLIST_STATIC_INIT(blocks);
+static PlainBlock *spares[SPARES];
+static int	spare_count = 0;
 
-StewardPlain
-steward_plain_make(size_t size)
+static PlainBlock *
+make_block(size_t size)
 {
-	PlainBlock *block;
-	StewardPlain plain;
-
 	if (unlikely(plain_context == NULL))
 		plain_context = AllocSetContextCreate(TopMemoryContext,
 											  "pg_steward plaintext",
 											  ALLOCSET_DEFAULT_SIZES);
-	block = MemoryContextAlloc(plain_context,
-							   offsetof(PlainBlock, bytes) + size + 1);
+	if (size <= SPARE_BYTES)
+	{
+		if (likely(spare_count > 0))
+			return spares[--spare_count];
+		size = SPARE_BYTES;
+	}
+	return MemoryContextAlloc(plain_context,
+							  offsetof(PlainBlock, bytes) + size);
+}
+
+StewardPlain
+steward_plain_make(size_t size)
+{
+	PlainBlock *block = make_block(size + 1);
+	StewardPlain plain;
+
 	block->size = size + 1;
 	dlist_push_head(&blocks, &block->node);
 	block->bytes[size] = '\0';
@@ -59,7 +77,10 @@ wipe(PlainBlock *block)
 {
 	dlist_delete(&block->node);
 	sodium_memzero(block->bytes, block->size);
-	pfree(block);
+	if (block->size <= SPARE_BYTES && spare_count < SPARES)
+		spares[spare_count++] = block;
+	else
+		pfree(block);
 }
 
 void

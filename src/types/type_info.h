@@ -114,8 +114,16 @@ extern void steward_raise_malformed_plain(void);
 extern void steward_verify_server_text(const char *text, size_t len);
 
 /*
- * Calls the input function of the plaintext type. Its errors quote what was
- * typed; each is replaced by a constant text with the same SQLSTATE.
+ * Calls the input function of the plaintext type, inside a plaintext scope: an
+ * error's SQLSTATE, or 0 and the value. Raises what says nothing of the text, such
+ * as a cancel.
+ */
+extern int	steward_try_input(const StewardTypeInfo *info, char *text,
+							  Datum *value);
+
+/*
+ * The same, with an error raised anew: its own text quotes what was typed; each
+ * is replaced by a constant text with the same SQLSTATE.
  */
 extern Datum steward_input_quietly(const StewardTypeInfo *info, char *text);
 
@@ -165,6 +173,10 @@ extern uint64 steward_type_hash_plain(FunctionCallInfo fcinfo,
 									  const StewardTypeInfo *info,
 									  StewardEncode encode);
 
+/* sort.c */
+extern Datum steward_type_sort_support(FunctionCallInfo fcinfo,
+									   const StewardTypeInfo *info);
+
 /* What PostgreSQL's extended hash gives for a seed. */
 extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 
@@ -195,6 +207,7 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 	STEWARD_TYPE_FUNCTION(type, ge, BoolGetDatum(steward_type_order(fcinfo, info) >= 0)) \
 	STEWARD_TYPE_FUNCTION(type, gt, BoolGetDatum(steward_type_order(fcinfo, info) > 0)) \
 	STEWARD_TYPE_FUNCTION(type, cmp, Int32GetDatum(steward_type_order(fcinfo, info))) \
+	STEWARD_TYPE_FUNCTION(type, sort_support, steward_type_sort_support(fcinfo, info)) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp, \
 						  Int32GetDatum(steward_type_tag_order(fcinfo, info))) \
 	STEWARD_TYPE_FUNCTION(type, hash, \

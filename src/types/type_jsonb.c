@@ -3,8 +3,9 @@
  *
  * Plaintext bytes are the text that PostgreSQL prints for a jsonb, in UTF-8: keys
  * in jsonb's order, numbers as they were written. Canonical bytes differ from it
- * in the zeros at the end of numbers alone, so equality looks at text; order is
- * that of jsonb, for which both values are read.
+ * in the zeros at the end of numbers, so equality looks at text; order is that of
+ * jsonb, for which both values are read. jsonb orders keys by their bytes in the
+ * encoding of the database, so of keys beyond ASCII the order is made anew.
  */
 #include "types/type_info.h"
 
@@ -34,12 +35,6 @@ encode_jsonb(Datum value)
 	return plain;
 }
 
-static Datum
-read_jsonb(char *text)
-{
-	return steward_input_quietly(&steward_jsonb_info, text);
-}
-
 static void
 wipe_jsonb(Datum jsonb)
 {
@@ -54,7 +49,7 @@ static StewardPlain
 encode_json(Datum value)
 {
 	char	   *json = TextDatumGetCString(value);
-	Datum		jsonb = read_jsonb(json);
+	Datum		jsonb = steward_input_quietly(&steward_jsonb_info, json);
 	StewardPlain plain = encode_jsonb(jsonb);
 
 	wipe_jsonb(jsonb);
@@ -67,9 +62,13 @@ encode_json(Datum value)
 static Datum
 decode_jsonb(StewardPlain *plain)
 {
+	Datum		jsonb;
+
 	steward_plain_to_server(plain);
 	steward_verify_server_text((char *) plain->bytes, plain->len);
-	return read_jsonb((char *) plain->bytes);
+	if (steward_try_input(&steward_jsonb_info, (char *) plain->bytes, &jsonb) != 0)
+		steward_raise_malformed_plain();
+	return jsonb;
 }
 
 static bool
@@ -84,9 +83,23 @@ open_jsonb(const StewardDatum *datum, Datum *value)
 	return true;
 }
 
+/* Puts keys into the order of this database; another may have sealed the value. */
+static void
+reorder(StewardPlain *plain)
+{
+	Datum		jsonb = decode_jsonb(plain);
+	StewardPlain again = encode_jsonb(jsonb);
+
+	wipe_jsonb(jsonb);
+	steward_plain_free(plain);
+	*plain = again;
+}
+
 static void
 canonicalise_jsonb(StewardPlain *plain)
 {
+	if (unlikely(steward_json_has_wide_key(plain->bytes, plain->len)))
+		reorder(plain);
 	plain->len = steward_json_canonicalise(plain->bytes, plain->len);
 }
 

@@ -74,6 +74,11 @@ CREATE FUNCTION steward.encrypted_<type>_cmp(steward.encrypted_<type>, steward.e
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_<type>_cmp';
 COMMENT ON FUNCTION steward.encrypted_<type>_cmp(steward.encrypted_<type>, steward.encrypted_<type>) IS 'btree support: plaintext order; needs the right to decrypt';
 
+CREATE FUNCTION steward.encrypted_<type>_sort_support(internal) RETURNS void
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_<type>_sort_support';
+COMMENT ON FUNCTION steward.encrypted_<type>_sort_support(internal) IS 'btree support: sorts by plaintext, each value opened once; needs the right to decrypt';
+REVOKE ALL ON FUNCTION steward.encrypted_<type>_sort_support(internal) FROM PUBLIC;
+
 CREATE FUNCTION steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, steward.encrypted_<type>) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_<type>_tag_cmp';
 COMMENT ON FUNCTION steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, steward.encrypted_<type>) IS 'btree support: order of keyed tags';
@@ -92,7 +97,8 @@ CREATE OPERATOR FAMILY steward.encrypted_<type>_ops USING btree;
 COMMENT ON OPERATOR FAMILY steward.encrypted_<type>_ops USING btree IS 'plaintext order of encrypted values, for sorting';
 CREATE OPERATOR CLASS steward.encrypted_<type>_ops DEFAULT FOR TYPE steward.encrypted_<type> USING btree FAMILY steward.encrypted_<type>_ops AS
     OPERATOR 1 pg_catalog.<, OPERATOR 2 pg_catalog.<=, OPERATOR 3 pg_catalog.=, OPERATOR 4 pg_catalog.>=, OPERATOR 5 pg_catalog.>,
-    FUNCTION 1 steward.encrypted_<type>_cmp(steward.encrypted_<type>, steward.encrypted_<type>);
+    FUNCTION 1 steward.encrypted_<type>_cmp(steward.encrypted_<type>, steward.encrypted_<type>),
+    FUNCTION 2 steward.encrypted_<type>_sort_support(internal);
 COMMENT ON OPERATOR CLASS steward.encrypted_<type>_ops USING btree IS 'plaintext order of encrypted values: for ORDER BY and DISTINCT, not for indexes';
 
 CREATE OPERATOR FAMILY steward.<unique_ops> USING btree;

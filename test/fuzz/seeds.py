@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the fuzzers' seed corpus, with the second implementation.
 
-    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour and /keyring
+    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /journal, /keyring and /plain
 """
 import pathlib
 import sys
@@ -33,6 +33,27 @@ def keyrings():
     yield b'root 0123456789abcdef' + lines[0][21:]
 
 
+def plains():
+    for kind in (3, 5):
+        for text in second.PLAIN_TEXTS[kind]:
+            yield second.encode(kind, text)
+
+
+def journals():
+    roots = [bytes(range(i, i + 32)) for i in range(2)]
+    journal = b''
+    for i in range(6):
+        journal = second.append_records(journal, roots[i % 2], [
+            (1 + (i > 0), b'realm one'.ljust(16, b'\0'), second.fixed('subject %d' % j, 16))
+            for j in range(1 + i % 3)], i)
+        yield b'\0' + journal
+    yield b'\0' + journal[:-40]
+    yield b'\0' + journal + bytes(500)
+    yield b'\0' + journal[:256] + journal[384:]
+    for first in range(5):
+        yield b'\1' + bytes([1, 20, 3, 130]) + bytes([first, 2, 7, first + 5, 1, 3])
+
+
 def write(directory, name, seeds):
     folder = pathlib.Path(directory, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,4 +64,6 @@ def write(directory, name, seeds):
 if __name__ == '__main__':
     write(sys.argv[1], 'datum', values())
     write(sys.argv[1], 'armour', map(second.armour, values()))
+    write(sys.argv[1], 'journal', journals())
     write(sys.argv[1], 'keyring', keyrings())
+    write(sys.argv[1], 'plain', plains())

@@ -9,7 +9,10 @@
  */
 #include "crypto/armour.h"
 #include "crypto/bytes.h"
+#include "crypto/journal.h"
 #include "crypto/keyring.h"
+#include "crypto/plain_json.h"
+#include "crypto/plain_numeric.h"
 #include "crypto/random.h"
 #include "crypto/tag.h"
 #include "crypto/value.h"
@@ -277,6 +280,76 @@ check_value(const Vector *v)
 	return good;
 }
 
+/* Plaintext bytes of a type, and what of them is compared. */
+static bool
+check_plain(const Vector *v)
+{
+	const Field *plain = need_field(v, "plain");
+	size_t		len = plain->len;
+	StewardNumericHeader header;
+	StewardDatum parsed;
+	unsigned char *bytes = open_datum(v, &parsed);
+	bool		good;
+
+	if (bytes == NULL)
+		return false;
+	good = is_field(v, "plain", bytes, parsed.plain_len) &&
+		is_field(v, "type", &parsed.type, 1);
+	if (parsed.type == STEWARD_TYPE_JSONB)
+		len = steward_json_canonicalise(bytes, len);
+	else if (parsed.type == STEWARD_TYPE_NUMERIC)
+	{
+		good = good && steward_numeric_parse(&header, bytes, len);
+		steward_numeric_canonicalise(bytes, len);
+		good = good && steward_numeric_parse(&header, bytes, len) &&
+			steward_numeric_compare(bytes, len, plain->bytes, plain->len) == 0;
+	}
+	good = good && is_field(v, "canonical", bytes, len);
+	free(bytes);
+	return good;
+}
+
+/* Authentic, and no value of its type: for the crypto floor it is as good as any. */
+static bool
+check_malformed_plain(const Vector *v)
+{
+	StewardDatum parsed;
+	unsigned char *bytes = open_datum(v, &parsed);
+	bool		good = bytes != NULL &&
+		is_field(v, "plain", bytes, parsed.plain_len);
+
+	free(bytes);
+	return good;
+}
+
+static bool
+check_refused_numeric(const Vector *v)
+{
+	const Field *plain = need_field(v, "plain");
+	StewardNumericHeader header;
+
+	return !steward_numeric_parse(&header, plain->bytes, plain->len);
+}
+
+/* The keys of a database: a test with a server reads the values in it. */
+static bool
+check_database(const Vector *v)
+{
+	const Field *wrapped = need_field(v, "hash_wrapped");
+	const Field *text = need_field(v, "line_text");
+	unsigned char secret[STEWARD_KEY_BYTES];
+	StewardWrapContext context = {.kind = STEWARD_WRAP_HASH_SECRET};
+	StewardKeyring keyring;
+	size_t		bad_line;
+
+	memcpy(context.realm, bytes_of(v, "realm"), STEWARD_REALM_BYTES);
+	return steward_keyring_parse(&keyring, &bad_line, (const char *) text->bytes,
+								 text->len) == STEWARD_KEYRING_OK &&
+		steward_wrap_open(secret, wrapped->bytes, wrapped->len,
+						  keyring.roots[0].key, &context) &&
+		is_field(v, "hash_secret", secret, sizeof secret);
+}
+
 static bool
 check_armour(const Vector *v)
 {
@@ -310,6 +383,78 @@ check_keyring_line(const Vector *v)
 		steward_keyring_parse(&keyring, &bad_line, (const char *) text->bytes,
 							  text->len) == STEWARD_KEYRING_OK &&
 		is_field(v, "root", keyring.roots[0].key, STEWARD_KEY_BYTES);
+}
+
+static bool
+check_journal_record(const Vector *v)
+{
+	unsigned char slot[STEWARD_JOURNAL_RECORD_BYTES];
+	StewardJournalRecord record;
+	StewardJournalKey key;
+	StewardJournalKeys keys = {&key, 1};
+	StewardJournalEnd end;
+	uint64_t	number = steward_load_be64(bytes_of(v, "number"));
+	uint32_t	part = steward_load_be32(bytes_of(v, "part"));
+	int64_t		time = (int64_t) steward_load_be64(bytes_of(v, "time"));
+
+	steward_kdf_root_id(key.root_id, bytes_of(v, "root"));
+	steward_kdf_journal(key.key, bytes_of(v, "root"));
+	end.count = number - 1;
+	memcpy(end.last, bytes_of(v, "previous"), sizeof end.last);
+	steward_journal_write(slot, &end, &key,
+						  (StewardJournalKind) bytes_of(v, "kind")[0], part, time,
+						  bytes_of(v, "realm"), bytes_of(v, "subject"));
+	return is_field(v, "record", slot, sizeof slot) && end.count == number &&
+		memcmp(end.last, slot + sizeof slot - sizeof end.last, sizeof end.last) == 0 &&
+		steward_journal_check(&record, slot, &keys) == STEWARD_JOURNAL_OK &&
+		record.number == number && record.part == part && record.time == time &&
+		record.kind == (StewardJournalKind) bytes_of(v, "kind")[0] &&
+		is_field(v, "subject", record.subject, STEWARD_UUID_BYTES) &&
+		is_field(v, "realm", record.realm, STEWARD_REALM_BYTES);
+}
+
+static const char *
+journal_state(const StewardJournalReader *reader)
+{
+	if (reader->status == STEWARD_JOURNAL_BAD)
+		return "altered";
+	if (reader->status == STEWARD_JOURNAL_OTHER_ROOT)
+		return "other root";
+	return reader->torn ? "torn" : "whole";
+}
+
+static bool
+check_journal(const Vector *v)
+{
+	const Field *roots = need_field(v, "roots");
+	const Field *journal = need_field(v, "journal");
+	const Field *records = need_field(v, "records");
+	StewardJournalKey list[2];
+	StewardJournalKeys keys = {list, roots->len / STEWARD_KEY_BYTES};
+	StewardJournalReader reader = {0};
+	const char *state;
+	size_t		at = 0;
+	bool		good = true;
+
+	for (size_t i = 0; i < keys.count; i++)
+	{
+		steward_kdf_root_id(list[i].root_id, roots->bytes + i * STEWARD_KEY_BYTES);
+		steward_kdf_journal(list[i].key, roots->bytes + i * STEWARD_KEY_BYTES);
+	}
+	for (; at + STEWARD_JOURNAL_RECORD_BYTES <= journal->len;
+		 at += STEWARD_JOURNAL_RECORD_BYTES)
+	{
+		StewardJournalRecord record;
+
+		if (steward_journal_feed(&reader, &record, journal->bytes + at, &keys))
+			good &= at + STEWARD_JOURNAL_RECORD_BYTES <= records->len &&
+				memcmp(records->bytes + at, journal->bytes + at,
+					   STEWARD_JOURNAL_RECORD_BYTES) == 0;
+	}
+	reader.torn |= at < journal->len;
+	state = journal_state(&reader);
+	return good && is_field(v, "state_text", state, strlen(state)) &&
+		reader.end.count * STEWARD_JOURNAL_RECORD_BYTES == records->len;
 }
 
 static bool
@@ -368,8 +513,14 @@ check_vector(const Vector *vector)
 		{"unique_tag", check_unique_tag},
 		{"wrap", check_wrap},
 		{"value", check_value},
+		{"plain", check_plain},
+		{"malformed_plain", check_malformed_plain},
+		{"refused_numeric", check_refused_numeric},
+		{"database", check_database},
 		{"armour", check_armour},
 		{"keyring_line", check_keyring_line},
+		{"journal_record", check_journal_record},
+		{"journal", check_journal},
 		{"refused_armour", check_refused_armour},
 		{"refused_value", check_refused_value},
 		{"refused_keyring", check_refused_keyring},

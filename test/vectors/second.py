@@ -10,11 +10,15 @@ the standard library, and SipHash-2-4 spelled out below.
                                     and that its values and wraps open (TAP)
     second.py --lines FILE          the vectors of FILE, one a line, for peer.c
     second.py --verify-c PROGRAM    exchange fresh random values with peer.c (TAP)
+    second.py --journal KEYRING FILE    read a revocation journal: what it is, then
+                                    kind, realm and subject of each record
 """
 import argparse
 import base64
+import decimal
 import hashlib
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -201,6 +205,191 @@ def open_value(key, datum):
         raise Refused('tag') from None
 
 
+# Plaintext bytes, from SQL text
+
+def numeric_digits(whole, fraction):
+    """Digits to base 10000 around the point, and the weight of the first."""
+    whole = whole.rjust(-(-len(whole) // 4) * 4, '0')
+    fraction = fraction.ljust(-(-len(fraction) // 4) * 4, '0')
+    both = whole + fraction
+    groups = [int(both[i:i + 4]) for i in range(0, len(both), 4)]
+    weight = len(whole) // 4 - 1
+    while groups and groups[0] == 0:
+        groups.pop(0)
+        weight -= 1
+    while groups and groups[-1] == 0:
+        groups.pop()
+    return groups, weight if groups else 0
+
+
+def join_numeric(sign, scale, weight, *digits):
+    return (bytes([sign]) + scale.to_bytes(2, 'big') + weight.to_bytes(2, 'big', signed=True) +
+            b''.join(digit.to_bytes(2, 'big') for digit in digits))
+
+
+def encode_numeric(text):
+    special = {'NaN': 2, 'Infinity': 3, '-Infinity': 4}
+    if text in special:
+        return bytes([special[text]]) + bytes(4)
+    whole, _, fraction = text.lstrip('-').partition('.')
+    groups, weight = numeric_digits(whole, fraction)
+    return join_numeric(text.startswith('-') and bool(groups), len(fraction), weight, *groups)
+
+
+def trim_zeros(text):
+    return text.rstrip('0').rstrip('.') if '.' in text else text
+
+
+class Number(str):
+    """A JSON number as numeric prints it."""
+    def __new__(cls, written):
+        shown = format(decimal.Decimal(written), 'f')
+        return str.__new__(cls, shown[1:] if set(shown) <= set('-0.') and shown[0] == '-' else shown)
+
+
+JSON_ESCAPES = {'"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n',
+                '\r': '\\r', '\t': '\\t'}
+
+
+def show_string(text):
+    return '"' + ''.join(JSON_ESCAPES.get(c) or ('\\u%04x' % ord(c) if c < ' ' else c)
+                         for c in text) + '"'
+
+
+def show_json(value, number=str):
+    """The text of a jsonb: keys by length and then by their bytes, the last of equal ones."""
+    if isinstance(value, Number):
+        return number(value)
+    if isinstance(value, str):
+        return show_string(value)
+    if isinstance(value, list):
+        return '[' + ', '.join(show_json(element, number) for element in value) + ']'
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return '{' + ', '.join(show_string(key) + ': ' + show_json(value[key], number)
+                               for key in keys) + '}'
+    return {None: 'null', True: 'true', False: 'false'}[value]
+
+
+def read_json(text):
+    return json.loads(text, parse_int=Number, parse_float=Number)
+
+
+def day_number(year, month, day):
+    """Days since 2000-01-01 in the proleptic Gregorian calendar; year 0 is 1 BC."""
+    year -= month <= 2
+    era = year // 400
+    of_era = year - era * 400
+    of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 730425
+
+
+INFINITE = {'infinity': 1, '-infinity': -1}
+
+
+def read_date(text):
+    date, _, era = text.partition(' ')
+    year, month, day = (int(part) for part in date.split('-'))
+    return day_number(1 - year if era == 'BC' else year, month, day)
+
+
+def read_timestamptz(text):
+    """YYYY-MM-DD HH:MM:SS.ffffff+HH:MM, perhaps with BC behind."""
+    parts = re.fullmatch(r'(\S+) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?([+-])(\d\d)(?::(\d\d))?( BC)?',
+                         text)
+    date, hour, minute, second, fraction, sign, zone, zone_minute, era = parts.groups('')
+    seconds = (read_date(date + era) * 24 + int(hour)) * 3600 + int(minute) * 60 + int(second)
+    offset = int(zone) * 3600 + int(zone_minute or 0) * 60
+    seconds -= offset if sign == '+' else -offset
+    return seconds * 10 ** 6 + int(fraction.ljust(6, '0') or 0)
+
+
+def signed(number, size):
+    return number.to_bytes(size, 'big', signed=True)
+
+
+def encode_time(read, size, text):
+    if text in INFINITE:
+        end = 2 ** (8 * size - 1)
+        return signed(end - 1 if INFINITE[text] > 0 else -end, size)
+    return signed(read(text), size)
+
+
+def encode(kind, text):
+    """Plaintext bytes of a type for a value written in SQL, ISO and \\x style."""
+    return {1: str.encode, 2: lambda hexed: bytes.fromhex(hexed[2:]),
+            3: lambda json_text: show_json(read_json(json_text)).encode(),
+            4: lambda number: signed(int(number), 8), 5: encode_numeric,
+            6: lambda date: encode_time(read_date, 4, date),
+            7: lambda time: encode_time(read_timestamptz, 8, time)}[kind](text)
+
+
+def canonical(kind, text):
+    """The bytes that are compared, hashed and tagged."""
+    if kind == 3:
+        return show_json(read_json(text), trim_zeros).encode()
+    if kind == 5:
+        return encode_numeric(trim_zeros(text))
+    return encode(kind, text)
+
+
+# The revocation journal
+
+RECORD = 128
+
+
+def journal_key(root):
+    return blake2b(32, LABEL + b'journal/1', root)
+
+
+def journal_record(root, kind, part, number, time, realm, subject, previous):
+    record = (bytes([1, kind, 0, 0]) + part.to_bytes(4, 'big') + root_id(root)
+              + number.to_bytes(8, 'big') + time.to_bytes(8, 'big', signed=True)
+              + realm + subject + previous)
+    return record + blake2b(32, record, journal_key(root))
+
+
+def append_records(journal, root, records, time=0):
+    """One append to a journal that is whole: (kind, realm, subject) each."""
+    for part, (kind, realm, subject) in enumerate(records):
+        previous = journal[-32:] if journal else bytes(32)
+        journal += journal_record(root, kind, part, len(journal) // RECORD + 1, time, realm,
+                                  subject, previous)
+    return journal
+
+
+def journal_fields(slot):
+    """Part, root id, number of a slot that has the form of a record, else None."""
+    part, number = int.from_bytes(slot[4:8], 'big'), int.from_bytes(slot[16:24], 'big')
+    if slot[0] != 1 or slot[1] not in (1, 2) or slot[2:4] != bytes(2) or number <= part:
+        return None
+    return part, slot[8:16], number
+
+
+def read_journal(roots, journal):
+    """The records that count, and what the journal is."""
+    keys = {root_id(root): journal_key(root) for root in roots}
+    slots = [journal[at:at + RECORD] for at in range(0, len(journal) // RECORD * RECORD, RECORD)]
+
+    def is_good(slot):
+        form = journal_fields(slot)
+        return form and form[1] in keys and blake2b(32, slot[:96], keys[form[1]]) == slot[96:]
+
+    end = 0
+    while (end < len(slots) and is_good(slots[end]) and journal_fields(slots[end])[2] == end + 1
+           and slots[end][64:96] == (slots[end - 1][96:] if end else bytes(32))):
+        end += 1
+    state = 'whole' if journal[end * RECORD:].strip(b'\0') == b'' and not len(journal) % RECORD else 'torn'
+    for at in range(end, len(slots)):
+        form = journal_fields(slots[at])
+        if is_good(slots[at]):
+            if at == end or form[2] != at + 1 or form[2] - 1 - form[0] > end:
+                state = 'altered'
+        elif form and form[1] not in keys and form[2] == at + 1 and state != 'altered':
+            state = 'other root'
+    return slots[:end], state
+
+
 # Text forms
 
 def armour(datum):
@@ -336,6 +525,104 @@ def text_vectors():
     yield vector('keyring_line', root=root, line_text=keyring_line(root))
 
 
+PLAIN_TEXTS = {
+    1: ('', 'Grüße', 'stw1:', '漢字 🂡'),
+    2: ('\\x', '\\x00ff', '\\x73747731'),
+    3: ('null', 'true', '0', '-0.0', '1.50', '1e3', '1.0e-3', '-12345678901234567890.12345678901234567890',
+        '""', '"1.0"', '"\\u0001\\t\\"\\\\ é/"', '[]', '{}', '[1.0, [2.00, null], {"a": 10.0}]',
+        '{"b": 1, "aa": 2.0, "a": [true, false], "": "1.0", "é": 0.10, "z": 3, "b": 5.00}',
+        '{"\\"0.10": "\\"0.10\\\\", "x\\\\": 100.0}'),
+    4: ('0', '1', '-1', '9223372036854775807', '-9223372036854775808'),
+    5: ('0', '0.000', '1', '1.00', '-1.00', '10', '10000', '99990000', '-123456789.98765', '0.1', '0.0001',
+        '0.00010000', '0.00001', '1234567890123456789012345678901234567890.00001000', '1' + '0' * 200,
+        '0.' + '0' * 99 + '1', '5.' + '0' * 50, 'NaN', 'Infinity', '-Infinity'),
+    6: ('2000-01-01', '1999-12-31', '2024-02-29', '1900-03-01', '0001-01-01', '0001-12-31 BC',
+        '4713-01-01 BC', '5874897-12-31', 'infinity', '-infinity'),
+    7: ('2000-01-01 00:00:00+00', '1999-12-31 23:59:59.999999+00', '2020-06-01 17:30:00+05:30',
+        '2020-06-01 04:00:00-08', '0044-03-15 12:00:00+00 BC', '294276-12-31 23:59:59.999999+00',
+        '4714-11-24 00:00:00+00 BC', 'infinity', '-infinity'),
+}
+
+
+def plain_vectors():
+    """A database whose every secret is known, and values of each type in it."""
+    root, realm, key, secret = (fixed('database ' + name, 32) for name in
+                                ('root', 'realm', 'key', 'hash secret'))
+    path, tag = b'vectors', key_tag(key)
+    hash_key, unique_key = tag_keys(secret)[:2]
+    yield vector('database', line_text=keyring_line(root), root_id=root_id(root), realm=realm[:16],
+                 path_text=path, key_id=key_id(path), key_tag=tag, key=key, hash_secret=secret,
+                 wrapped=wrap(root, realm[:16], b'\1', key_id(path) + tag + bytes(8), key,
+                              fixed('database wrap 1', 24)),
+                 hash_wrapped=wrap(root, realm[:16], b'\3', bytes(16), secret,
+                                   fixed('database wrap 3', 24)))
+    for kind, texts in PLAIN_TEXTS.items():
+        for text in texts:
+            plain, compared = encode(kind, text), canonical(kind, text)
+            datum = seal(key, bytes([kind]), key_id(path), tag, plain,
+                         fixed('plain %d %s' % (kind, text), 24))
+            yield vector('plain', VALUE_TYPES[kind], type=bytes([kind]), sql_text=text.encode(),
+                         plain=plain, canonical=compared, key=key, datum=datum,
+                         hash=hash_tag(hash_key, compared), unique=unique_tag(unique_key, compared))
+    for kind, bad in ((1, b'\xff'), (3, b''), (3, b'{'), (3, b'"\xff"'), (4, bytes(7)), (4, bytes(9)), (5, bytes(4)),
+                      (5, join_numeric(0, 0, 0, 10000)), (6, bytes(8)), (6, signed(2 ** 31 - 2, 4)),
+                      (7, bytes(4)), (7, signed(2 ** 63 - 2, 8))):
+        yield vector('malformed_plain', VALUE_TYPES[kind], type=bytes([kind]), plain=bad, key=key,
+                     datum=seal(key, bytes([kind]), key_id(path), tag, bad,
+                                fixed('malformed %d %s' % (kind, bad), 24)))
+    for note, bad in (('empty', b''), ('cut', join_numeric(0, 0, 0)[:4]),
+                      ('half a digit', join_numeric(0, 0, 0, 1) + b'\0'),
+                      ('sign', join_numeric(5, 0, 0)), ('digit', join_numeric(0, 0, 0, 10000)),
+                      ('first digit 0', join_numeric(0, 4, 0, 0, 1)), ('last digit 0', join_numeric(0, 4, 0, 1, 0)),
+                      ('minus zero', join_numeric(1, 0, 0)), ('weight of zero', join_numeric(0, 0, 1)),
+                      ('digits of NaN', join_numeric(2, 0, 0, 1)), ('scale of NaN', join_numeric(2, 1, 0)),
+                      ('weight of infinity', join_numeric(3, 0, 1)), ('scale', join_numeric(0, 16384, 0, 1)),
+                      ('scale hides a digit', join_numeric(0, 3, -1, 1))):
+        yield vector('refused_numeric', note, plain=bad)
+
+
+def journal_vector(note, roots, journal):
+    records, state = read_journal(roots, journal)
+    return vector('journal', note, roots=b''.join(roots), journal=journal,
+                  records=b''.join(records), state_text=state.encode())
+
+
+def journal_vectors():
+    old, new, realm, other = fixed('root', 32), fixed('new root', 32), fixed('realm', 16), fixed('other', 16)
+    for kind, number, part in ((1, 1, 0), (2, 2, 0), (2, 2 ** 40, 77)):
+        time, previous = 10 ** 15 - number, fixed('previous %d' % number, 32)
+        subject = fixed('subject %d' % number, 16)
+        yield vector('journal_record', root=old, kind=bytes([kind]), part=part.to_bytes(4, 'big'),
+                     number=number.to_bytes(8, 'big'), time=time.to_bytes(8, 'big'), realm=realm,
+                     subject=subject, previous=previous,
+                     record=journal_record(old, kind, part, number, time, realm, subject, previous))
+    subjects = [fixed('subject %d' % i, 16) for i in range(6)]
+    one = append_records(b'', old, [(1, realm, subjects[0]), (2, realm, subjects[1])])
+    two = append_records(one, new, [(1, other, subjects[2]), (2, other, subjects[3]),
+                                    (2, other, subjects[4])])
+    three = append_records(two, new, [(2, realm, subjects[5])])
+    both = [old, new]
+    yield journal_vector('empty', both, b'')
+    yield journal_vector('free slots', both, bytes(1000))
+    yield journal_vector('two realms, two roots', both, three)
+    yield journal_vector('and free slots', both, three + bytes(500))
+    yield journal_vector('half a record', both, two + three[len(two):][:70])
+    yield journal_vector('half a record, free slots', both, two + three[len(two):][:70] + bytes(600))
+    yield journal_vector('an append without its middle', both,
+                         two[:3 * RECORD] + bytes(RECORD) + two[4 * RECORD:])
+    yield journal_vector('a whole one behind it', both,
+                         two[:3 * RECORD] + bytes(RECORD) + three[4 * RECORD:])
+    yield journal_vector('a record dropped', both, three[:2 * RECORD] + three[3 * RECORD:])
+    yield journal_vector('two records exchanged', both, three[:RECORD] + three[2 * RECORD:3 * RECORD]
+                         + three[RECORD:2 * RECORD] + three[3 * RECORD:])
+    yield journal_vector('another beginning', both, append_records(b'', old, [(1, realm, subjects[5])])
+                         + three[RECORD:])
+    yield journal_vector('a root is missing', [old], three)
+    yield journal_vector('no root fits', [fixed('third root', 32)], three)
+    yield journal_vector('a bit of the last record', both, three[:-1] + bytes([three[-1] ^ 1]))
+    yield journal_vector('a bit of the first record', both, bytes([three[0] ^ 1]) + three[1:])
+
+
 def refused_vectors():
     key = fixed('key version', 32)
     datum = seal(key, b'\1', key_id(b'pii'), key_tag(key), b'secret', fixed('refused', 24))
@@ -364,7 +651,8 @@ def refused_vectors():
 
 
 def all_vectors():
-    for part in (derivation_vectors, wrap_vectors, value_vectors, text_vectors, refused_vectors):
+    for part in (derivation_vectors, wrap_vectors, value_vectors, plain_vectors, text_vectors,
+                 journal_vectors, refused_vectors):
         yield from part()
 
 
@@ -401,12 +689,20 @@ def holds(shown):
     construct, f = shown['construct'], fields_of(shown)
     if construct == 'wrap':
         return unwrap(f['root'], f['realm'], f['kind'], f['ids'], f['wrapped']) == f['secret']
-    if construct == 'value':
+    if construct in ('value', 'plain', 'malformed_plain'):
         return open_value(f['key'], f['datum']) == f['plain']
+    if construct == 'database':
+        return (unwrap(*read_keyring(f['line_text']), f['realm'], b'\1',
+                       f['key_id'] + f['key_tag'] + bytes(8), f['wrapped']) == f['key'])
     if construct == 'armour':
         return unarmour(f['armour_text']) == f['bytes']
     if construct == 'keyring_line':
         return read_keyring(f['line_text']) == [f['root']]
+    if construct == 'journal':
+        roots = [f['roots'][i:i + 32] for i in range(0, len(f['roots']), 32)]
+        return read_journal(roots, f['journal']) == (
+            [f['records'][i:i + RECORD] for i in range(0, len(f['records']), RECORD)],
+            f['state_text'].decode())
     if construct == 'refused_armour':
         return refuses(unarmour, f['armour_text'])
     if construct == 'refused_value':
@@ -473,6 +769,37 @@ def random_vectors(count):
         yield vector('refused_value', key=key, datum=bytes(altered))
 
 
+def mutate_journal(journal):
+    """What crashes, hands and disks do to a journal."""
+    count, at = len(journal) // RECORD, secrets.randbelow(len(journal))
+    one, two = (secrets.randbelow(count) * RECORD for _ in range(2))
+    return secrets.choice((
+        lambda: journal,
+        lambda: journal[:at],
+        lambda: journal[:at] + bytes(len(journal) - at),
+        lambda: journal[:at] + bytes([journal[at] ^ 1 << secrets.randbelow(8)]) + journal[at + 1:],
+        lambda: journal[:one] + journal[one + RECORD:],
+        lambda: journal[:one] + journal[two:two + RECORD] + journal[one + RECORD:],
+        lambda: journal[:one] + bytes(RECORD) + journal[one + RECORD:],
+        lambda: journal[:one] + journal[one:one + RECORD] + journal[one:],
+        lambda: journal[:one] + secrets.token_bytes(RECORD) + journal[one:],
+        lambda: journal + bytes(secrets.randbelow(400))))()
+
+
+def random_journals(count):
+    for _ in range(count):
+        roots = [secrets.token_bytes(32) for _ in range(2)]
+        realms = [secrets.token_bytes(16) for _ in range(2)]
+        journal = b''
+        for _ in range(1 + secrets.randbelow(5)):
+            append = [(1 + secrets.randbelow(2), secrets.choice(realms), secrets.token_bytes(16))
+                      for _ in range(1 + secrets.randbelow(4))]
+            journal = append_records(journal, secrets.choice(roots), append, secrets.randbits(50))
+        if secrets.randbelow(8) == 0:
+            roots = roots[1:]
+        yield journal_vector('', roots, mutate_journal(journal))
+
+
 def verify_c(program, count=200):
     tap = Tap()
     code, sealed = run_c(program, 'seal', str(count))
@@ -490,7 +817,7 @@ def verify_c(program, count=200):
         tap.ok(passed, 'opened here: %s' % construct)
     tap.ok(len(salts) == 2 * count, 'no salt twice')
 
-    made = list(random_vectors(count))
+    made = list(random_vectors(count)) + list(random_journals(4 * count))
     code, answers = run_c(program, 'check', text='\n'.join(map(as_line, made)) + '\n')
     tap.ok(code == 0, 'the program in C is content')
     tap.ok(len(answers) == len(made) + 1, 'it answered %d times' % len(made))
@@ -506,12 +833,19 @@ def main():
     action.add_argument('--check', metavar='FILE')
     action.add_argument('--lines', metavar='FILE')
     action.add_argument('--verify-c', metavar='PROGRAM')
+    action.add_argument('--journal', nargs=2, metavar=('KEYRING', 'FILE'))
     chosen = parser.parse_args()
     if chosen.generate:
         sys.stdout.write(as_json(all_vectors()))
     elif chosen.lines:
         with open(chosen.lines, encoding='utf-8') as file:
             print('\n'.join(map(as_line, json.load(file)['vectors'])))
+    elif chosen.journal:
+        keyring, journal = (open(name, 'rb').read() for name in chosen.journal)
+        records, state = read_journal(read_keyring(keyring), journal)
+        print(state)
+        for record in records:
+            print(record[1], record[32:48].hex(), record[48:64].hex())
     elif chosen.check:
         return check(chosen.check)
     else:

@@ -160,7 +160,13 @@ sub steward_file_holds
 	open(my $handle, '<:raw', $file) or return;
 	{ local $/; $content = <$handle>; }
 	close $handle;
-	return grep { defined $content && index($content, $_) >= 0 } @needles;
+	return unless defined $content;
+	return grep { index($content, $_) >= 0 } @needles if @needles < 20;
+	# Many at once; longest first, as one may begin another.
+	my $any = join '|', map { quotemeta } sort { length $b <=> length $a } @needles;
+	my %found;
+	$found{$1} = 1 while $content =~ /($any)/g;
+	return grep { $found{$_} } @needles;
 }
 
 # "file: needle" for each file under a directory that holds one of them.

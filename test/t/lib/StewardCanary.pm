@@ -14,8 +14,8 @@ use PostgreSQL::Test::Utils;
 use Steward;
 use Test::More;
 
-our @EXPORT = qw(canary canary_needles key_needles key_material
-  canary_is_absent canary_log_is_clean);
+our @EXPORT = qw(canary canary_needles canary_types canary_value key_needles
+  key_material canary_is_absent canary_log_is_clean);
 
 # How each of them begins: the search is for this, in any spelling.
 our $mark = 'CanaryQx7';
@@ -83,9 +83,58 @@ sub byte_spellings
 	return unique($bytes, hexadecimal($bytes), base64_inner($bytes), $escaped);
 }
 
+# Values of the other types: few, since what is searched for is the value.
+my $digits = '7482915360748291';
+my $day = '2087-11-23';
+my $time = '13:57:11.424242';
+my $bigint = unpack 'q>', substr $mark, 0, 8;
+my $microseconds = 2773749431424242;	# that time on that day, since 2000
+my %value = (
+	bytea => sub { '\\x' . unpack 'H*', canary($_[0]) },
+	jsonb => sub { sprintf '{"%s": ["%s", %s]}', canary("$_[0]-name"), canary($_[0]), "$digits.5" },
+	bigint => sub { $bigint },
+	numeric => sub { "$digits.0" . $digits },
+	date => sub { $day },
+	timestamptz => sub { "$day $time+00" });
+
+# The plaintext types that the extension encrypts, in this build.
+sub canary_types
+{
+	my ($node) = @_;
+
+	return split /\n/, $node->safe_psql('postgres', q{SELECT substr(typname, 11) FROM pg_type WHERE typnamespace = 'steward'::regnamespace AND typname LIKE 'encrypted\_%' AND typelem = 0 ORDER BY 1});
+}
+
+# A literal of such a type, without quotes.
+sub canary_value
+{
+	my ($type, $name) = @_;
+
+	return $type eq 'text' ? canary($name) : $value{$type}->($name);
+}
+
+# A number's digits as numeric keeps them, in the machine's order and in ours.
+sub numeric_spellings
+{
+	my @groups = $digits =~ /(....)/g;
+
+	return ($digits, pack('s<*', @groups), pack('s>*', @groups), reverse_groups());
+}
+
+# Before the decimal point, and after the zero that moves them, groups differ.
+sub reverse_groups
+{
+	my @groups = "0$digits" =~ /(....)/g;
+
+	return map { pack $_, @groups } 's<*', 's>*';
+}
+
+# Every spelling of any plaintext that canary_value gives. A date alone has four
+# bytes, which is too little to be told from anything else.
 sub canary_needles
 {
-	return text_spellings($mark);
+	return unique(text_spellings($mark), (map { text_spellings($_) } $bigint, $day, $time),
+		numeric_spellings(), (map { (pack('q<', $_), pack('q>', $_)) } $bigint, $microseconds));
 }
 
 # What nobody but a running server may hold: the roots of a keyring, and every

@@ -1,0 +1,193 @@
+/*
+ * plain_store.c: plaintexts that one sort needs again and again; see plain_store.h.
+ *
+ * A handle is the number of bytes that had been written when its entry began; the
+ * entry lies at that number modulo the ring's size, a power of two, and never
+ * across its end. What was written less than a ring ago is still there. The ring
+ * doubles when it is full, which keeps all handles good.
+ */
+#include "types/plain_store.h"
+
+#include <sodium.h>
+#include <sys/mman.h>
+
+#define FIRST_BYTES ((size_t) 16384)
+#define RECENT 512				/* a power of two */
+
+/* Before the bytes of each plaintext, and a NUL after them. */
+typedef struct Entry
+{
+	uint64		fingerprint;
+	uint64		len;
+	unsigned char bytes[FLEXIBLE_ARRAY_MEMBER];
+} Entry;
+
+struct StewardPlainStore
+{
+	unsigned char *ring;		/* NULL until something is put */
+	size_t		size;
+	size_t		most;
+	uint64		first;			/* handles from before are no good */
+	uint64		next;			/* handle of the next entry */
+	uint64		recent[RECENT]; /* handles, by fingerprint */
+	MemoryContextCallback callback;
+};
+
+static unsigned char *
+make_ring(size_t size)
+{
+	void	   *ring = mmap(NULL, size, PROT_READ | PROT_WRITE,
+							MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (ring == MAP_FAILED)
+		return NULL;
+#ifdef MADV_DONTDUMP
+	(void) madvise(ring, size, MADV_DONTDUMP);
+#endif
+	return ring;
+}
+
+static void
+free_ring(unsigned char *ring, size_t size)
+{
+	sodium_memzero(ring, size);
+	(void) munmap(ring, size);
+}
+
+static void
+on_end(void *arg)
+{
+	StewardPlainStore *store = arg;
+
+	if (store->ring != NULL)
+		free_ring(store->ring, store->size);
+	store->ring = NULL;
+}
+
+StewardPlainStore *
+steward_plain_store_make(MemoryContext context, size_t most_bytes)
+{
+	StewardPlainStore *store = MemoryContextAllocZero(context, sizeof *store);
+
+	store->most = FIRST_BYTES;
+	while (2 * store->most <= most_bytes)
+		store->most *= 2;
+	store->first = store->next = sizeof(Entry);
+	store->callback.func = on_end;
+	store->callback.arg = store;
+	MemoryContextRegisterResetCallback(context, &store->callback);
+	return store;
+}
+
+static inline Entry *
+entry_at(const StewardPlainStore *store, uint64 handle)
+{
+	return (Entry *) (store->ring + (handle & (store->size - 1)));
+}
+
+static inline bool
+is_there(const StewardPlainStore *store, uint64 handle)
+{
+	return handle >= store->first && store->next - handle <= store->size;
+}
+
+/* Doubles the ring: what is in it gets the place that its handle has there. */
+static bool
+grow(StewardPlainStore *store)
+{
+	size_t		size = store->ring == NULL ? FIRST_BYTES : 2 * store->size;
+	unsigned char *ring;
+	uint64		at;
+
+	if (size > store->most || (ring = make_ring(size)) == NULL)
+		return false;
+	/* What was pushed out is not to come back. */
+	if (store->next > store->size)
+		store->first = Max(store->first, store->next - store->size);
+	at = store->first;
+	while (store->ring != NULL && at < store->next)
+	{
+		size_t		place = at & (store->size - 1);
+		size_t		len = Min(store->size - place, store->next - at);
+
+		memcpy(ring + (at & (size - 1)), store->ring + place, len);
+		at += len;
+	}
+	if (store->ring != NULL)
+		free_ring(store->ring, store->size);
+	store->ring = ring;
+	store->size = size;
+	return true;
+}
+
+/* Bytes to pass over, because an entry does not lie across the ring's end. */
+static size_t
+to_skip(const StewardPlainStore *store, size_t need)
+{
+	size_t		left = store->size - (store->next & (store->size - 1));
+
+	return left < need ? left : 0;
+}
+
+/* Would an entry push out others? */
+static bool
+is_full(const StewardPlainStore *store, size_t need)
+{
+	return store->ring == NULL ||
+		store->next - store->first + to_skip(store, need) + need > store->size;
+}
+
+uint64
+steward_plain_store_put(StewardPlainStore *store, uint64 fingerprint,
+						const StewardPlain *plain)
+{
+	size_t		need = MAXALIGN(offsetof(Entry, bytes) + plain->len + 1);
+	uint64		handle;
+	Entry	   *entry;
+
+	if (plain->len > store->most / 16)
+		return 0;
+	while (is_full(store, need) && grow(store))
+		 /* doubling */ ;
+	if (store->ring == NULL || need > store->size)
+		return 0;
+	handle = store->next + to_skip(store, need);
+	store->next = handle + need;
+	entry = entry_at(store, handle);
+	entry->fingerprint = fingerprint;
+	entry->len = plain->len;
+	memcpy(entry->bytes, plain->bytes, plain->len);
+	entry->bytes[plain->len] = '\0';
+	store->recent[fingerprint & (RECENT - 1)] = handle;
+	return handle;
+}
+
+uint64
+steward_plain_store_find(const StewardPlainStore *store, uint64 fingerprint)
+{
+	uint64		handle = store->recent[fingerprint & (RECENT - 1)];
+
+	return is_there(store, handle) &&
+		entry_at(store, handle)->fingerprint == fingerprint ? handle : 0;
+}
+
+bool
+steward_plain_store_get(const StewardPlainStore *store, uint64 handle,
+						StewardPlain *plain)
+{
+	Entry	   *entry;
+
+	if (unlikely(!is_there(store, handle)))
+		return false;
+	entry = entry_at(store, handle);
+	*plain = steward_plain_borrow((char *) entry->bytes, entry->len);
+	return true;
+}
+
+void
+steward_plain_store_clear(StewardPlainStore *store)
+{
+	if (store->ring != NULL)
+		sodium_memzero(store->ring, store->size);
+	store->first = store->next;
+}
