@@ -42,11 +42,14 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass)', 'void', 'granted'),
+    ('steward.apply_revocations()', 'bigint', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_row()', 'trigger', 'granted'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
+    ('steward.bind_row()', 'trigger', 'all'),
+    ('steward.bind_subject(regclass,text,name)', 'void', 'granted'),
     ('steward.column_step()', 'trigger', 'granted'),
     ('steward.create_decrypted_view(regclass,text)', 'regclass', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
@@ -59,6 +62,7 @@ $$, $$ VALUES
     ('steward.encrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.encrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
+    ('steward.finish_erasure(bigint)', '', 'granted'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
@@ -68,8 +72,11 @@ $$, $$ VALUES
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
+    ('steward.shred_subject(text,text)', 'boolean', 'granted'),
+    ('steward.subject_key_changed()', 'trigger', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
     ('steward.typmod_out(integer)', 'cstring', 'all'),
+    ('steward.unbind_subject(regclass)', 'void', 'granted'),
     ('steward.verify_column(regclass,text)', 'TABLE(found_in regclass, row_id tid, part text, finding text, detail text)', 'all')
     UNION ALL
     SELECT replace(replace(f.signature, '<type>', t.type), '<plain>', t.plain),
@@ -135,10 +142,15 @@ $$, $$ VALUES
     ('steward.key_privilege', 'v'),
     ('steward.key_secret', 'r'),
     ('steward.key_version', 'r'),
+    ('steward.pending_erasure', 'v'),
     ('steward.policy', 'r'),
     ('steward.policy_run', 'r'),
     ('steward.policy_run_id_seq', 'S'),
-    ('steward.realm', 'r')
+    ('steward.realm', 'r'),
+    ('steward.root', 'r'),
+    ('steward.shred_horizon', 'v'),
+    ('steward.subject_binding', 'v'),
+    ('steward.subject_key', 'r')
 $$, 'tables, views and sequences');
 
 SELECT set_eq($$
@@ -204,7 +216,9 @@ $$, $$ VALUES
     ('steward.policy'),
     ('steward.policy_run'),
     ('steward.policy_run_id_seq'),
-    ('steward.realm')
+    ('steward.realm'),
+    ('steward.root'),
+    ('steward.subject_key')
 $$, 'tables whose rows a dump of the database holds');
 
 SELECT is_empty($$
@@ -256,6 +270,8 @@ SELECT is_empty($$
       FROM pg_proc AS p
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
+       -- whom the guard lets attach it is another matter
+       AND p.proname <> 'bind_row'
        -- these are volatile because no two ciphertexts are alike; they change nothing
        AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');
