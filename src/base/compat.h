@@ -96,26 +96,6 @@
 #endif
 
 /*
- * Are all unique indexes of a table content with a row, and making its index
- * entries while they are, as INSERT ... ON CONFLICT does; executor/executor.h is
- * the caller's to include. 16 and 18 added a parameter each.
- */
-#if PG_VERSION_NUM >= 180000
-#define STEWARD_CHECK_INDEXES(result, slot, estate, other) \
-	ExecCheckIndexConstraints(result, slot, estate, other, &(slot)->tts_tid, NIL)
-#else
-#define STEWARD_CHECK_INDEXES(result, slot, estate, other) \
-	ExecCheckIndexConstraints(result, slot, estate, other, NIL)
-#endif
-#if PG_VERSION_NUM >= 160000
-#define STEWARD_INSERT_INDEXES(result, slot, estate, conflict) \
-	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL, false)
-#else
-#define STEWARD_INSERT_INDEXES(result, slot, estate, conflict) \
-	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL)
-#endif
-
-/*
  * 16 tells apart which indexes an update must insert into; executor.h and
  * tableam.h are the caller's to include.
  */
@@ -139,6 +119,26 @@
 #else
 #define STEWARD_PARSE_TYPE(text, type, typmod) \
 	parseTypeString(text, type, typmod, false)
+#endif
+
+/*
+ * Are all unique indexes of a table content with a row, and making its index
+ * entries while they are, as INSERT ... ON CONFLICT does; executor/executor.h is
+ * the caller's to include. 16 and 18 added a parameter each.
+ */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_CHECK_INDEXES(result, slot, estate, other) \
+	ExecCheckIndexConstraints(result, slot, estate, other, &(slot)->tts_tid, NIL)
+#else
+#define STEWARD_CHECK_INDEXES(result, slot, estate, other) \
+	ExecCheckIndexConstraints(result, slot, estate, other, NIL)
+#endif
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_INSERT_INDEXES(result, slot, estate, conflict) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL, false)
+#else
+#define STEWARD_INSERT_INDEXES(result, slot, estate, conflict) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

@@ -1,5 +1,5 @@
 /*
- * bind.h: whose row is it, for those who go through a bound table.
+ * bind.h: whose is a row of a bound table.
  */
 #ifndef STEWARD_COLUMNS_BIND_H
 #define STEWARD_COLUMNS_BIND_H
@@ -10,11 +10,25 @@
 #include "keys/subject.h"
 #include "utils/relcache.h"
 
+/* How the rows of a table get their subject. */
 typedef struct StewardBinder StewardBinder;
 
-/* Of an open table, in the current context; NULL when it is not bound, or its
- * trigger is disabled. Raises what steward_guard_binding raises. */
+/*
+ * Of an open table, in the current context; NULL when it is not bound, or its
+ * trigger is disabled. Raises what steward_guard_binding raises.
+ */
 extern StewardBinder *steward_binder(Relation rel);
+
+/* The column that holds the key of a row's subject. */
+extern AttrNumber steward_binder_key(const StewardBinder *binder);
+
+/*
+ * The subject of a row with this key, which is not null; with make it is made
+ * when there is none yet. False when there is none. Raises as steward_subject_find
+ * and steward_subject_ensure.
+ */
+extern bool steward_binder_find(StewardBinder *binder, Datum key, bool make,
+								StewardSubject *subject);
 
 /* Is the key of the row's subject null? All columns are in the slot. */
 extern bool steward_binder_lacks_key(const StewardBinder *binder,
@@ -22,7 +36,7 @@ extern bool steward_binder_lacks_key(const StewardBinder *binder,
 
 /* The subject of such a row, made now when there is none yet; it may have been
  * erased. Raises what steward_subject_ensure raises. */
-extern void steward_binder_subject(const StewardBinder *binder,
-								   TupleTableSlot *row, StewardSubject *subject);
+extern void steward_binder_subject(StewardBinder *binder, TupleTableSlot *row,
+								   StewardSubject *subject);
 
 #endif							/* STEWARD_COLUMNS_BIND_H */

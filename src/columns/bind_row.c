@@ -12,210 +12,110 @@
 
 #include "access/htup_details.h"
 #include "base/errors.h"
-#include "catalog/pg_type_d.h"
 #include "columns/bind.h"
+#include "columns/shape.h"
 #include "commands/trigger.h"
-#include "keys/subject.h"
 #include "types/binding.h"
 #include "types/guard.h"
-#include "types/type_info.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/lsyscache.h"
-#include "utils/numeric.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
-typedef struct BoundColumn
-{
-	AttrNumber	number;
-	const StewardTypeInfo *info;
-	Oid			element;		/* type of the elements of an array, or 0 */
-	uint32		key_id;			/* of the column */
-} BoundColumn;
-
 /* What is to be done with the rows of a table, found out once in a statement. */
-typedef struct BindPlan
+typedef struct BoundTable
 {
-	const char *kind;			/* UTF-8 */
-	size_t		kind_len;
-	AttrNumber	key;
-	Oid			key_type;
-	FmgrInfo	key_output;
-	int			count;
-	BoundColumn columns[FLEXIBLE_ARRAY_MEMBER];
-} BindPlan;
+	StewardBinder *binder;
+	StewardShape **shapes;		/* by column; NULL where nothing is to be done */
+	uint32	   *key_ids;
+} BoundTable;
 
 /* One row on its way. */
 typedef struct BindRow
 {
-	const BindPlan *plan;
-	Relation	rel;
+	const BoundTable *table;
 	TupleDesc	desc;
-	HeapTuple	tuple;
-	HeapTuple	old;			/* NULL on INSERT */
-	StewardSubject subject;
-	int			changed;		/* number of the entries below */
-	int		   *columns;
+	const char *name;			/* of the table, for messages */
+	int			natts;
 	Datum	   *values;
+	bool	   *nulls;
+	bool	   *unbound;		/* columns with values that are not bound yet */
+	bool		any;			/* values, bound or not */
+	bool		any_unbound;
+	StewardSubject subject;
+	int			column;			/* the one at work, from 0 */
 } BindRow;
 
-/* ---- the plan ---- */
+/* ---- the table ---- */
 
-/* An encrypted column, or an array of them; false for any other column. */
-static bool
-describe_column(Form_pg_attribute att, BoundColumn *column)
-{
-	Oid			base = att->attisdropped ? InvalidOid : getBaseType(att->atttypid);
-	int32		typmod;
-
-	/* A generated column is computed later, from what is bound then. */
-	if (!OidIsValid(base) || att->attgenerated)
-		return false;
-	column->number = att->attnum;
-	column->element = InvalidOid;
-	column->info = steward_type_info(base);
-	if (column->info == NULL)
-	{
-		column->element = get_element_type(base);
-		if (!OidIsValid(column->element))
-			return false;
-		column->info = steward_type_info(getBaseType(column->element));
-	}
-	if (column->info == NULL)
-		return false;
-	(void) steward_guard_type_takes_key(att->atttypid, att->atttypmod, &typmod);
-	column->key_id = steward_typmod_key(typmod);
-	return true;
-}
-
-static BindPlan *
-make_plan(Relation rel, const Trigger *trigger, MemoryContext context)
+static BoundTable *
+describe(Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	BindPlan   *plan = palloc0(offsetof(BindPlan, columns) +
-							   desc->natts * sizeof(BoundColumn));
-	StewardPlain kind = steward_text_to_utf8(trigger->tgargs[0],
-											 strlen(trigger->tgargs[0]));
-	Oid			output;
-	bool		is_varlena;
+	BoundTable *table = palloc0(sizeof *table);
 
-	plan->kind_len = kind.len;
-	plan->kind = memcpy(palloc(kind.len + 1), kind.bytes, kind.len);
-	steward_plain_free(&kind);
-	plan->key = get_attnum(RelationGetRelid(rel), trigger->tgargs[1]);
-	plan->key_type = getBaseType(TupleDescAttr(desc, plan->key - 1)->atttypid);
-	getTypeOutputInfo(plan->key_type, &output, &is_varlena);
-	fmgr_info_cxt(output, &plan->key_output, context);
-	for (int i = 0; i < desc->natts; i++)
+	table->binder = steward_binder(rel);
+	if (table->binder == NULL)
+		steward_guard_binding(RelationGetRelid(rel));	/* raises */
+	table->shapes = steward_shapes(desc);
+	table->key_ids = palloc0(desc->natts * sizeof(uint32));
+	for (int i = 0; table->shapes != NULL && i < desc->natts; i++)
 	{
-		if (describe_column(TupleDescAttr(desc, i), &plan->columns[plan->count]))
-			plan->count++;
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		int32		typmod;
+
+		/* A generated column is computed later, from what is bound then. */
+		if (att->attgenerated)
+			table->shapes[i] = NULL;
+		if (table->shapes[i] == NULL)
+			continue;
+		(void) steward_guard_type_takes_key(att->atttypid, att->atttypmod, &typmod);
+		table->key_ids[i] = steward_typmod_key(typmod);
 	}
-	MemoryContextSwitchTo(caller);
-	return plan;
+	return table;
 }
 
-/* The DDL guard has seen the table, unless it was told to look away. */
-static const BindPlan *
-get_plan(FunctionCallInfo fcinfo, const TriggerData *trigger)
+static const BoundTable *
+get_table(FunctionCallInfo fcinfo, const TriggerData *trigger)
 {
 	if (fcinfo->flinfo->fn_extra == NULL)
 	{
-		steward_guard_binding(RelationGetRelid(trigger->tg_relation));
-		fcinfo->flinfo->fn_extra = make_plan(trigger->tg_relation,
-											 trigger->tg_trigger,
-											 fcinfo->flinfo->fn_mcxt);
+		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		fcinfo->flinfo->fn_extra = describe(trigger->tg_relation);
+		MemoryContextSwitchTo(caller);
 	}
 	return fcinfo->flinfo->fn_extra;
 }
 
-/* ---- whose row is it? ---- */
-
-/* The spelling of a key: equal keys of any of the types have the same. */
-static char *
-key_text(const BindPlan *plan, Datum key)
+static const char *
+column_name(const BindRow *row, int column)
 {
-	char	   *text;
-
-	if (plan->key_type == NUMERICOID)
-		return numeric_normalize(DatumGetNumeric(key));
-	text = OutputFunctionCall((FmgrInfo *) &plan->key_output, key);
-	if (plan->key_type == BPCHAROID)
-		text[bpchartruelen(text, (int) strlen(text))] = '\0';
-	return text;
-}
-
-static pg_attribute_noreturn() void
-raise_erased(const BindRow *row)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the subject of a row of table \"%s\" was erased",
-					RelationGetRelationName(row->rel)),
-			 errdetail("No value can be bound to it any more."),
-			 errhint("A new person needs a new key.")));
-}
-
-/*
- * Finds the subject of the row, making it when a value is to be bound to it.
- * False when there is none, so that no value can be bound to it already.
- */
-static bool
-find_subject(BindRow *row, Datum key, bool make)
-{
-	StewardPlaintextScope scope;
-	StewardSubjectName name = {.kind = row->plan->kind,
-	.kind_len = row->plan->kind_len};
-	StewardPlain utf8;
-	char	   *text;
-	bool		found = true;
-
-	/* A key may be personal as well. */
-	steward_plaintext_begin(&scope);
-	text = key_text(row->plan, key);
-	utf8 = steward_text_to_utf8(text, strlen(text));
-	name.key = (char *) utf8.bytes;
-	name.key_len = utf8.len;
-	if (make)
-		steward_subject_ensure(&name, &row->subject);
-	else
-		found = steward_subject_find(&name, &row->subject);
-	steward_plain_free(&utf8);
-	pfree(text);
-	steward_plaintext_end(&scope);
-	return found;
+	return NameStr(TupleDescAttr(row->desc, column)->attname);
 }
 
 /* ---- values ---- */
 
-/* The subject of a value, copied; false when it is not bound. */
-static bool
-value_subject(Datum value, unsigned char *uuid)
+static void
+note_value(const StewardDatum *head, void *arg)
 {
-	struct varlena *bytes = (struct varlena *) DatumGetPointer(value);
-	struct varlena *head = bytes;
-	const unsigned char *header;
-	bool		bound;
+	BindRow    *row = arg;
 
-	if (VARATT_IS_EXTENDED(bytes) && !VARATT_IS_SHORT(bytes))
-		head = PG_DETOAST_DATUM_SLICE(value, 0, STEWARD_HEADER_MAX_BYTES);
-	header = (unsigned char *) VARDATA_ANY(head);
-	bound = VARSIZE_ANY_EXHDR(head) >= STEWARD_HEADER_MAX_BYTES &&
-		header[0] == STEWARD_DATUM_FORMAT && (header[3] & STEWARD_FLAG_SUBJECT) != 0;
-	if (bound)
-		memcpy(uuid, header + STEWARD_HEADER_BYTES, STEWARD_UUID_BYTES);
-	if (head != bytes)
-		pfree(head);
-	return bound;
+	row->any = true;
+	/* What is no value at all is found out when it is to be bound. */
+	if (head == NULL || head->subject == NULL)
+		row->unbound[row->column] = row->any_unbound = true;
 }
 
-static pg_attribute_noreturn() void
-raise_bound_elsewhere(const BindRow *row, const BoundColumn *column)
+static void
+check_value(const StewardDatum *head, void *arg)
 {
-	const char *name = NameStr(TupleDescAttr(row->desc, column->number - 1)->attname);
+	const BindRow *row = arg;
+	const char *name = column_name(row, row->column);
 
+	if (head == NULL || head->subject == NULL ||
+		memcmp(head->subject, row->subject.uuid, STEWARD_UUID_BYTES) == 0)
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
 			 errmsg("value of column \"%s\" is bound to another subject than the row's",
@@ -224,197 +124,125 @@ raise_bound_elsewhere(const BindRow *row, const BoundColumn *column)
 					 quote_identifier(name), quote_identifier(name))));
 }
 
-/* A value that is not bound yet, sealed anew. */
-static Datum
-bind_value(const BindRow *row, const BoundColumn *column, Datum value)
+/* Calls back for the heads of all values of the row. */
+static void
+for_each_head(BindRow *row, StewardShapeHead callback)
 {
-	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+	for (row->column = 0; row->column < row->natts; row->column++)
+	{
+		StewardShape *shape = row->table->shapes[row->column];
+
+		if (shape != NULL && !row->nulls[row->column])
+			steward_shape_heads(shape, row->values[row->column], callback, row);
+	}
+}
+
+/* A value that is not bound yet, sealed anew. */
+static struct varlena *
+bind_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
+{
+	const BindRow *row = arg;
 	StewardPlaintextScope scope;
 	StewardDatum datum;
 	StewardPlain plain;
 	struct varlena *result;
 
-	if (row->subject.erased)
-		raise_erased(row);
+	steward_parse(info, &datum, value);
+	if (datum.subject != NULL)
+		return value;
 	steward_plaintext_begin(&scope);
-	steward_parse(column->info, &datum, bytes);
 	(void) steward_open(&datum, &plain);	/* not bound, so not erased */
-	result = steward_seal(column->info,
-						  datum.key_id != 0 ? datum.key_id : column->key_id,
+	result = steward_seal(info, datum.key_id != 0 ? datum.key_id :
+						  row->table->key_ids[row->column],
 						  row->subject.uuid, plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	steward_plaintext_end(&scope);
-	return PointerGetDatum(result);
-}
-
-/* What is to be done with a value: nothing, bind it, or refuse it. */
-static bool
-is_bound(const BindRow *row, const BoundColumn *column, Datum value)
-{
-	unsigned char uuid[STEWARD_UUID_BYTES];
-
-	if (!value_subject(value, uuid))
-		return false;
-	if (memcmp(uuid, row->subject.uuid, sizeof uuid) != 0)
-		raise_bound_elsewhere(row, column);
-	return true;
-}
-
-/* Binds what is not bound in an array; false when nothing was to be done. */
-static bool
-bind_array(const BindRow *row, const BoundColumn *column, Datum *value)
-{
-	ArrayType  *array = DatumGetArrayTypeP(*value);
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-	bool		changed = false;
-
-	deconstruct_array(array, column->element, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i] || is_bound(row, column, elements[i]))
-			continue;
-		elements[i] = bind_value(row, column, elements[i]);
-		changed = true;
-	}
-	if (changed)
-		*value = PointerGetDatum(construct_md_array(elements, nulls,
-													ARR_NDIM(array),
-													ARR_DIMS(array),
-													ARR_LBOUND(array),
-													column->element, -1, false,
-													TYPALIGN_INT));
-	return changed;
+	return result;
 }
 
 /* ---- rows ---- */
-
-/* Is there anything in the row that is to be bound, or is bound? */
-static bool
-needs_subject(const BindRow *row, bool *unbound)
-{
-	bool		any = false;
-
-	*unbound = false;
-	for (int i = 0; i < row->plan->count; i++)
-	{
-		const BoundColumn *column = &row->plan->columns[i];
-		unsigned char uuid[STEWARD_UUID_BYTES];
-		bool		isnull;
-		Datum		value = heap_getattr(row->tuple, column->number, row->desc,
-										 &isnull);
-
-		if (isnull)
-			continue;
-		any = true;
-		*unbound |= OidIsValid(column->element) || !value_subject(value, uuid);
-	}
-	return any;
-}
 
 /*
  * A row that loses its key, as by ON DELETE SET NULL, keeps its values, bound as
  * they are; but no new ones come into it.
  */
 static void
-check_without_key(const BindRow *row)
+check_without_key(const BindRow *row, HeapTuple old)
 {
-	for (int i = 0; i < row->plan->count; i++)
+	for (int i = 0; i < row->natts; i++)
 	{
-		const BoundColumn *column = &row->plan->columns[i];
-		bool		isnull;
 		bool		was_null = true;
-		Datum		value = heap_getattr(row->tuple, column->number, row->desc,
-										 &isnull);
-		Datum		old = row->old == NULL ? (Datum) 0 :
-			heap_getattr(row->old, column->number, row->desc, &was_null);
+		Datum		before = old == NULL ? (Datum) 0 :
+			heap_getattr(old, i + 1, row->desc, &was_null);
 
-		if (isnull || (!was_null && datumIsEqual(value, old, false, -1)))
+		if (row->table->shapes[i] == NULL || row->nulls[i] ||
+			(!was_null && datumIsEqual(row->values[i], before, false, -1)))
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("value of column \"%s\" cannot be bound to a subject, because column \"%s\" is null",
-						NameStr(TupleDescAttr(row->desc, column->number - 1)->attname),
-						NameStr(TupleDescAttr(row->desc, row->plan->key - 1)->attname)),
+						column_name(row, i),
+						column_name(row, steward_binder_key(row->table->binder) - 1)),
 				 errhint("Give the row the key of its subject.")));
 	}
 }
 
-static void
-bind_column(BindRow *row, const BoundColumn *column)
+/* Binds what is not bound, with the row's subject at hand. */
+static HeapTuple
+bind_values(BindRow *row, HeapTuple tuple)
 {
-	bool		isnull;
-	Datum		value = heap_getattr(row->tuple, column->number, row->desc, &isnull);
-	bool		changed;
+	int		   *columns = palloc(row->natts * sizeof(int));
+	Datum	   *values = palloc(row->natts * sizeof(Datum));
+	bool	   *nulls = palloc0(row->natts * sizeof(bool));
+	int			count = 0;
 
-	if (isnull)
-		return;
-	if (OidIsValid(column->element))
-		changed = bind_array(row, column, &value);
-	else
+	if (row->subject.erased)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the subject of a row of table \"%s\" was erased",
+						row->name),
+				 errdetail("No value can be bound to it any more."),
+				 errhint("A new person needs a new key.")));
+	for (row->column = 0; row->column < row->natts; row->column++)
 	{
-		changed = !is_bound(row, column, value);
-		if (changed)
-			value = bind_value(row, column, value);
+		if (!row->unbound[row->column])
+			continue;
+		columns[count] = row->column + 1;
+		values[count++] = steward_shape_map(row->table->shapes[row->column],
+											row->values[row->column], bind_value,
+											row);
 	}
-	if (!changed)
-		return;
-	row->columns[row->changed] = column->number;
-	row->values[row->changed] = value;
-	row->changed++;
-}
-
-/* Is a value of the row bound, so that a subject it should have must be there? */
-static void
-check_unknown(const BindRow *row)
-{
-	unsigned char uuid[STEWARD_UUID_BYTES];
-
-	for (int i = 0; i < row->plan->count; i++)
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(row->tuple, row->plan->columns[i].number,
-										 row->desc, &isnull);
-
-		if (!isnull && value_subject(value, uuid))
-			raise_bound_elsewhere(row, &row->plan->columns[i]);
-	}
+	return heap_modify_tuple_by_cols(tuple, row->desc, count, columns, values,
+									 nulls);
 }
 
 static HeapTuple
-bind_row(BindRow *row)
+bind_row(BindRow *row, HeapTuple tuple, HeapTuple old)
 {
-	bool		unbound;
-	bool		isnull;
-	bool	   *nulls;
-	Datum		key;
+	StewardBinder *binder = row->table->binder;
+	AttrNumber	key = steward_binder_key(binder);
 
-	if (!needs_subject(row, &unbound))
-		return row->tuple;
-	key = heap_getattr(row->tuple, row->plan->key, row->desc, &isnull);
-	if (isnull)
+	heap_deform_tuple(tuple, row->desc, row->values, row->nulls);
+	for_each_head(row, note_value);
+	if (!row->any)
+		return tuple;
+	if (row->nulls[key - 1])
 	{
-		check_without_key(row);
-		return row->tuple;
+		check_without_key(row, old);
+		return tuple;
 	}
-	if (!find_subject(row, key, unbound))
-		check_unknown(row);		/* raises */
-	row->columns = palloc(row->plan->count * sizeof(int));
-	row->values = palloc(row->plan->count * sizeof(Datum));
-	for (int i = 0; i < row->plan->count; i++)
-		bind_column(row, &row->plan->columns[i]);
-	if (row->changed == 0)
-		return row->tuple;
-	nulls = palloc0(row->changed * sizeof(bool));
-	return heap_modify_tuple_by_cols(row->tuple, row->desc, row->changed,
-									 row->columns, row->values, nulls);
+	/* Without a subject nothing can be bound to it: no uuid is all zeros. */
+	if (!steward_binder_find(binder, row->values[key - 1], row->any_unbound,
+							 &row->subject))
+		memset(&row->subject, 0, sizeof row->subject);
+	for_each_head(row, check_value);
+	return row->any_unbound ? bind_values(row, tuple) : tuple;
 }
 
 STEWARD_FUNCTION(steward_bind_row)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	bool		is_update;
 	BindRow		row = {0};
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
@@ -424,62 +252,18 @@ STEWARD_FUNCTION(steward_bind_row)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called as a trigger before INSERT or UPDATE of a row",
 						"bind_row")));
-	row.plan = get_plan(fcinfo, trigger);
-	row.rel = trigger->tg_relation;
-	row.desc = RelationGetDescr(row.rel);
-	row.tuple = trigger->tg_trigtuple;
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-	{
-		row.old = trigger->tg_trigtuple;
-		row.tuple = trigger->tg_newtuple;
-	}
-	return PointerGetDatum(bind_row(&row));
-}
-
-/* ---- for those who go through a table ---- */
-
-struct StewardBinder
-{
-	Relation	rel;
-	BindPlan   *plan;
-};
-
-StewardBinder *
-steward_binder(Relation rel)
-{
-	StewardBinding binding;
-	StewardBinder *binder;
-
-	if (!steward_binding_find(rel, &binding))
-		return NULL;
-	steward_guard_binding(RelationGetRelid(rel));
-	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (strcmp(trigger->tgname, binding.trigger) != 0 ||
-			trigger->tgenabled == TRIGGER_DISABLED)
-			continue;
-		binder = palloc(sizeof *binder);
-		binder->rel = rel;
-		binder->plan = make_plan(rel, trigger, CurrentMemoryContext);
-		return binder;
-	}
-	return NULL;
-}
-
-bool
-steward_binder_lacks_key(const StewardBinder *binder, TupleTableSlot *row)
-{
-	return row->tts_isnull[binder->plan->key - 1];
-}
-
-void
-steward_binder_subject(const StewardBinder *binder, TupleTableSlot *row,
-					   StewardSubject *subject)
-{
-	BindRow		bound = {.plan = binder->plan, .rel = binder->rel};
-
-	(void) find_subject(&bound, row->tts_values[binder->plan->key - 1], true);
-	*subject = bound.subject;
+	is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	row.table = get_table(fcinfo, trigger);
+	if (row.table->shapes == NULL)
+		return PointerGetDatum(is_update ? trigger->tg_newtuple : trigger->tg_trigtuple);
+	row.desc = RelationGetDescr(trigger->tg_relation);
+	row.name = RelationGetRelationName(trigger->tg_relation);
+	row.natts = row.desc->natts;
+	row.values = palloc(row.natts * sizeof(Datum));
+	row.nulls = palloc(row.natts * sizeof(bool));
+	row.unbound = palloc0(row.natts * sizeof(bool));
+	if (is_update)
+		return PointerGetDatum(bind_row(&row, trigger->tg_newtuple,
+										trigger->tg_trigtuple));
+	return PointerGetDatum(bind_row(&row, trigger->tg_trigtuple, NULL));
 }

@@ -14,23 +14,17 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "keys/quiesce.h"
 #include "keys/subject.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
-#include "storage/proc.h"
-#include "storage/procarray.h"
 #include "types/encrypted.h"
 #include "utils/builtins.h"
 #include "utils/wait_event.h"
 
 #define PAUSE_MILLISECONDS 100
-
-/* The lock of those who finish erasures, one at a time. */
-#define FINISH_LOCK_CLASS 0x53746577	/* "Stew" */
-#define FINISH_LOCK_OBJECT 0x666e7368	/* "fnsh" */
 
 STEWARD_FUNCTION(steward_shred_subject)
 {
@@ -67,16 +61,13 @@ STEWARD_FUNCTION(steward_apply_revocations)
 /* ---- waiting for the end ---- */
 
 /*
- * Lets one finisher after the other work. Who has to wait commits meanwhile, or
- * the one would wait for the transaction of the other.
+ * One at a time waits for all others. Who has to wait for that commits meanwhile,
+ * or the one would wait for the transaction of the other.
  */
 static void
 wait_for_turn(void)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, FINISH_LOCK_CLASS, FINISH_LOCK_OBJECT, 3);
-	while (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	while (!steward_quiesce_try_lock())
 	{
 		SPI_commit();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -86,29 +77,17 @@ wait_for_turn(void)
 	}
 }
 
-/* Everybody in this database but vacuum, which writes no values. */
-static VirtualTransactionId *
-running_transactions(int *count)
-{
-	return GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
-								 PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, count);
-}
-
 static int64
 finish_erasure(void)
 {
 	List	   *uuids = steward_subject_pending();
-	int			count;
-	VirtualTransactionId *running = running_transactions(&count);
 
+	if (uuids == NIL)
+		return 0;
 	/* No snapshot while we wait: it would hold up vacuum everywhere. */
 	SPI_commit();
 	wait_for_turn();
-	for (int i = 0; uuids != NIL && i < count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		(void) VirtualXactLock(running[i], true);
-	}
+	steward_quiesce();
 	return steward_subject_finish(uuids);
 }
 

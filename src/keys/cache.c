@@ -545,6 +545,7 @@ steward_keys_init(void)
 	RegisterSubXactCallback(on_subtransaction_end, NULL);
 	steward_rights_init();
 	steward_subject_init();
+	steward_subject_erase_init();
 	steward_revocation_init();
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 		steward_root_command_init();

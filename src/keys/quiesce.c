@@ -9,6 +9,7 @@
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "utils/snapmgr.h"
 
 static void
 set_tag(LOCKTAG *tag)
@@ -27,8 +28,17 @@ steward_quiesce_lock(bool session)
 	if (LockAcquire(&tag, ExclusiveLock, session, true) == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("another session is destroying a key version or rotating the root key"),
+				 errmsg("another session is destroying a key version, rotating the root key or finishing erasures"),
 				 errhint("Wait until it has ended.")));
+}
+
+bool
+steward_quiesce_try_lock(void)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
@@ -48,6 +58,12 @@ steward_quiesce(void)
 
 	running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
 									PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
+
+	/*
+	 * Else who waits for old snapshots, as CREATE INDEX CONCURRENTLY, and we
+	 * would wait for each other.
+	 */
+	InvalidateCatalogSnapshotConditionally();
 	for (int i = 0; i < count; i++)
 		(void) VirtualXactLock(running[i], true);
 	pfree(running);

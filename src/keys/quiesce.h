@@ -13,6 +13,9 @@
  * ERRCODE_OBJECT_IN_USE when somebody has it.
  */
 extern void steward_quiesce_lock(bool session);
+
+/* The same until the end of the transaction; false when somebody has it. */
+extern bool steward_quiesce_try_lock(void);
 extern void steward_quiesce_unlock(void);
 
 /*

@@ -39,8 +39,9 @@ typedef struct StewardSubject
 	bool		erased;			/* as the table says; not authenticated */
 } StewardSubject;
 
-/* Registers callbacks; by steward_keys_init. */
+/* Register callbacks; by steward_keys_init. */
 extern void steward_subject_init(void);
+extern void steward_subject_erase_init(void);
 
 /*
  * The subject of this name; false when there is none yet. Raises

@@ -39,9 +39,6 @@ COMMENT ON COLUMN steward.subject_key.created_at IS 'when the row was made';
 COMMENT ON COLUMN steward.subject_key.erased_at IS 'when the secret was replaced by the tombstone';
 COMMENT ON COLUMN steward.subject_key.final_at IS 'when no transaction was left that could still have known the secret';
 
-CREATE INDEX subject_key_erased_at_idx ON steward.subject_key (erased_at);
-COMMENT ON INDEX steward.subject_key_erased_at_idx IS 'finds the tombstones among many subjects';
-
 SELECT pg_catalog.pg_extension_config_dump('steward.root', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.subject_key', '');
 

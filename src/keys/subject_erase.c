@@ -16,6 +16,31 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 
+/* Did this transaction write a tombstone, if only in a part that was undone? */
+static bool erasing = false;
+
+/*
+ * A prepared erasure would be neither done nor undone, for days, and could come
+ * after the journal was configured.
+ */
+static void
+on_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_PRE_PREPARE && erasing)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has erased a subject"),
+				 errhint("Commit it without PREPARE TRANSACTION.")));
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		erasing = false;
+}
+
+void
+steward_subject_erase_init(void)
+{
+	RegisterXactCallback(on_transaction_end, NULL);
+}
+
 /* Replaces the secret of a locked row; false when a tombstone is there. */
 static bool
 entomb(StewardSubjectRow *row)
@@ -23,6 +48,7 @@ entomb(StewardSubjectRow *row)
 	/* Somebody may have set erased_at alone: that erases nothing. */
 	if (steward_subject_is_tombstone(row))
 		return false;
+	erasing = true;
 	steward_subject_wrap_tombstone(row);
 	steward_subject_table_entomb(row);
 	return true;
@@ -35,6 +61,7 @@ bury_unknown(const StewardSubjectLabel *label)
 	StewardSubjectRow row = {.erased = true};
 
 	steward_random_key(row.uuid, sizeof row.uuid);
+	erasing = true;
 	steward_subject_wrap_tombstone(&row);
 	if (!steward_subject_table_insert(label, &row))
 		return false;

@@ -15,7 +15,6 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "catalog/indexing.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -30,6 +29,7 @@
 static StewardRelationRef subject_table = {"subject_key"};
 static StewardRelationRef subject_index = {"subject_key_pkey"};
 static StewardRelationRef label_index = {"subject_key_kind_key_digest_key"};
+static StewardRelationRef erased_index = {"subject_key_erased"};
 static StewardRelationRef root_table = {"root"};
 static StewardRelationRef root_index = {"root_pkey"};
 
@@ -153,7 +153,8 @@ steward_subject_table_scan(bool erased, StewardSubjectCallback callback,
 						   void *arg)
 {
 	Relation	table = steward_relation_open(&subject_table, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
+	Oid			index = erased ? steward_relation_oid(&erased_index) : InvalidOid;
+	SysScanDesc scan = systable_beginscan(table, index, erased, NULL, 0, NULL);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -196,17 +197,25 @@ insert_speculatively(ResultRelInfo *result, TupleTableSlot *slot, EState *estate
 	return true;
 }
 
+static ResultRelInfo *
+open_indexes(Relation table, bool speculative)
+{
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(result, table, 1, NULL, 0);
+	ExecOpenIndices(result, speculative);
+	return result;
+}
+
 static bool
 insert_values(Relation table, const Datum *values, const bool *nulls)
 {
 	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *result = makeNode(ResultRelInfo);
+	ResultRelInfo *result = open_indexes(table, true);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	int			columns = RelationGetDescr(table)->natts;
 	bool		inserted;
 
-	InitResultRelInfo(result, table, 1, NULL, 0);
-	ExecOpenIndices(result, true);
 	memcpy(slot->tts_values, values, columns * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, columns * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
@@ -281,28 +290,53 @@ steward_subject_table_lock(StewardSubjectRow *row)
 	return answer == TM_Ok;
 }
 
+/* Stores a new version of a row that nobody else can have changed. */
+static void
+store_version(Relation table, ItemPointer place, TupleTableSlot *slot)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = open_indexes(table, false);
+	StewardUpdateIndexes indexes;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	TM_Result	answer;
+
+	answer = table_tuple_update(table, place, slot, GetCurrentCommandId(true),
+								SnapshotAny, InvalidSnapshot, true, &failure,
+								&mode, &indexes);
+	if (answer != TM_Ok)
+		elog(ERROR, "could not change a subject: status %d", (int) answer);
+	if (STEWARD_INDEXES_CHANGE(indexes))
+		list_free(STEWARD_INSERT_INDEX_TUPLES(result, slot, estate, indexes));
+	ExecCloseIndices(result);
+	FreeExecutorState(estate);
+	pfree(result);
+}
+
 /* Replaces columns of a locked row. */
 static void
 update(Relation table, const StewardSubjectRow *row, int count,
 	   const int *columns, const Datum *values, const bool *nulls)
 {
-	TupleTableSlot *slot = table_slot_create(table, NULL);
+	TupleTableSlot *old_slot = table_slot_create(table, NULL);
+	TupleTableSlot *new_slot = table_slot_create(table, NULL);
+	ItemPointerData place = row->place;
 	HeapTuple	old;
 	HeapTuple	new;
 	bool		copied;
 
-	if (!table_tuple_fetch_row_version(table, (ItemPointer) &row->place,
-									   SnapshotAny, slot))
+	if (!table_tuple_fetch_row_version(table, &place, SnapshotAny, old_slot))
 		elog(ERROR, "a locked subject is gone");
-	old = ExecFetchSlotHeapTuple(slot, false, &copied);
+	old = ExecFetchSlotHeapTuple(old_slot, false, &copied);
 	new = heap_modify_tuple_by_cols(old, RelationGetDescr(table), count,
 									(int *) columns, (Datum *) values,
 									(bool *) nulls);
-	CatalogTupleUpdate(table, (ItemPointer) &row->place, new);
-	heap_freetuple(new);
+	ExecForceStoreHeapTuple(new, new_slot, false);
+	store_version(table, &place, new_slot);
 	if (copied)
 		heap_freetuple(old);
-	ExecDropSingleTupleTableSlot(slot);
+	ExecDropSingleTupleTableSlot(new_slot);
+	ExecDropSingleTupleTableSlot(old_slot);
 	CommandCounterIncrement();
 }
 

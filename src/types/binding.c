@@ -67,6 +67,7 @@ steward_binding_find(Relation rel, StewardBinding *binding)
 	binding->column = pstrdup(trigger->tgargs[1]);
 	binding->key = get_attnum(RelationGetRelid(rel), binding->column);
 	binding->trigger = pstrdup(trigger->tgname);
+	binding->enabled = trigger->tgenabled != TRIGGER_DISABLED;
 	return true;
 }
 

@@ -20,6 +20,7 @@ typedef struct StewardBinding
 	AttrNumber	key;			/* its number; InvalidAttrNumber when it is
 								 * gone */
 	char	   *trigger;		/* its name */
+	bool		enabled;		/* it is not disabled */
 } StewardBinding;
 
 /* The binding of an open table; false when it has none. */

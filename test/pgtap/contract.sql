@@ -42,11 +42,14 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass)', 'void', 'granted'),
+    ('steward.apply_revocations()', 'bigint', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_row()', 'trigger', 'granted'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
+    ('steward.bind_row()', 'trigger', 'all'),
+    ('steward.bind_subject(regclass,text,name)', 'void', 'granted'),
     ('steward.column_step()', 'trigger', 'granted'),
     ('steward.create_decrypted_view(regclass,text)', 'regclass', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
@@ -61,6 +64,7 @@ $$, $$ VALUES
     ('steward.encrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.encrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
+    ('steward.finish_erasure(bigint)', '', 'granted'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
@@ -73,8 +77,11 @@ $$, $$ VALUES
     ('steward.rotate_key(text)', 'integer', 'granted'),
     ('steward.rotate_root_key(bigint,bigint)', '', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
+    ('steward.shred_subject(text,text)', 'boolean', 'granted'),
+    ('steward.subject_key_changed()', 'trigger', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
     ('steward.typmod_out(integer)', 'cstring', 'all'),
+    ('steward.unbind_subject(regclass)', 'void', 'granted'),
     ('steward.verify_column(regclass,text)', 'TABLE(found_in regclass, row_id tid, part text, finding text, detail text)', 'all')
     UNION ALL
     SELECT replace(replace(f.signature, '<type>', t.type), '<plain>', t.plain),
@@ -142,6 +149,7 @@ $$, $$ VALUES
     ('steward.key_secret', 'r'),
     ('steward.key_status', 'v'),
     ('steward.key_version', 'r'),
+    ('steward.pending_erasure', 'v'),
     ('steward.policy', 'r'),
     ('steward.policy_run', 'r'),
     ('steward.policy_run_id_seq', 'S'),
@@ -149,6 +157,10 @@ $$, $$ VALUES
     ('steward.realm', 'r'),
     ('steward.reencryption', 'r'),
     ('steward.reencryption_id_seq', 'S'),
+    ('steward.root', 'r'),
+    ('steward.shred_horizon', 'v'),
+    ('steward.subject_binding', 'v'),
+    ('steward.subject_key', 'r'),
     ('steward.value_count', 'r')
 $$, 'tables, views and sequences');
 
@@ -218,7 +230,9 @@ $$, $$ VALUES
     ('steward.policy_run_id_seq'),
     ('steward.realm'),
     ('steward.reencryption'),
-    ('steward.reencryption_id_seq')
+    ('steward.reencryption_id_seq'),
+    ('steward.root'),
+    ('steward.subject_key')
 $$, 'tables whose rows a dump of the database holds');
 
 SELECT is_empty($$
@@ -270,6 +284,8 @@ SELECT is_empty($$
       FROM pg_proc AS p
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
+       -- whom the guard lets attach it is another matter
+       AND p.proname <> 'bind_row'
        -- these are volatile because no two ciphertexts are alike; they change nothing
        AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');

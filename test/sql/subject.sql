@@ -167,6 +167,12 @@ UPDATE visit SET day = 3 WHERE day = 1;
 RESET ROLE;
 SELECT tableoid::regclass, reason::text, bound_to('customer', '4', format('%s', reason)) FROM subject.visit ORDER BY 2;
 SELECT count(*) FROM steward.subject_binding WHERE relation::text LIKE '%visit%';
+-- What was there before is bound by re-encryption, and verify_column tells of it.
+SELECT found_in, finding, detail FROM steward.verify_column('subject.visit', 'reason');
+CALL steward.reencrypt('subject.visit');
+SELECT found_in, finding, detail FROM steward.verify_column('subject.visit', 'reason');
+SELECT bool_and(bound_to('customer', '4', format('%s', reason))) FROM subject.visit;
+CALL steward.reencrypt('subject.visit');
 SET ROLE subject_owner;
 SELECT steward.unbind_subject('visit_1');
 CREATE TABLE heir () INHERITS (customer);
@@ -198,16 +204,20 @@ CREATE TABLE whole (id int, p pair);
 SELECT steward.bind_subject('whole', 'customer', 'id');
 SET ROLE subject_clerk;
 SELECT steward.bind_subject('keyed', 'customer', 'e');
+-- Attaching the trigger by hand needs the same right.
+CREATE TEMPORARY TABLE steal (id int, v steward.encrypted_text('subject/customer.name'));
+CREATE TRIGGER bind BEFORE INSERT OR UPDATE ON steal FOR EACH ROW EXECUTE FUNCTION steward.bind_row('customer', 'id');
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION steward.bind_subject(regclass, text, name), steward.unbind_subject(regclass) TO subject_clerk;
 SET ROLE subject_clerk;
 SELECT steward.bind_subject('keyed', 'customer', 'e');
 SELECT steward.unbind_subject('customer');
-CREATE TEMPORARY TABLE steal (id int, v steward.encrypted_text('subject/customer.name'));
 CREATE TRIGGER bind BEFORE INSERT ON steal FOR EACH ROW EXECUTE FUNCTION steward.bind_row('customer', 'id');
+CREATE TRIGGER bind BEFORE INSERT OR UPDATE ON steal FOR EACH ROW EXECUTE FUNCTION steward.bind_row('customer');
+CREATE TRIGGER bind BEFORE INSERT OR UPDATE ON steal FOR EACH ROW EXECUTE FUNCTION steward.bind_row('customer', 'id');
+DROP TABLE steal;
 RESET ROLE;
 SELECT steward.bind_row();
-DROP TABLE steal;
 
 -- ---- what the guard refuses about a bound table ----
 SET ROLE subject_owner;

@@ -199,6 +199,27 @@ SET ROLE erase_clerk;
 SET steward.subject_cache_size = 100;
 RESET ROLE;
 
+-- ---- rows from before the binding ----
+CREATE TABLE late (id int, v steward.encrypted_text('erase/late.v'), w steward.encrypted_text('erase/late.w')[]);
+INSERT INTO late VALUES (1, 'one', '{1,NULL}'), (2, 'two', '{2}'), (3, NULL, '{}'), (NULL, 'nobody', NULL), (4, 'four', NULL), (5, 'five', NULL);
+SELECT steward.bind_subject('late', 'late', 'id');
+SELECT steward.shred_subject('late', '2');
+SELECT id, v::text FROM late WHERE id = 2;
+RESET client_min_messages;
+CALL steward.reencrypt('late');
+SET client_min_messages = error;
+SELECT count(*) FROM steward.subject_key WHERE kind = 'late';
+SELECT row_id, part, finding, detail FROM steward.verify_column('late', 'v');
+SELECT row_id, part, finding, detail FROM steward.verify_column('late', 'w');
+SELECT steward.shred_subject('late', '1');
+SELECT id, v::text, w::text[] FROM late ORDER BY id;
+SELECT steward.unbind_subject('late');
+UPDATE late SET v = (SELECT v FROM late WHERE id = 5) WHERE id = 4;
+DELETE FROM steward.subject_key WHERE subject = (SELECT encode(substring(decode(rpad(translate(substr(format('%s', v), 6), '-_', '+/'), (length(format('%s', v)) - 5 + 3) / 4 * 4, '='), 'base64'), 13, 16), 'hex')::uuid FROM late WHERE id = 5);
+SELECT steward.bind_subject('late', 'late', 'id');
+SELECT count(*) FILTER (WHERE finding = 'other subject') AS other, count(*) FILTER (WHERE finding = 'unknown subject') AS unknown, count(*) FILTER (WHERE finding = 'not bound') AS not_bound, count(*) AS findings FROM steward.verify_column('late', 'v');
+CALL steward.reencrypt('late');
+
 -- ---- parallel workers ----
 ANALYZE person;
 SET min_parallel_table_scan_size = 0;
