@@ -25,4 +25,9 @@ extern bool steward_binder_lacks_key(const StewardBinder *binder,
 extern void steward_binder_subject(const StewardBinder *binder,
 								   TupleTableSlot *row, StewardSubject *subject);
 
+/* The same, but none is made: false when there is none. Raises what
+ * steward_subject_find raises. */
+extern bool steward_binder_find(const StewardBinder *binder,
+								TupleTableSlot *row, StewardSubject *subject);
+
 #endif							/* STEWARD_COLUMNS_BIND_H */

@@ -474,12 +474,28 @@ steward_binder_lacks_key(const StewardBinder *binder, TupleTableSlot *row)
 	return row->tts_isnull[binder->plan->key - 1];
 }
 
+static bool
+binder_subject(const StewardBinder *binder, TupleTableSlot *row, bool make,
+			   StewardSubject *subject)
+{
+	BindRow		bound = {.plan = binder->plan, .rel = binder->rel};
+	bool		found = find_subject(&bound,
+									 row->tts_values[binder->plan->key - 1], make);
+
+	*subject = bound.subject;
+	return found;
+}
+
 void
 steward_binder_subject(const StewardBinder *binder, TupleTableSlot *row,
 					   StewardSubject *subject)
 {
-	BindRow		bound = {.plan = binder->plan, .rel = binder->rel};
+	(void) binder_subject(binder, row, true, subject);
+}
 
-	(void) find_subject(&bound, row->tts_values[binder->plan->key - 1], true);
-	*subject = bound.subject;
+bool
+steward_binder_find(const StewardBinder *binder, TupleTableSlot *row,
+					StewardSubject *subject)
+{
+	return binder_subject(binder, row, false, subject);
 }

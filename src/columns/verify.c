@@ -18,6 +18,7 @@
 #include "base/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "columns/bind.h"
 #include "executor/tuptable.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -39,6 +40,8 @@ typedef struct Verification
 	Relation	rel;
 	ItemPointerData row;
 	const char *column;
+	StewardBinder *binder;		/* NULL when the table is not bound */
+	StewardVerifyOwner owner;	/* of the row */
 	StringInfoData part;		/* of the value: "[3].phone", "" for all of it */
 } Verification;
 
@@ -143,6 +146,7 @@ verify_part(Verification *verification, Oid type, int32 typmod, Datum value)
 	element = get_element_type(type);
 	if (info != NULL)
 		steward_verify_value(info, steward_typmod_key(typmod),
+							 &verification->owner,
 							 PG_DETOAST_DATUM_PACKED(value), add_finding,
 							 verification);
 	else if (OidIsValid(element))
@@ -152,6 +156,19 @@ verify_part(Verification *verification, Oid type, int32 typmod, Datum value)
 }
 
 /* ---- the rows of a table ---- */
+
+static void
+find_owner(Verification *verification, TupleTableSlot *slot)
+{
+	StewardVerifyOwner *owner = &verification->owner;
+
+	if (verification->binder == NULL)
+		return;
+	slot_getallattrs(slot);
+	owner->bound = !steward_binder_lacks_key(verification->binder, slot);
+	owner->known = owner->bound &&
+		steward_binder_find(verification->binder, slot, &owner->subject);
+}
 
 static void
 name_row(void *arg)
@@ -185,7 +202,10 @@ verify_rows(Verification *verification, AttrNumber attnum, MemoryContext per_row
 		verification->row = slot->tts_tid;
 		value = slot_getattr(slot, attnum, &isnull);
 		if (!isnull)
+		{
+			find_owner(verification, slot);
 			verify_part(verification, att->atttypid, att->atttypmod, value);
+		}
 		MemoryContextReset(per_row);
 	}
 	ItemPointerSetInvalid(&verification->row);
@@ -204,6 +224,8 @@ verify_table(Verification *verification, Oid relid, MemoryContext per_row)
 	.previous = error_context_stack};
 
 	verification->rel = rel;
+	verification->binder = steward_binder(rel);
+	memset(&verification->owner, 0, sizeof verification->owner);
 	ItemPointerSetInvalid(&verification->row);
 	initStringInfo(&verification->part);
 	if (relkind == RELKIND_FOREIGN_TABLE)

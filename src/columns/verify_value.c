@@ -10,6 +10,7 @@
 #include "base/errors.h"
 #include "crypto/value.h"
 #include "keys/keys.h"
+#include "keys/subject_table.h"
 
 /* The text of a datum that cannot even be parsed. */
 static void
@@ -71,18 +72,41 @@ has_key(const StewardDatum *datum, StewardFindingCallback report, void *arg)
 	return true;
 }
 
+/* Is the value bound to whom it should be, and is that somebody known? */
+static bool
+has_subject(const StewardDatum *datum, const StewardVerifyOwner *owner,
+			StewardFindingCallback report, void *arg)
+{
+	StewardSubjectRow row;
+
+	if (owner->bound && datum->subject == NULL)
+		report(arg, "not bound", "the table is bound to subjects, the value is not");
+	if (datum->subject == NULL)
+		return true;
+	if (owner->bound &&
+		(!owner->known ||
+		 memcmp(datum->subject, owner->subject.uuid, STEWARD_UUID_BYTES) != 0))
+		report(arg, "other subject", "it is bound to another subject than the row's");
+	if (steward_subject_table_find(datum->subject, &row))
+		return true;
+	report(arg, "unknown subject", "it is bound to a subject that this database does not have");
+	return false;
+}
+
 static bool
 opens(const StewardDatum *datum)
 {
 	StewardPlaintextScope scope;
 	StewardPlain plain;
+	const StewardValueKey *key;
 	bool		opened;
 
 	steward_plaintext_begin(&scope);
 	plain = steward_plain_make(datum->plain_len);
-	opened = steward_value_open(plain.bytes, datum,
-								steward_key_for_opening(datum->key_id,
-														datum->key_tag));
+	key = datum->subject != NULL ?
+		steward_subject_key(datum->key_id, datum->key_tag, datum->subject) :
+		steward_key_for_opening(datum->key_id, datum->key_tag);
+	opened = key == NULL || steward_value_open(plain.bytes, datum, key);
 	steward_plain_free(&plain);
 	steward_plaintext_end(&scope);
 	return opened;
@@ -90,10 +114,11 @@ opens(const StewardDatum *datum)
 
 void
 steward_verify_value(const StewardTypeInfo *info, uint32 key_id,
-					 struct varlena *value, StewardFindingCallback report,
-					 void *arg)
+					 const StewardVerifyOwner *owner, struct varlena *value,
+					 StewardFindingCallback report, void *arg)
 {
 	StewardDatum datum;
+	bool		subject;
 	StewardDatumStatus status = steward_datum_parse(&datum,
 													(unsigned char *) VARDATA_ANY(value),
 													VARSIZE_ANY_EXHDR(value));
@@ -107,6 +132,7 @@ steward_verify_value(const StewardTypeInfo *info, uint32 key_id,
 		report(arg, "other type", "it was sealed as a value of another type");
 	if (key_id != 0 && datum.key_id != 0 && datum.key_id != key_id)
 		report(arg, "other key", name_of_key(datum.key_id));
-	if (has_key(&datum, report, arg) && !opens(&datum))
+	subject = has_subject(&datum, owner, report, arg);
+	if (has_key(&datum, report, arg) && subject && !opens(&datum))
 		report(arg, "altered", "it does not open");
 }
