@@ -91,6 +91,17 @@ steward_revocation_follows(void)
 	return RecoveryInProgress() && access(STANDBY_SIGNAL_FILE, F_OK) == 0;
 }
 
+/*
+ * Is what the journal lacks merely not copied yet? So on a standby, and after its
+ * promotion until the worker has seen to it. Whatever runs on a backup that was
+ * restored must have a journal with all that the database knows.
+ */
+static bool
+is_behind(void)
+{
+	return steward_revocation_follows() || steward_revocation_worker_followed();
+}
+
 void
 steward_revocation_copy_close(void)
 {
@@ -380,11 +391,6 @@ check_known_subject(const unsigned char *subject, void *arg)
 		check->missing++;
 }
 
-/*
- * A standby's database is ahead of its journal by what it has just replayed; it
- * has only to have a journal. Whatever runs on a backup that was restored must
- * have all of it.
- */
 static void
 check_known(void)
 {
@@ -392,7 +398,7 @@ check_known(void)
 
 	steward_revocation_table_known(check_known_subject, &check);
 	if (check.missing > 0 &&
-		!(copy.reader.end.count > 0 && steward_revocation_follows()))
+		!(copy.reader.end.count > 0 && is_behind()))
 		raise_unknown(check.missing);
 	copy.known_checked = true;
 }
@@ -501,7 +507,7 @@ reconcile(bool open_realm)
 	uint64		added = 0;
 
 	steward_revocation_list_tombstones(&missing);
-	if (steward_revocation_follows())
+	if (is_behind())
 		steward_revocation_table_known(steward_revocation_list_add, &missing);
 	if (missing.count > 0 || (open_realm && copy.names->members == 0))
 		added = steward_revocation_copy_append(missing.subjects, missing.count,

@@ -61,6 +61,7 @@ typedef struct WorkerShared
 {
 	LWLock	   *lock;
 	Latch	   *latch;			/* the static worker's, while it runs */
+	bool		followed;		/* a standby, or promoted and not seen to yet */
 	int			count;
 	DatabaseState databases[MAX_DATABASES];
 } WorkerShared;
@@ -160,6 +161,12 @@ steward_revocation_worker_keeps(void)
 	kept = state != NULL && state->kept && shared->latch != NULL;
 	LWLockRelease(shared->lock);
 	return kept;
+}
+
+bool
+steward_revocation_worker_followed(void)
+{
+	return shared != NULL && shared->followed;
 }
 
 void
@@ -425,8 +432,9 @@ forget_dropped(List *databases)
 static void
 visit_databases(MemoryContext context)
 {
+	bool		recovering = RecoveryInProgress();
 	bool		all = GetCurrentTimestamp() >= visit_again_at;
-	XLogRecPtr	now = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) :
+	XLogRecPtr	now = recovering ? GetXLogReplayRecPtr(NULL) :
 		GetXLogInsertRecPtr();
 	List	   *databases;
 	ListCell   *cell;
@@ -452,6 +460,9 @@ visit_databases(MemoryContext context)
 		if (all || due)
 			visit_database(lfirst_oid(cell));
 	}
+	/* What was replayed before a promotion is in the journal now. */
+	if (all && !recovering && visited_at == now)
+		shared->followed = false;
 }
 
 /* Milliseconds until there is something to do; -1: a signal tells. */
@@ -486,6 +497,8 @@ steward_revocation_main(Datum arg)
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	shared->latch = MyLatch;
+	if (steward_revocation_follows())
+		shared->followed = true;
 	LWLockRelease(shared->lock);
 	for (;;)
 	{
