@@ -28,7 +28,8 @@ typedef struct Renewing
 	StewardBinder *binder;		/* NULL when the table is not bound */
 	StewardRenewal *sum;
 	StewardRewrite rewrite;
-	const unsigned char *subject;	/* that unbound values are bound to, or NULL */
+	const unsigned char *subject;	/* that unbound values are bound to, or
+									 * NULL */
 	uint64		values;			/* renewed in the row that was made last */
 	uint64		changed;		/* rows whose values are in the sum */
 } Renewing;

@@ -19,6 +19,7 @@
 #include "base/guc.h"
 #include "catalog/pg_database.h"
 #include "common/hashfn.h"
+#include "keys/revocation.h"
 #include "keys/revocation_ship.h"
 #include "keys/revocation_state.h"
 #include "keys/revocation_worker.h"
@@ -204,6 +205,10 @@ visit(void)
 		kept = steward_revocation_refresh(STEWARD_RECONCILE_NOW);
 	if (kept)
 		steward_revocation_copy_remember();
+	/* rotate_root_key does it for the primary's journal alone. */
+	if (kept && steward_revocation_follows() &&
+		!steward_revocation_copy_is_current())
+		steward_revocation_rekey();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 

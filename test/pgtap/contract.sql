@@ -42,6 +42,7 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass)', 'void', 'granted'),
+    ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
@@ -138,7 +139,9 @@ $$, $$ VALUES
     ('steward.policy', 'r'),
     ('steward.policy_run', 'r'),
     ('steward.policy_run_id_seq', 'S'),
-    ('steward.realm', 'r')
+    ('steward.realm', 'r'),
+    ('steward.revocation_adoption', 'r'),
+    ('steward.revocation_known', 'r')
 $$, 'tables, views and sequences');
 
 SELECT set_eq($$
@@ -204,7 +207,9 @@ $$, $$ VALUES
     ('steward.policy'),
     ('steward.policy_run'),
     ('steward.policy_run_id_seq'),
-    ('steward.realm')
+    ('steward.realm'),
+    ('steward.revocation_adoption'),
+    ('steward.revocation_known')
 $$, 'tables whose rows a dump of the database holds');
 
 SELECT is_empty($$

@@ -200,6 +200,22 @@ $node->wait_for_catchup($standby);
 journal_is($standby, $keyring, $own, 'a new database is followed, too', more => 1, database => 'second');
 is($standby->safe_psql('second', 'SELECT pg_catalog.count(name::text) FROM customer'), '4', 'and read');
 
+# ---- another root ----
+
+system_or_bail('pg_steward_keygen', '--add', $keyring);
+$_->reload for $node, $standby;
+$node->safe_psql('postgres', 'CALL steward.rotate_root_key()');
+$node->safe_psql('second', 'CALL steward.rotate_root_key()');
+my $newest = steward_directory('newest') . '/root.key';
+Journal::write_file($newest, (steward_root_keys($keyring))[-1]{line});
+for my $file ($journal, $own)
+{
+	ok(steward_poll(sub { return (journal_read($newest, $file))[0] ne 'other root' }), 'every node writes its journal anew under the newest root');
+}
+$node->wait_for_catchup($standby);
+steward_set($_, 'steward.root_key_file' => $newest) for $node, $standby;
+is($standby->safe_psql('postgres', $read), 'name 2000', 'the old root may then leave the keyrings');
+
 # ---- failover ----
 
 shred($node, 1951);
@@ -220,6 +236,8 @@ shred($node, 1953);
 my $segment = $node->safe_psql('postgres', 'SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal())');
 $node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM pg_catalog.pg_stat_archiver") or die 'WAL is not archived';
 journal_is($node, $keyring, $shipped, 'the copy is current', more => 1);
+# Backups are of before the rotation.
+steward_set($node, 'steward.root_key_file' => $keyring);
 my $current = Journal::slurp($shipped);
 my ($state, @records) = journal_read($keyring, $shipped);
 
