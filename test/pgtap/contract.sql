@@ -42,6 +42,7 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass)', 'void', 'granted'),
+    ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.apply_revocations()', 'bigint', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
@@ -157,6 +158,8 @@ $$, $$ VALUES
     ('steward.realm', 'r'),
     ('steward.reencryption', 'r'),
     ('steward.reencryption_id_seq', 'S'),
+    ('steward.revocation_adoption', 'r'),
+    ('steward.revocation_known', 'r'),
     ('steward.root', 'r'),
     ('steward.shred_horizon', 'v'),
     ('steward.subject_binding', 'v'),
@@ -231,6 +234,8 @@ $$, $$ VALUES
     ('steward.realm'),
     ('steward.reencryption'),
     ('steward.reencryption_id_seq'),
+    ('steward.revocation_adoption'),
+    ('steward.revocation_known'),
     ('steward.root'),
     ('steward.subject_key')
 $$, 'tables whose rows a dump of the database holds');
