@@ -4,6 +4,8 @@
 #ifndef STEWARD_COLUMNS_ENCRYPT_ONLINE_H
 #define STEWARD_COLUMNS_ENCRYPT_ONLINE_H
 
+#include "base/compat.h"
+
 #include "columns/conversion.h"
 
 #include "storage/lock.h"
