@@ -47,7 +47,8 @@ UNION ALL
     SELECT concat_ws(' ', pg_get_indexdef(indexrelid), indisclustered, obj_description(indexrelid, 'pg_class'))
     FROM pg_index WHERE indrelid = name::regclass
 UNION ALL
-    SELECT concat_ws(' ', 'view', c.relname, c.reloptions, c.relacl, c.relowner::regrole, obj_description(c.oid, 'pg_class'),
+    SELECT concat_ws(' ', 'view', c.relname, c.reloptions,
+        (SELECT string_agg(concat_ws(' ', grantee::regrole, privilege_type, is_grantable), ', ') FROM aclexplode(c.relacl) WHERE grantee <> c.relowner), c.relowner::regrole, obj_description(c.oid, 'pg_class'),
         (SELECT string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attacl, col_description(attrelid, attnum)), ', ' ORDER BY attnum)
          FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0))
     FROM pg_class AS c WHERE relname IN (name || '_v', name || '_w')
