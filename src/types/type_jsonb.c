@@ -101,6 +101,7 @@ canonicalise_jsonb(StewardPlain *plain)
 	if (unlikely(steward_json_has_wide_key(plain->bytes, plain->len)))
 		reorder(plain);
 	plain->len = steward_json_canonicalise(plain->bytes, plain->len);
+	plain->bytes[plain->len] = '\0';
 }
 
 static int
