@@ -13,6 +13,10 @@
 
 #define FIRST_BYTES ((size_t) 16384)
 #define RECENT 512				/* a power of two */
+#define FIRST_NAMES 256			/* a power of two */
+
+/* What a tuple takes in a sort, at least: more than most / this are not there. */
+#define LEAST_TUPLE_BYTES 64
 
 /* Before the bytes of each plaintext, and a NUL after them. */
 typedef struct Entry
@@ -22,6 +26,13 @@ typedef struct Entry
 	unsigned char bytes[FLEXIBLE_ARRAY_MEMBER];
 } Entry;
 
+/* Which handle values of one canonical fingerprint have. */
+typedef struct HandleName
+{
+	uint64		canonical;		/* 0: free */
+	uint64		handle;
+} HandleName;
+
 struct StewardPlainStore
 {
 	unsigned char *ring;		/* NULL until something is put */
@@ -30,28 +41,33 @@ struct StewardPlainStore
 	uint64		first;			/* handles from before are no good */
 	uint64		next;			/* handle of the next entry */
 	uint64		recent[RECENT]; /* handles, by fingerprint */
+	HandleName *names;			/* NULL until one is given */
+	size_t		name_slots;		/* a power of two */
+	size_t		name_count;
 	MemoryContextCallback callback;
 };
 
-static unsigned char *
-make_ring(size_t size)
+static void *
+make_memory(size_t size)
 {
-	void	   *ring = mmap(NULL, size, PROT_READ | PROT_WRITE,
-							MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void	   *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+							  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (ring == MAP_FAILED)
+	if (memory == MAP_FAILED)
 		return NULL;
 #ifdef MADV_DONTDUMP
-	(void) madvise(ring, size, MADV_DONTDUMP);
+	(void) madvise(memory, size, MADV_DONTDUMP);
 #endif
-	return ring;
+	return memory;
 }
 
 static void
-free_ring(unsigned char *ring, size_t size)
+free_memory(void *memory, size_t size)
 {
-	sodium_memzero(ring, size);
-	(void) munmap(ring, size);
+	if (memory == NULL)
+		return;
+	sodium_memzero(memory, size);
+	(void) munmap(memory, size);
 }
 
 static void
@@ -59,9 +75,10 @@ on_end(void *arg)
 {
 	StewardPlainStore *store = arg;
 
-	if (store->ring != NULL)
-		free_ring(store->ring, store->size);
+	free_memory(store->ring, store->size);
+	free_memory(store->names, store->name_slots * sizeof(HandleName));
 	store->ring = NULL;
+	store->names = NULL;
 }
 
 StewardPlainStore *
@@ -99,7 +116,7 @@ grow(StewardPlainStore *store)
 	unsigned char *ring;
 	uint64		at;
 
-	if (size > store->most || (ring = make_ring(size)) == NULL)
+	if (size > store->most || (ring = make_memory(size)) == NULL)
 		return false;
 	/* What was pushed out is not to come back. */
 	if (store->next > store->size)
@@ -113,8 +130,7 @@ grow(StewardPlainStore *store)
 		memcpy(ring + (at & (size - 1)), store->ring + place, len);
 		at += len;
 	}
-	if (store->ring != NULL)
-		free_ring(store->ring, store->size);
+	free_memory(store->ring, store->size);
 	store->ring = ring;
 	store->size = size;
 	return true;
@@ -160,6 +176,64 @@ steward_plain_store_put(StewardPlainStore *store, uint64 fingerprint,
 	entry->bytes[plain->len] = '\0';
 	store->recent[fingerprint & (RECENT - 1)] = handle;
 	return handle;
+}
+
+/* ---- names ---- */
+
+/* Where a name is, or would be. */
+static HandleName *
+find_name(HandleName *names, size_t slots, uint64 canonical)
+{
+	size_t		at = canonical & (slots - 1);
+
+	while (names[at].canonical != 0 && names[at].canonical != canonical)
+		at = (at + 1) & (slots - 1);
+	return &names[at];
+}
+
+static void
+grow_names(StewardPlainStore *store)
+{
+	size_t		slots = store->names == NULL ? FIRST_NAMES : 2 * store->name_slots;
+	HandleName *names = make_memory(slots * sizeof(HandleName));
+
+	if (names == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Failed while sorting encrypted values.")));
+	for (size_t i = 0; store->names != NULL && i < store->name_slots; i++)
+	{
+		if (store->names[i].canonical != 0)
+			*find_name(names, slots, store->names[i].canonical) = store->names[i];
+	}
+	free_memory(store->names, store->name_slots * sizeof(HandleName));
+	store->names = names;
+	store->name_slots = slots;
+}
+
+uint64
+steward_plain_store_name(StewardPlainStore *store, uint64 fingerprint,
+						 uint64 canonical, const StewardPlain *plain)
+{
+	HandleName *name;
+
+	if (store->name_count >= store->most / LEAST_TUPLE_BYTES)
+	{
+		memset(store->names, 0, store->name_slots * sizeof(HandleName));
+		store->name_count = 0;
+	}
+	if (2 * store->name_count >= store->name_slots)
+		grow_names(store);
+	canonical += canonical == 0;
+	name = find_name(store->names, store->name_slots, canonical);
+	if (name->canonical == 0)
+	{
+		name->canonical = canonical;
+		name->handle = steward_plain_store_put(store, fingerprint, plain);
+		store->name_count++;
+	}
+	return name->handle;
 }
 
 uint64

@@ -24,10 +24,24 @@ typedef struct StewardPlainStore StewardPlainStore;
 extern StewardPlainStore *steward_plain_store_make(MemoryContext context,
 												   size_t most_bytes);
 
-/* Copies a plaintext into the store; 0 when it is too long, or memory is short. */
+/*
+ * Copies a plaintext into the store; 0 when it is too long, or memory is short.
+ * The fingerprint is that of its ciphertext.
+ */
 extern uint64 steward_plain_store_put(StewardPlainStore *store,
 									  uint64 fingerprint,
 									  const StewardPlain *plain);
+
+/*
+ * The same, but equal values, those of one canonical fingerprint, all get the handle
+ * that the first of them got, be it good no more or 0: PostgreSQL takes values of
+ * different abbreviated keys for different ones. That holds for as many values as
+ * a sort can have in memory; one that has more writes them to files, and uses no
+ * abbreviated key any more when it gives its result. Raises ERRCODE_OUT_OF_MEMORY.
+ */
+extern uint64 steward_plain_store_name(StewardPlainStore *store,
+									   uint64 fingerprint, uint64 canonical,
+									   const StewardPlain *plain);
 
 /* The handle of what was put under this fingerprint lately; or 0. */
 extern uint64 steward_plain_store_find(const StewardPlainStore *store,

@@ -4,7 +4,8 @@
  * A comparison by itself opens two values; a sort would open each of them some
  * thirty times. Here it opens a value once, puts the plaintext into a store of its
  * own and takes a handle for an abbreviated key. Tuplesort keeps abbreviated keys
- * in memory and never writes them, and a handle tells nothing. Where handles
+ * in memory and never writes them, and a handle tells nothing but which values are
+ * equal. Where handles
  * do not decide (the store has pushed one out, plaintexts are equal, runs are
  * merged from temporary files) the values themselves are compared, each opened
  * once more unless the store still has it.
@@ -60,46 +61,72 @@ is_current(SortState *state)
 	return false;
 }
 
+static uint64
+fingerprint_of(const StewardSide *side)
+{
+	return steward_fingerprint(0, side->datum.header,
+							   VARSIZE_ANY_EXHDR(side->value));
+}
+
 /*
- * Takes a value that the user may decrypt and opens it, by the store where it has
- * it; gives the handle, or 0.
+ * Opens a value that the user may decrypt, by the store where it has it; gives the
+ * handle, or 0.
  */
 static uint64
 open_by_store(SortState *state, StewardSide *side)
 {
-	const StewardDatum *datum = &side->datum;
-	uint64		fingerprint = steward_fingerprint(0, datum->header,
-												  VARSIZE_ANY_EXHDR(side->value));
+	uint64		fingerprint = fingerprint_of(side);
 	uint64		handle;
 
 	(void) is_current(state);
-	state->key_id = datum->key_id;
+	state->key_id = side->datum.key_id;
 	handle = steward_plain_store_find(state->store, fingerprint);
 	if (handle != 0 &&
 		steward_plain_store_get(state->store, handle, &side->plain))
 		return handle;
 	steward_side_open(side);
-	if (side->erased)
-		return 0;
 	/* Opening reads tables; what came to be known thereby counts at once. */
-	if (!is_current(state))
+	if (side->erased || !is_current(state))
 		return 0;
 	return steward_plain_store_put(state->store, fingerprint, &side->plain);
 }
 
-/* The abbreviated key of a value. */
+/* Equal values have the same one. */
+static uint64
+canonical_fingerprint(const StewardTypeInfo *info, const StewardPlain *plain)
+{
+	StewardPlain canonical;
+	uint64		fingerprint;
+
+	if (info->canonicalise == NULL)
+		return steward_fingerprint(0, plain->bytes, plain->len);
+	canonical = steward_plain_copy(plain->bytes, plain->len);
+	info->canonicalise(&canonical);
+	fingerprint = steward_fingerprint(0, canonical.bytes, canonical.len);
+	steward_plain_free(&canonical);
+	return fingerprint;
+}
+
+/* The abbreviated key of a value: equal values have the same. */
 static Datum
 abbreviate(Datum original, SortSupport ssup)
 {
 	SortState  *state = ssup->ssup_extra;
 	StewardPlaintextScope scope;
 	StewardSide side;
-	uint64		handle;
+	uint64		handle = 0;
 
 	steward_plaintext_begin(&scope);
 	steward_side_take(&side, state->info, original);
 	steward_side_require(&side, STEWARD_RIGHT_DECRYPT);
-	handle = open_by_store(state, &side);
+	state->key_id = side.datum.key_id;
+	steward_side_open(&side);
+	(void) is_current(state);
+	if (!side.erased)
+		handle = steward_plain_store_name(state->store, fingerprint_of(&side),
+										  canonical_fingerprint(state->info,
+																&side.plain),
+										  &side.plain);
 	steward_side_release(&side);
 	steward_plaintext_end(&scope);
 	return UInt64GetDatum(handle);
@@ -120,7 +147,8 @@ compare_handles(Datum x, Datum y, SortSupport ssup)
 		steward_key_require(state->key_id, STEWARD_RIGHT_DECRYPT);
 		(void) is_current(state);
 	}
-	if (!steward_plain_store_get(state->store, DatumGetUInt64(x), &a) ||
+	if (x == y ||
+		!steward_plain_store_get(state->store, DatumGetUInt64(x), &a) ||
 		!steward_plain_store_get(state->store, DatumGetUInt64(y), &b))
 		return 0;
 	steward_plaintext_begin(&scope);
