@@ -174,6 +174,22 @@ SELECT id, version_of(armour(v)) FROM rotated ORDER BY id;
 DELETE FROM rotated WHERE id = 99;
 CALL steward.reencrypt('rotated');
 
+-- A table that subscribers could not follow, and a foreign one.
+SET client_min_messages = error;
+CREATE PUBLICATION rotation_pub FOR TABLE rotated;
+RESET client_min_messages;
+SELECT steward.rotate_key('rotation');
+CALL steward.reencrypt('rotated');
+DROP PUBLICATION rotation_pub;
+CREATE FOREIGN DATA WRAPPER rotation_far;
+CREATE SERVER rotation_far FOREIGN DATA WRAPPER rotation_far;
+CREATE FOREIGN TABLE part_far PARTITION OF part FOR VALUES FROM (100) TO (200) SERVER rotation_far;
+CALL steward.reencrypt('part');
+DROP FOREIGN TABLE part_far;
+DROP SERVER rotation_far;
+DROP FOREIGN DATA WRAPPER rotation_far;
+CALL steward.reencrypt('rotated');
+
 -- Who may, and what it refuses.
 SET ROLE rotation_other;
 CALL steward.reencrypt('everything');
