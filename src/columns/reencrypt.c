@@ -305,7 +305,7 @@ try_batch(Run *run, StewardRenewBlocks *work)
 	StewardRenewal sweep_before = run->sweep;
 	ResourceOwner resources = CurrentResourceOwner;
 	MemoryContext caller = CurrentMemoryContext;
-	volatile bool done = true;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(run->batch_context);
@@ -317,19 +317,22 @@ try_batch(Run *run, StewardRenewBlocks *work)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(caller);
-		if (geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED || run->patience <= 0)
-			PG_RE_THROW();
+		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		*work = work_before;
-		run->sweep = sweep_before;
-		done = false;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = resources;
 	MemoryContextReset(run->batch_context);
-	return done;
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED || run->patience <= 0)
+		ReThrowError(error);
+	FreeErrorData(error);
+	*work = work_before;
+	run->sweep = sweep_before;
+	return false;
 }
 
 /* One batch, with its commit. */
