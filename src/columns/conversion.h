@@ -250,6 +250,7 @@ extern void steward_conversion_state_end(Oid relid);
 typedef struct StewardBatch
 {
 	bool		verify;			/* compare values, not only look for NULL */
+	bool		wait;			/* for rows that others have locked */
 	BlockNumber next_block;
 	BlockNumber end_block;
 	int			size;			/* rows at most, about */

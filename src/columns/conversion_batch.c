@@ -151,9 +151,10 @@ tid_array(Datum *tids, int count)
 										   TYPALIGN_SHORT));
 }
 
-/* Steps the rows that nobody else has locked; returns how many. */
+/* Steps the rows, or those that nobody else has locked; returns how many. */
 static int64
-write_rows(const StewardConversion *conversion, Relation rel, Candidates *candidates)
+write_rows(const StewardConversion *conversion, Relation rel,
+		   Candidates *candidates, bool wait)
 {
 	char	   *table = steward_conversion_table(RelationGetRelid(rel));
 	const char *shadow = quote_identifier(get_attname(conversion->relid,
@@ -164,7 +165,7 @@ write_rows(const StewardConversion *conversion, Relation rel, Candidates *candid
 	SPI_connect();
 	execute(rel, psprintf("SELECT t.ctid FROM ONLY %s AS t"
 						  " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)"
-						  " FOR UPDATE OF t SKIP LOCKED", table),
+						  " FOR UPDATE OF t%s", table, wait ? "" : " SKIP LOCKED"),
 			SPI_OK_SELECT, tid_array(candidates->tids, candidates->count));
 	locked = palloc(Max(SPI_processed, 1) * sizeof(Datum));
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -208,7 +209,7 @@ steward_conversion_batch(StewardConversion *conversion, Relation rel,
 	if (candidates.count > 0)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		batch->written += write_rows(conversion, rel, &candidates);
+		batch->written += write_rows(conversion, rel, &candidates, batch->wait);
 		PopActiveSnapshot();
 	}
 	if (step != NULL)

@@ -20,6 +20,7 @@
 #include "catalog/pg_opclass.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -275,9 +276,12 @@ append_options(StringInfo sql, Relation index)
 	}
 	if (list != NIL)
 		appendStringInfoChar(sql, ')');
-	if (OidIsValid(index->rd_rel->reltablespace))
+	/* Where default_tablespace is set, the database's own must be said. */
+	if (OidIsValid(index->rd_rel->reltablespace) ||
+		OidIsValid(GetDefaultTablespace(index->rd_rel->relpersistence, false)))
 		appendStringInfo(sql, " TABLESPACE %s",
-						 quote_identifier(get_tablespace_name(index->rd_rel->reltablespace)));
+						 quote_identifier(get_tablespace_name(OidIsValid(index->rd_rel->reltablespace) ?
+															  index->rd_rel->reltablespace : MyDatabaseTableSpace)));
 }
 
 /* The predicate as an expression over the column that takes the place. */

@@ -39,6 +39,7 @@
 #include "crypto/kdf.h"
 #include "keys/keys.h"
 #include "keys/names.h"
+#include "types/binding.h"
 #include "types/guard.h"
 
 char *
@@ -107,6 +108,7 @@ static void
 check_online_table(Relation rel)
 {
 	RuleLock   *rules = rel->rd_rules;
+	StewardBinding binding;
 	const char *hint = "Convert the column at once, with steward.encrypt_column() or steward.decrypt_column().";
 
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
@@ -119,6 +121,9 @@ check_online_table(Relation rel)
 	if (rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity)
 		refuse_table(rel, "under row security that binds its owner too",
 					 "Run ALTER TABLE ... NO FORCE ROW LEVEL SECURITY for the time of the conversion, or convert the column at once.");
+	if (steward_binding_find(rel, &binding))
+		refuse_table(rel, "bound to subjects",
+					 "Convert the column at once, or call steward.unbind_subject() for the time of the conversion; steward.reencrypt() binds what is not bound yet.");
 	for (int i = 0; rules != NULL && i < rules->numLocks; i++)
 	{
 		if (rules->rules[i]->event == CMD_UPDATE &&
@@ -326,6 +331,7 @@ describe_column(StewardConversion *conversion, Relation rel, const char *column)
 	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column);
 	Form_pg_attribute att;
 	Bitmapset  *attnums;
+	StewardBinding binding;
 
 	if (attnum == InvalidAttrNumber)
 		ereport(ERROR,
@@ -347,6 +353,9 @@ describe_column(StewardConversion *conversion, Relation rel, const char *column)
 	attnums = bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber);
 	if (has_partition_attrs(rel, attnums, NULL))
 		refuse_column(column, "in the partition key");
+
+	if (steward_binding_find(rel, &binding) && binding.key == attnum)
+		refuse_column(column, "the key of the subjects that the table is bound to");
 
 	conversion->relid = RelationGetRelid(rel);
 	conversion->owner = rel->rd_rel->relowner;

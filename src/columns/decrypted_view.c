@@ -17,6 +17,7 @@
 #include "base/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "columns/conversion.h"
 #include "commands/comment.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -24,6 +25,8 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
@@ -202,12 +205,23 @@ shown_columns(Oid view, Oid table)
 	return columns;
 }
 
+static Oid
+owner_of(Oid view)
+{
+	Relation	rel = relation_open(view, AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	relation_close(rel, NoLock);
+	return owner;
+}
+
 static List *
 existing_columns(Oid view, Relation table)
 {
 	List	   *columns = NIL;
 
-	if (STEWARD_OWNS_RELATION(view, table->rd_rel->relowner))
+	if (get_rel_relkind(view) == RELKIND_VIEW &&
+		owner_of(view) == table->rd_rel->relowner)
 		columns = shown_columns(view, RelationGetRelid(table));
 	if (columns == NIL)
 		ereport(ERROR,
@@ -217,6 +231,80 @@ existing_columns(Oid view, Relation table)
 						   RelationGetRelationName(table)),
 				 errhint("Give another name as the second argument.")));
 	return columns;
+}
+
+/* The array type that decrypt_or_null takes, when a column's is one of domains. */
+static Oid
+plain_array(Oid type)
+{
+	Oid			element = get_element_type(getBaseType(type));
+
+	if (!OidIsValid(element) || getBaseType(element) == element)
+		return InvalidOid;
+	return get_array_type(getBaseType(element));
+}
+
+/* The type that decrypt_or_null makes of a column; InvalidOid when the column is
+ * shown as it is. */
+static Oid
+decrypted_type(Form_pg_attribute att)
+{
+	List	   *name = list_make2(makeString(STEWARD_SCHEMA),
+								  makeString(DECRYPT_FUNCTION));
+	Oid			array = plain_array(att->atttypid);
+	Oid			argument = OidIsValid(array) ? array : getBaseType(att->atttypid);
+	int32		typmod;
+
+	if (!steward_guard_type_takes_key(att->atttypid, att->atttypmod, &typmod))
+		return InvalidOid;
+	return get_func_rettype(LookupFuncName(name, 1, &argument, false));
+}
+
+/*
+ * Has the table's column, since the view was made, become another type, as when it
+ * was encrypted? Then no CREATE OR REPLACE will do.
+ */
+static bool
+has_other_types(Oid view, List *columns, TupleDesc table)
+{
+	AttrNumber	number = 0;
+	ListCell   *cell;
+
+	foreach(cell, columns)
+	{
+		Form_pg_attribute att = TupleDescAttr(table, lfirst_int(cell) - 1);
+		Oid			decrypted = decrypted_type(att);
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+
+		get_atttypetypmodcoll(view, ++number, &type, &typmod, &collation);
+		if (OidIsValid(decrypted) ? type != decrypted :
+			type != att->atttypid || typmod != att->atttypmod)
+			return true;
+	}
+	return false;
+}
+
+/* Grants, comments and labels of a view, then of its columns. */
+static List *
+read_properties(Oid view, int natts)
+{
+	List	   *properties = list_make1(steward_properties_read(view, 0));
+
+	for (AttrNumber i = 1; i <= natts; i++)
+		properties = lappend(properties, steward_properties_read(view, i));
+	return properties;
+}
+
+static void
+write_properties(List *properties, Oid view)
+{
+	AttrNumber	number = 0;
+	ListCell   *cell;
+
+	foreach(cell, properties)
+		steward_properties_write(lfirst(cell), view, number++);
 }
 
 /* ---- the commands ---- */
@@ -248,17 +336,6 @@ append_renames(StringInfo sql, const char *view, Oid view_oid, List *columns,
 						 view, number, quote_identifier(new));
 	}
 	appendStringInfoString(sql, second.data);
-}
-
-/* The array type that decrypt_or_null takes, when a column's is one of domains. */
-static Oid
-plain_array(Oid type)
-{
-	Oid			element = get_element_type(getBaseType(type));
-
-	if (!OidIsValid(element) || getBaseType(element) == element)
-		return InvalidOid;
-	return get_array_type(getBaseType(element));
 }
 
 static void
@@ -347,15 +424,57 @@ run_as(Oid role, const char *commands)
 	CommandCounterIncrement();
 }
 
+/*
+ * Prepares the way for CREATE OR REPLACE VIEW where there is a view already. *columns
+ * gets the columns that it shows, *properties what a new one in its place is to have.
+ */
+static void
+prepare_existing(StringInfo sql, const char *view, Oid existing, Relation table,
+				 List **columns, List **properties)
+{
+	*columns = existing_columns(existing, table);
+	if (has_other_types(existing, *columns, RelationGetDescr(table)))
+	{
+		*properties = read_properties(existing, list_length(*columns));
+		appendStringInfo(sql, "DROP VIEW %s; ", view);
+	}
+	else
+		append_renames(sql, view, existing, *columns, RelationGetDescr(table));
+}
+
+static Oid
+make_view(Relation table, const char *name)
+{
+	Oid			schema = RelationGetNamespace(table);
+	Oid			existing = get_relname_relid(name, schema);
+	Oid			owner = table->rd_rel->relowner;
+	char	   *schema_name = get_namespace_name(schema);
+	char	   *view = quote_qualified_identifier(schema_name, name);
+	List	   *columns = NIL;
+	List	   *properties = NIL;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	if (OidIsValid(existing))
+		prepare_existing(&sql, view, existing, table, &columns, &properties);
+	columns = all_columns(columns, RelationGetDescr(table));
+	append_view(&sql, view,
+				quote_qualified_identifier(schema_name,
+										   RelationGetRelationName(table)),
+				columns, RelationGetDescr(table));
+	run_as(owner, sql.data);
+	write_properties(properties, get_relname_relid(name, schema));
+	resetStringInfo(&sql);
+	append_comments(&sql, view, table, !OidIsValid(existing), columns);
+	if (sql.len > 0)
+		run_as(owner, sql.data);
+	return get_relname_relid(name, schema);
+}
+
 STEWARD_FUNCTION(steward_create_decrypted_view)
 {
 	Relation	rel;
-	Oid			schema;
-	Oid			existing;
-	char	   *name;
-	char	   *view;
-	List	   *columns = NIL;
-	StringInfoData sql;
+	Oid			view;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -364,24 +483,7 @@ STEWARD_FUNCTION(steward_create_decrypted_view)
 				 errhint("Give the name of a table.")));
 	rel = open_table(PG_GETARG_OID(0));
 	check_table(rel);
-	schema = RelationGetNamespace(rel);
-	name = view_name(fcinfo, rel);
-	view = quote_qualified_identifier(get_namespace_name(schema), name);
-	existing = get_relname_relid(name, schema);
-
-	initStringInfo(&sql);
-	if (OidIsValid(existing))
-	{
-		columns = existing_columns(existing, rel);
-		append_renames(&sql, view, existing, columns, RelationGetDescr(rel));
-	}
-	columns = all_columns(columns, RelationGetDescr(rel));
-	append_view(&sql, view,
-				quote_qualified_identifier(get_namespace_name(schema),
-										   RelationGetRelationName(rel)),
-				columns, RelationGetDescr(rel));
-	append_comments(&sql, view, rel, !OidIsValid(existing), columns);
-	run_as(rel->rd_rel->relowner, sql.data);
+	view = make_view(rel, view_name(fcinfo, rel));
 	relation_close(rel, NoLock);
-	PG_RETURN_OID(get_relname_relid(name, schema));
+	PG_RETURN_OID(view);
 }

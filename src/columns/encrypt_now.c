@@ -16,6 +16,7 @@
 #include "utils/rel.h"
 
 #include "base/catalog.h"
+#include "types/binding.h"
 #include "types/encrypted.h"
 
 /* Partitions and heirs are changed with the table: they must have nothing of their own. */
@@ -148,6 +149,22 @@ convert_as_owner(const StewardConversion *conversion)
 	steward_become_caller(&identity);
 }
 
+/* The trigger that binds saw none of the rows. */
+static void
+say_unbound(const StewardConversion *conversion)
+{
+	Relation	rel = relation_open(conversion->relid, NoLock);
+	StewardBinding binding;
+
+	if (conversion->encrypt && steward_binding_find(rel, &binding))
+		ereport(NOTICE,
+				(errmsg("the values of column \"%s\" are not bound to subjects yet",
+						conversion->column),
+				 errhint("Run CALL steward.reencrypt('%s').",
+						 steward_conversion_table(conversion->relid))));
+	relation_close(rel, NoLock);
+}
+
 static void
 convert_column(Oid relid, const char *column, const char *key, const char *type,
 			   bool encrypt)
@@ -174,6 +191,7 @@ convert_column(Oid relid, const char *column, const char *key, const char *type,
 	relation_close(rel, NoLock);
 	convert_as_owner(&conversion);
 	steward_conversion_say_done(&conversion);
+	say_unbound(&conversion);
 }
 
 STEWARD_FUNCTION(steward_encrypt_column)

@@ -11,15 +11,15 @@
  * tried again; whatever ends a run, the table is as good as before, its trigger
  * keeps what is done in step, and the next call goes on.
  */
-#include "columns/conversion.h"
+#include "columns/encrypt_online.h"
 
 #include "access/relation.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/plancat.h"
@@ -28,6 +28,8 @@
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -35,7 +37,6 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "base/catalog.h"
@@ -46,33 +47,16 @@
 #define LOCK_MILLISECONDS "300ms"
 #define PAUSE_MILLISECONDS 200
 
-typedef struct Run
-{
-	MemoryContext context;		/* lives as long as the run */
-	MemoryContext scratch;		/* emptied before each part */
-	Oid			relid;
-	bool		encrypt;
-	char	   *column;
-	char	   *key;			/* encryption */
-	char	   *type;			/* decryption, or NULL */
-	bool		build_indexes;
-	double		patience;		/* milliseconds left */
-	int64		rows;			/* estimate at the start */
-	StewardBatch batch;
-	StewardTriggerStamp stamp;	/* before the last sweep that verified */
-	List	   *commands;		/* CREATE INDEX for what is missing */
-	char	   *phase;
-	bool		swapped;
-	StewardConversion done;		/* what say_done needs */
-} Run;
+/* Sweeps that verify, until all is in step; one is enough beside writers. */
+#define MOST_SWEEPS 100
 
-typedef void (*RunPart) (Run *run);
+typedef void (*RunPart) (StewardOnlineRun *run);
 
 /* ---- transactions ---- */
 
 /* As in a retention run: see begin_transaction there. */
-static void
-begin_transaction(void)
+void
+steward_online_begin_transaction(void)
 {
 	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
 
@@ -87,7 +71,7 @@ static void
 commit(void)
 {
 	SPI_commit();
-	begin_transaction();
+	steward_online_begin_transaction();
 }
 
 /*
@@ -95,7 +79,7 @@ commit(void)
  * Returns its error, with the subtransaction rolled back, or NULL.
  */
 static ErrorData *
-attempt(Run *run, RunPart part)
+attempt(StewardOnlineRun *run, RunPart part)
 {
 	ResourceOwner resources = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
@@ -123,9 +107,17 @@ attempt(Run *run, RunPart part)
 	return error;
 }
 
+/* Waits a while after that time was lost, or raises when patience is used up. */
 static void
-pause_run(Run *run)
+pause_run(StewardOnlineRun *run, double milliseconds)
 {
+	run->patience -= milliseconds + PAUSE_MILLISECONDS;
+	if (run->patience < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("other transactions stay in the way of converting a column of table \"%s\"",
+						run->table),
+				 errhint("Call the procedure again: it goes on where it was.")));
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 PAUSE_MILLISECONDS, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
@@ -134,7 +126,7 @@ pause_run(Run *run)
 
 /* Does a part and commits it; tries again while a lock is in the way. */
 static void
-do_part(Run *run, RunPart part)
+do_part(StewardOnlineRun *run, RunPart part)
 {
 	for (;;)
 	{
@@ -150,39 +142,48 @@ do_part(Run *run, RunPart part)
 			return;
 		INSTR_TIME_SET_CURRENT(elapsed);
 		INSTR_TIME_SUBTRACT(elapsed, start);
-		run->patience -= INSTR_TIME_GET_MILLISEC(elapsed) + PAUSE_MILLISECONDS;
-		if (run->patience < 0 ||
-			(error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
-			 error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED))
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+			error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
 			ReThrowError(error);
 		FreeErrorData(error);
-		pause_run(run);
+		pause_run(run, INSTR_TIME_GET_MILLISEC(elapsed));
 	}
 }
 
 /* ---- parts ---- */
 
-/* Locks and opens the table, still the caller's; NULL fields are filled in. */
-static Relation
-open_table(Run *run, LOCKMODE lockmode)
+/* For the rest of the transaction. */
+static void
+set_lock_timeout(void)
 {
-	Relation	rel;
-
-	steward_conversion_check_owner(run->relid);
 	(void) set_config_option("lock_timeout", LOCK_MILLISECONDS, PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	rel = try_relation_open(run->relid, lockmode);
-	steward_conversion_check_owner(run->relid);
+}
+
+/* Locks and opens the table, if it is there and still the caller's. */
+static Relation
+open_table(StewardOnlineRun *run, LOCKMODE lockmode)
+{
+	Relation	rel = NULL;
+
+	set_lock_timeout();
+	if (get_rel_name(run->relid) != NULL)
+	{
+		/* Before the lock too, so that it is no means to block others. */
+		steward_conversion_check_owner(run->relid);
+		rel = try_relation_open(run->relid, lockmode);
+	}
 	if (rel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", run->relid)));
+				 errmsg("table \"%s\" was dropped during the conversion", run->table)));
+	steward_conversion_check_owner(run->relid);
 	return rel;
 }
 
 /* The conversion as its trigger says. */
 static StewardConversion
-find_conversion(Run *run, Relation rel)
+find_conversion(StewardOnlineRun *run, Relation rel)
 {
 	StewardConversion conversion = {.online = true};
 
@@ -211,7 +212,7 @@ refuse_other(Relation rel, const char *column, bool encrypt)
 
 /* Goes on with a conversion that has begun, if it is the one that is wanted. */
 static void
-resume(Run *run, Relation rel, const StewardConversionState *state)
+resume(StewardOnlineRun *run, Relation rel, const StewardConversionState *state)
 {
 	StewardConversion conversion = find_conversion(run, rel);
 	StewardConversion wanted = {.encrypt = run->encrypt, .online = true};
@@ -230,7 +231,7 @@ resume(Run *run, Relation rel, const StewardConversionState *state)
 }
 
 static void
-start(Run *run, Relation rel)
+start(StewardOnlineRun *run, Relation rel)
 {
 	StewardConversion conversion = {.encrypt = run->encrypt, .online = true};
 	StewardIdentity identity;
@@ -249,7 +250,7 @@ start(Run *run, Relation rel)
 
 /* Looks whether it has begun; that needs no lock which others feel. */
 static void
-look_part(Run *run)
+look_part(StewardOnlineRun *run)
 {
 	Relation	rel = open_table(run, AccessShareLock);
 	StewardConversionState *state = steward_conversion_state(run->relid);
@@ -267,13 +268,13 @@ look_part(Run *run)
 }
 
 static void
-start_part(Run *run)
+start_part(StewardOnlineRun *run)
 {
 	start(run, open_table(run, AccessExclusiveLock));
 }
 
 static void
-batch_part(Run *run)
+batch_part(StewardOnlineRun *run)
 {
 	Relation	rel = open_table(run, RowExclusiveLock);
 	StewardConversion conversion = find_conversion(run, rel);
@@ -297,7 +298,7 @@ batch_part(Run *run)
 
 /* One way through the table, from next_block on. */
 static void
-sweep(Run *run, bool verify)
+sweep(StewardOnlineRun *run, bool verify)
 {
 	run->batch.verify = verify;
 	run->batch.end_block = InvalidBlockNumber;
@@ -309,20 +310,20 @@ sweep(Run *run, bool verify)
 }
 
 static void
-phase_part(Run *run)
+phase_part(StewardOnlineRun *run)
 {
 	steward_conversion_state_phase(run->relid, run->phase);
 }
 
 static void
-begin_phase(Run *run, const char *phase)
+begin_phase(StewardOnlineRun *run, const char *phase)
 {
 	run->phase = pstrdup(phase);
 	do_part(run, phase_part);
 }
 
 static void
-validate_part(Run *run)
+validate_part(StewardOnlineRun *run)
 {
 	Relation	rel = open_table(run, ShareUpdateExclusiveLock);
 	StewardConversion conversion = find_conversion(run, rel);
@@ -340,7 +341,7 @@ validate_part(Run *run)
 /* ---- indexes ---- */
 
 static void
-indexes_part(Run *run)
+indexes_part(StewardOnlineRun *run)
 {
 	Relation	rel = open_table(run, AccessShareLock);
 	StewardConversion conversion = find_conversion(run, rel);
@@ -369,7 +370,7 @@ indexes_part(Run *run)
 }
 
 static void
-build_part(Run *run)
+build_part(StewardOnlineRun *run)
 {
 	Relation	rel = open_table(run, ShareLock);
 	Oid			owner = rel->rd_rel->relowner;
@@ -383,7 +384,7 @@ build_part(Run *run)
 
 /* True when all are there; else says what is to be made. */
 static bool
-has_indexes(Run *run)
+has_indexes(StewardOnlineRun *run)
 {
 	StringInfoData commands;
 	ListCell   *cell;
@@ -411,7 +412,7 @@ has_indexes(Run *run)
 /* ---- the end ---- */
 
 static void
-swap_part(Run *run)
+swap_part(StewardOnlineRun *run)
 {
 	Relation	rel = open_table(run, AccessExclusiveLock);
 	StewardConversion conversion = find_conversion(run, rel);
@@ -438,30 +439,48 @@ swap_part(Run *run)
  * written meanwhile is in step too.
  */
 static void
-verify(Run *run)
+verify(StewardOnlineRun *run)
 {
 	begin_phase(run, "verifying");
-	for (;;)
+	for (int sweeps = 0; sweeps < MOST_SWEEPS; sweeps++)
 	{
 		sweep(run, true);
 		if (run->batch.found == 0)
 			return;
-		if (run->batch.written > 0)
-			continue;
-		run->patience -= PAUSE_MILLISECONDS;
-		if (run->patience < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("rows of table \"%s\" stay locked by other transactions",
-							get_rel_name(run->relid)),
-					 errhint("Call the procedure again: it goes on where it was.")));
-		pause_run(run);
+		/* What is left is locked by others. */
+		run->batch.wait = run->batch.written == 0;
 	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("rows of table \"%s\" stay out of step with the shadow column",
+					run->table),
+			 errhint("Call the procedure again, or give it up with steward.abort_column_conversion().")));
 }
 
-/* Returns how far it came. */
-static const char *
-convert(Run *run)
+/*
+ * Waits for a transaction with a snapshot older than the end of filling: it may
+ * show rows as they were before, with a NULL in the shadow.
+ */
+static void
+snapshot_part(StewardOnlineRun *run)
+{
+	set_lock_timeout();
+	(void) VirtualXactLock(run->others[run->other], true);
+}
+
+static void
+wait_for_snapshots(StewardOnlineRun *run)
+{
+	int			count;
+
+	run->others = GetCurrentVirtualXIDs(ReadNextTransactionId(), true, false,
+										PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
+	for (run->other = 0; run->other < count; run->other++)
+		do_part(run, snapshot_part);
+}
+
+const char *
+steward_online_convert(StewardOnlineRun *run)
 {
 	do_part(run, look_part);
 	if (run->phase == NULL)
@@ -475,112 +494,10 @@ convert(Run *run)
 		verify(run);
 		do_part(run, validate_part);
 		begin_phase(run, "swapping");
+		wait_for_snapshots(run);
 		do_part(run, swap_part);
 	}
 	run->done.relid = run->relid;
 	steward_conversion_say_done(&run->done);
 	return "complete";
 }
-
-/* ---- the procedures ---- */
-
-static pg_attribute_noreturn() void
-refuse_null(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null", name)));
-}
-
-static void
-read_arguments(FunctionCallInfo fcinfo, Run *run)
-{
-	static const char *const names[] = {"relation", "column", "key", "batch_size", "patience", "build_indexes"};
-	const Interval *patience;
-
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		if (PG_ARGISNULL(i) && (i != 2 || run->encrypt))
-			refuse_null(names[i]);
-	}
-	run->relid = PG_GETARG_OID(0);
-	run->column = pstrdup(NameStr(*PG_GETARG_NAME(1)));
-	if (run->encrypt)
-		run->key = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	else if (!PG_ARGISNULL(2))
-		run->type = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	run->batch.size = PG_GETARG_INT32(3);
-	if (run->batch.size < 1 || run->batch.size > 100000)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be between 1 and 100000", "batch_size")));
-	patience = PG_GETARG_INTERVAL_P(4);
-	run->patience = patience->time / 1000.0 + patience->day * 86400000.0 +
-		patience->month * 30.0 * 86400000.0;
-	if (run->patience < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", "patience")));
-	run->build_indexes = PG_GETARG_BOOL(5);
-}
-
-static Datum
-result_row(const char *state)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(1);
-	Datum		values[] = {CStringGetTextDatum(state)};
-	bool		nulls[] = {false};
-
-	TupleDescInitEntry(desc, 1, "state", TEXTOID, -1, 0);
-	desc = BlessTupleDesc(desc);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
-static Datum
-run_conversion(FunctionCallInfo fcinfo, const char *name, bool encrypt)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	Run			run = {.encrypt = encrypt};
-	const char *state;
-
-	/* A block with an EXCEPTION clause can be left only as a whole. */
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a transaction block", name),
-				 errhint("Call it by itself; within a transaction there is steward.%s().",
-						 encrypt ? "encrypt_column" : "decrypt_column")));
-	PreventCommandIfReadOnly(name);
-	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	run.context = CurrentMemoryContext;
-	run.scratch = AllocSetContextCreate(run.context, "column conversion",
-										ALLOCSET_DEFAULT_SIZES);
-	read_arguments(fcinfo, &run);
-	steward_conversion_check_owner(run.relid);
-	SPI_commit();
-	begin_transaction();
-	if (!steward_conversion_lock(run.relid, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("a column of table \"%s\" is being converted by another session",
-						get_rel_name(run.relid)),
-				 errhint("See steward.column_progress.")));
-	state = convert(&run);
-	steward_conversion_unlock(run.relid);
-	SPI_finish();
-	MemoryContextSwitchTo(caller);
-	return result_row(state);
-}
-
-STEWARD_FUNCTION(steward_encrypt_column_online)
-{
-	return run_conversion(fcinfo, "CALL steward.encrypt_column_online()", true);
-}
-
-STEWARD_FUNCTION(steward_decrypt_column_online)
-{
-	return run_conversion(fcinfo, "CALL steward.decrypt_column_online()", false);
-}
-
-/* ---- giving up ---- */

@@ -77,7 +77,7 @@ CREATE PROCEDURE steward.reencrypt(relation regclass, pause integer DEFAULT 0,
     INOUT rows bigint DEFAULT NULL, INOUT remaining bigint DEFAULT NULL)
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_reencrypt';
 COMMENT ON PROCEDURE steward.reencrypt(regclass, integer, bigint, bigint) IS 'moves the values of a table to the newest version of their key, in batches with a commit each; for the table''s owner';
-GRANT EXECUTE ON PROCEDURE steward.reencrypt(regclass, integer, bigint, bigint) TO PUBLIC;
+REVOKE ALL ON PROCEDURE steward.reencrypt(regclass, integer, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION steward.destroy_key_version(key text, version integer, force boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_destroy_key_version';

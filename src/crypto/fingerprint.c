@@ -17,6 +17,7 @@
 
 #ifdef __SIZEOF_INT128__
 #define WORDS_MAX 64
+typedef unsigned __int128 Wide;
 #else
 #define WORDS_MAX 0
 #endif
@@ -26,7 +27,7 @@ static struct
 	int			made;
 	unsigned char siphash_key[crypto_shorthash_siphashx24_KEYBYTES];
 #if WORDS_MAX > 0
-	unsigned	__int128 words[WORDS_MAX + 2];
+	Wide		words[WORDS_MAX + 3];
 #endif
 }			material;
 
@@ -50,8 +51,8 @@ of_long(uint64_t context, const unsigned char *bytes, size_t len)
 static uint64_t
 of_short(uint64_t context, const unsigned char *bytes, size_t len)
 {
-	const unsigned __int128 *next = material.words;
-	unsigned	__int128 sum = *next++;
+	const Wide *next = material.words;
+	Wide		sum = *next++;
 	uint64_t	word;
 
 	sum += *next++ * context;

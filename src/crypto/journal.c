@@ -95,6 +95,18 @@ contradicts(const StewardJournalReader *reader,
 		reader->slots == reader->end.count + 1;
 }
 
+/* A record under a root that we do not have; half a record is not taken for
+ * one, as it does not get as far as a number. */
+static void
+note_other_root(StewardJournalReader *reader, const StewardJournalRecord *record)
+{
+	if (record->number != reader->slots || reader->status != STEWARD_JOURNAL_OK)
+		return;
+	reader->status = STEWARD_JOURNAL_OTHER_ROOT;
+	reader->blind = !reader->ended;
+	memcpy(reader->other_root, record->root_id, STEWARD_ROOT_ID_BYTES);
+}
+
 bool
 steward_journal_feed(StewardJournalReader *reader, StewardJournalRecord *record,
 					 const unsigned char slot[STEWARD_JOURNAL_RECORD_BYTES],
@@ -109,19 +121,16 @@ steward_journal_feed(StewardJournalReader *reader, StewardJournalRecord *record,
 		memcpy(reader->end.last, record->mac, STEWARD_JOURNAL_MAC_BYTES);
 		return true;
 	}
+	if (status == STEWARD_JOURNAL_OTHER_ROOT)
+		note_other_root(reader, record);
 	reader->ended = true;
 	if (status == STEWARD_JOURNAL_FREE)
 		return false;
 	reader->torn = true;
-	if (status == STEWARD_JOURNAL_OK && contradicts(reader, record))
+	/* Behind a record that we cannot check, the others cannot fit. */
+	if (status == STEWARD_JOURNAL_OK && !reader->blind &&
+		contradicts(reader, record))
 		reader->status = STEWARD_JOURNAL_BAD;
-	/* Half a record does not get as far as a number. */
-	if (status == STEWARD_JOURNAL_OTHER_ROOT &&
-		record->number == reader->slots && reader->status == STEWARD_JOURNAL_OK)
-	{
-		reader->status = STEWARD_JOURNAL_OTHER_ROOT;
-		memcpy(reader->other_root, record->root_id, STEWARD_ROOT_ID_BYTES);
-	}
 	return false;
 }
 
@@ -131,6 +140,7 @@ steward_journal_resume(StewardJournalReader *reader)
 	reader->slots = reader->end.count;
 	reader->ended = false;
 	reader->torn = false;
+	reader->blind = false;
 	reader->status = STEWARD_JOURNAL_OK;
 }
 

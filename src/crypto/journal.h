@@ -94,6 +94,7 @@ typedef struct StewardJournalReader
 	uint64_t	slots;			/* fed so far */
 	bool		ended;			/* a slot was no record */
 	bool		torn;			/* and it was not free either */
+	bool		blind;			/* its root is one that we do not have */
 	StewardJournalStatus status;
 	unsigned char other_root[STEWARD_ROOT_ID_BYTES];	/* of OTHER_ROOT */
 } StewardJournalReader;

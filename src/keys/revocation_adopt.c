@@ -69,9 +69,9 @@ begin_rewrite(Rewrite *rewrite)
 	/* One that was left by a crash. */
 	(void) unlink(rewrite->path);
 	rewrite->fd = OpenTransientFilePerm(rewrite->path, O_RDWR | O_CREAT | O_EXCL |
-										O_NOFOLLOW | PG_BINARY,
-										old_file.status.st_mode & 0644);
-	if (rewrite->fd < 0)
+										O_NOFOLLOW | PG_BINARY, 0600);
+	if (rewrite->fd < 0 ||
+		fchmod(rewrite->fd, old_file.status.st_mode & 0644) != 0)
 		raise_write("The file cannot be written anew.");
 }
 
@@ -257,7 +257,8 @@ mend(Finding *finding)
 	{
 		Rewrite		rewrite;
 
-		finding->found = "altered";
+		finding->found = reader.status == STEWARD_JOURNAL_OTHER_ROOT ?
+			"unverifiable" : "altered";
 		finding->held = 0;
 		begin_rewrite(&rewrite);
 		salvage(&rewrite, finding);

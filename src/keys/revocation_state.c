@@ -20,7 +20,6 @@
 #include "keys/revocation_table.h"
 #include "keys/revocation_worker.h"
 #include "keys/roots.h"
-#include "keys/subject_wrap.h"
 #include "keys/tables.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -71,6 +70,7 @@ static struct
 	unsigned char realm[STEWARD_REALM_BYTES];
 	StewardJournalReader reader;
 	named_hash *names;			/* of our realm, its opening included */
+	uint64		elsewhere;		/* records of any realm under an older root */
 	bool		known_checked;
 	bool		reconciled;
 	TimestampTz retry_at;
@@ -89,6 +89,17 @@ bool
 steward_revocation_follows(void)
 {
 	return RecoveryInProgress() && access(STANDBY_SIGNAL_FILE, F_OK) == 0;
+}
+
+/*
+ * Is what the journal lacks merely not copied yet? So on a standby, and after its
+ * promotion until the worker has seen to it. Whatever runs on a backup that was
+ * restored must have a journal with all that the database knows.
+ */
+static bool
+is_behind(void)
+{
+	return steward_revocation_follows() || steward_revocation_worker_followed();
 }
 
 void
@@ -118,6 +129,12 @@ steward_revocation_copy_suspect(void)
 	copy.retry_at = 0;
 }
 
+bool
+steward_revocation_copy_is_current(void)
+{
+	return copy.elsewhere == 0;
+}
+
 const unsigned char *
 steward_revocation_copy_realm(void)
 {
@@ -137,23 +154,6 @@ bool
 steward_revocation_copy_names(const unsigned char *subject)
 {
 	return find(subject) != NULL;
-}
-
-void
-steward_revocation_list_add(const unsigned char *subject, void *arg)
-{
-	StewardSubjectList *list = arg;
-
-	if (list->only_unnamed && steward_revocation_copy_names(subject))
-		return;
-	if (list->count == list->capacity)
-	{
-		list->capacity = Max(64, 2 * list->capacity);
-		list->subjects = list->subjects == NULL ?
-			palloc(list->capacity * UUID_LEN) :
-			repalloc_huge(list->subjects, list->capacity * UUID_LEN);
-	}
-	memcpy(list->subjects + list->count++ * UUID_LEN, subject, UUID_LEN);
 }
 
 /* ---- refusals ---- */
@@ -281,6 +281,11 @@ name_subject(const unsigned char *subject, bool known)
 static void
 take_record(const StewardJournalRecord *record, void *arg)
 {
+	const StewardJournalKeys *keys = arg;
+
+	if (memcmp(record->root_id, keys->keys[keys->count - 1].root_id,
+			   STEWARD_ROOT_ID_BYTES) != 0)
+		copy.elsewhere++;
 	if (memcmp(record->realm, copy.realm, STEWARD_REALM_BYTES) == 0)
 		name_subject(record->subject, false);
 }
@@ -313,7 +318,7 @@ steward_revocation_copy_read(StewardJournalFile *file)
 	copy.exists = true;
 	copy.status = file->status;
 	copy.read_at = time(NULL);
-	if (!steward_journal_file_read(file, &copy.reader, &keys, take_record, NULL,
+	if (!steward_journal_file_read(file, &copy.reader, &keys, take_record, &keys,
 								   &fault))
 		steward_journal_file_raise(&fault);
 	if (copy.reader.status == STEWARD_JOURNAL_OTHER_ROOT)
@@ -380,11 +385,6 @@ check_known_subject(const unsigned char *subject, void *arg)
 		check->missing++;
 }
 
-/*
- * A standby's database is ahead of its journal by what it has just replayed; it
- * has only to have a journal. Whatever runs on a backup that was restored must
- * have all of it.
- */
 static void
 check_known(void)
 {
@@ -392,7 +392,7 @@ check_known(void)
 
 	steward_revocation_table_known(check_known_subject, &check);
 	if (check.missing > 0 &&
-		!(copy.reader.end.count > 0 && steward_revocation_follows()))
+		!(copy.reader.end.count > 0 && is_behind()))
 		raise_unknown(check.missing);
 	copy.known_checked = true;
 }
@@ -473,27 +473,6 @@ steward_revocation_copy_append(const unsigned char *subjects, uint64 count,
 	return list.count;
 }
 
-/* The unnamed subjects whose tombstones are real: a record cannot be undone. */
-void
-steward_revocation_list_tombstones(StewardSubjectList *missing)
-{
-	uint64		kept = missing->count;
-
-	steward_revocation_table_tombstones(steward_revocation_list_add, missing);
-	for (uint64 i = kept; i < missing->count; i++)
-	{
-		const unsigned char *subject = missing->subjects + i * UUID_LEN;
-		StewardSubjectRow row;
-
-		CHECK_FOR_INTERRUPTS();
-		if (steward_subject_table_find(subject, &row) &&
-			steward_root_find(row.root_id) != NULL &&
-			steward_subject_is_tombstone(&row))
-			memmove(missing->subjects + kept++ * UUID_LEN, subject, UUID_LEN);
-	}
-	missing->count = kept;
-}
-
 static void
 reconcile(bool open_realm)
 {
@@ -501,7 +480,7 @@ reconcile(bool open_realm)
 	uint64		added = 0;
 
 	steward_revocation_list_tombstones(&missing);
-	if (steward_revocation_follows())
+	if (is_behind())
 		steward_revocation_table_known(steward_revocation_list_add, &missing);
 	if (missing.count > 0 || (open_realm && copy.names->members == 0))
 		added = steward_revocation_copy_append(missing.subjects, missing.count,
@@ -565,6 +544,14 @@ steward_revocation_refresh(StewardReconcile reconcile_how)
 	}
 	if (!copy.known_checked)
 		check_known();
+
+	/*
+	 * While a backup is brought to a point in time its tombstones come before
+	 * what it knows of its journal: to add them would hide that the journal
+	 * is an older one.
+	 */
+	if (RecoveryInProgress() && !steward_revocation_follows())
+		return true;
 	if (reconcile_how == STEWARD_RECONCILE_NOW)
 	{
 		if (!copy.reconciled || copy.names->members == 0)

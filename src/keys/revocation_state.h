@@ -39,6 +39,9 @@ extern void steward_revocation_require_none(void);
 /* Does the copy name this subject? */
 extern bool steward_revocation_copy_names(const unsigned char *subject);
 
+/* Is every record of the copy's file under the current root? */
+extern bool steward_revocation_copy_is_current(void);
+
 /* The realm that the copy is of. */
 extern const unsigned char *steward_revocation_copy_realm(void);
 

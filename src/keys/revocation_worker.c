@@ -19,6 +19,7 @@
 #include "base/guc.h"
 #include "catalog/pg_database.h"
 #include "common/hashfn.h"
+#include "keys/revocation.h"
 #include "keys/revocation_ship.h"
 #include "keys/revocation_state.h"
 #include "keys/revocation_worker.h"
@@ -61,6 +62,7 @@ typedef struct WorkerShared
 {
 	LWLock	   *lock;
 	Latch	   *latch;			/* the static worker's, while it runs */
+	bool		followed;		/* a standby, or promoted and not seen to yet */
 	int			count;
 	DatabaseState databases[MAX_DATABASES];
 } WorkerShared;
@@ -162,6 +164,12 @@ steward_revocation_worker_keeps(void)
 	return kept;
 }
 
+bool
+steward_revocation_worker_followed(void)
+{
+	return shared != NULL && shared->followed;
+}
+
 void
 steward_revocation_worker_wake(bool lacking)
 {
@@ -197,6 +205,10 @@ visit(void)
 		kept = steward_revocation_refresh(STEWARD_RECONCILE_NOW);
 	if (kept)
 		steward_revocation_copy_remember();
+	/* rotate_root_key does it for the primary's journal alone. */
+	if (kept && steward_revocation_follows() &&
+		!steward_revocation_copy_is_current())
+		steward_revocation_rekey();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 
@@ -425,8 +437,9 @@ forget_dropped(List *databases)
 static void
 visit_databases(MemoryContext context)
 {
+	bool		recovering = RecoveryInProgress();
 	bool		all = GetCurrentTimestamp() >= visit_again_at;
-	XLogRecPtr	now = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) :
+	XLogRecPtr	now = recovering ? GetXLogReplayRecPtr(NULL) :
 		GetXLogInsertRecPtr();
 	List	   *databases;
 	ListCell   *cell;
@@ -452,6 +465,9 @@ visit_databases(MemoryContext context)
 		if (all || due)
 			visit_database(lfirst_oid(cell));
 	}
+	/* What was replayed before a promotion is in the journal now. */
+	if (all && !recovering && visited_at == now)
+		shared->followed = false;
 }
 
 /* Milliseconds until there is something to do; -1: a signal tells. */
@@ -486,6 +502,8 @@ steward_revocation_main(Datum arg)
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	shared->latch = MyLatch;
+	if (steward_revocation_follows())
+		shared->followed = true;
 	LWLockRelease(shared->lock);
 	for (;;)
 	{

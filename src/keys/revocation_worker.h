@@ -21,6 +21,10 @@ extern bool steward_revocation_worker_runs(void);
  * to be missing? Then a reader need not look. */
 extern bool steward_revocation_worker_keeps(void);
 
+/* Did this server follow a primary until a moment ago, so that what it has
+ * replayed may not all be in its journal yet? */
+extern bool steward_revocation_worker_followed(void);
+
 /* Asks it to look at this database; raises nothing. lacking: an append failed. */
 extern void steward_revocation_worker_wake(bool lacking);
 

@@ -12,6 +12,8 @@ COMMENT ON COLUMN steward.root.root_id IS 'name of the root key, as in the keyri
 COMMENT ON COLUMN steward.root.number IS 'counts up from 1 in the order of first use';
 COMMENT ON COLUMN steward.root.first_used_at IS 'when it first wrapped something here';
 
+-- Half of each page is free, so that rotate_root_key can put every row's next
+-- version beside it and leaves the indexes, with their random keys, alone.
 CREATE TABLE steward.subject_key (
     subject uuid PRIMARY KEY,
     kind text COLLATE "C" NOT NULL,
@@ -24,7 +26,7 @@ CREATE TABLE steward.subject_key (
     erased_at timestamptz,
     final_at timestamptz CHECK (final_at IS NULL OR erased_at IS NOT NULL),
     UNIQUE (kind, key_digest)
-);
+) WITH (fillfactor = 48);
 COMMENT ON TABLE steward.subject_key IS 'secrets of subjects, wrapped under a root key; after erasure a tombstone';
 COMMENT ON COLUMN steward.subject_key.subject IS 'random number that stands in each value bound to the subject';
 COMMENT ON COLUMN steward.subject_key.kind IS 'what the subject is, as in customer';

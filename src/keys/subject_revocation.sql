@@ -22,7 +22,7 @@ CREATE TABLE steward.revocation_adoption (
 COMMENT ON TABLE steward.revocation_adoption IS 'who adopted a revocation journal, when, and in which state; written by adopt_revocation_journal';
 COMMENT ON COLUMN steward.revocation_adoption.adopted_at IS 'when';
 COMMENT ON COLUMN steward.revocation_adoption.adopted_by IS 'who';
-COMMENT ON COLUMN steward.revocation_adoption.found IS 'whole, shorter, foreign, altered, missing, or none when no journal is configured';
+COMMENT ON COLUMN steward.revocation_adoption.found IS 'whole, shorter, foreign, altered, unverifiable when a root key was missing, missing, or none when no journal is configured';
 COMMENT ON COLUMN steward.revocation_adoption.held IS 'subjects of this database that the journal held';
 COMMENT ON COLUMN steward.revocation_adoption.missing IS 'subjects that the database knew and the journal did not hold';
 

@@ -128,8 +128,8 @@ equal_and_release(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 	 */
 	if (!equal)
 	{
-		steward_side_require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		steward_side_require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require_both(a, b,
+								  STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 		equal = equal_sides(info, a, b);
 	}
 	steward_side_release(a);
@@ -190,8 +190,7 @@ steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 
 	steward_side_take(&a, info, PG_GETARG_DATUM(0));
 	steward_side_take(&b, info, PG_GETARG_DATUM(1));
-	steward_side_require(&a, STEWARD_RIGHT_DECRYPT);
-	steward_side_require(&b, STEWARD_RIGHT_DECRYPT);
+	steward_side_require_both(&a, &b, STEWARD_RIGHT_DECRYPT);
 	result = steward_side_same_bytes(&a, &b) ? 0 : order_sides(info, &a, &b);
 	steward_side_release(&a);
 	steward_side_release(&b);
@@ -236,8 +235,8 @@ compare_tags(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 	refuse_bound(b);
 	if (!b->encrypted || a->datum.key_id != b->datum.key_id)
 	{
-		steward_side_require(a, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		steward_side_require(b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		steward_side_require_both(a, b,
+								  STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
 	}
 	if (!steward_side_same_bytes(a, b))
 	{

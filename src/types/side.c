@@ -63,6 +63,14 @@ steward_side_require(const StewardSide *side, int rights)
 		steward_key_require(side->datum.key_id, rights);
 }
 
+void
+steward_side_require_both(const StewardSide *a, const StewardSide *b, int rights)
+{
+	steward_side_require(a, rights);
+	if (!a->encrypted || !b->encrypted || a->datum.key_id != b->datum.key_id)
+		steward_side_require(b, rights);
+}
+
 bool
 steward_side_same_bytes(const StewardSide *a, const StewardSide *b)
 {

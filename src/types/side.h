@@ -49,8 +49,10 @@ extern void steward_side_open_canonical(StewardSide *side,
  */
 extern void steward_side_release(StewardSide *side);
 
-/* Asks for rights on the key of a ciphertext; see steward_key_require. */
+/* Asks for rights on the keys of ciphertexts; see steward_key_require. */
 extern void steward_side_require(const StewardSide *side, int rights);
+extern void steward_side_require_both(const StewardSide *a, const StewardSide *b,
+									  int rights);
 
 /* Are both ciphertexts, and the same? */
 extern bool steward_side_same_bytes(const StewardSide *a, const StewardSide *b);

@@ -2,8 +2,8 @@
  * tag_cache.c: keyed tags of values that this process has opened; see tag_cache.h.
  *
  * A table of sets of a few tags each, two cache lines long; a new tag takes the
- * place of the oldest of its set. The table doubles when it is about half full:
- * to some megabytes for index searches, for hashing to what two hash tables may
+ * place of the oldest of its set. The table grows when it is about half full: to
+ * some megabytes for index searches, for hashing to what two hash tables may
  * use (both sides of a join). At the end of the transaction more than the former
  * is given back.
  */
@@ -165,6 +165,16 @@ steward_tag_place(StewardTagPlace *place, const StewardDatum *datum)
 		__builtin_prefetch(set_of(place->fingerprint), 1);
 }
 
+/* In large steps: a hash join fills the table at once. */
+static void
+grow(size_t most)
+{
+	if (4 * set_count <= most)
+		resize(4 * set_count);
+	else if (2 * set_count <= most)
+		resize(2 * set_count);
+}
+
 bool
 steward_tag_recall(const StewardTagPlace *place,
 				   unsigned char tag[STEWARD_TAG128_BYTES])
@@ -188,14 +198,16 @@ steward_tag_remember(const StewardTagPlace *place,
 					 const unsigned char tag[STEWARD_TAG128_BYTES],
 					 StewardTagUse use)
 {
-	if (!place->kept || place->generation != steward_key_generation() ||
-		place->generation != generation)
+	/*
+	 * Keys that changed meanwhile have a generation that steward_tag_place
+	 * has not seen yet: it will zero what is put here.
+	 */
+	if (!place->kept || unlikely(place->generation != generation))
 		return;
 	if (unlikely(sets == NULL))
 		resize(FIRST_SETS);
-	else if (unlikely(inserted > set_count * WAYS / 2) &&
-			 2 * set_count <= most_sets(use))
-		resize(2 * set_count);
+	else if (unlikely(inserted > set_count * WAYS / 2))
+		grow(most_sets(use));
 	if (likely(sets != NULL) &&
 		find_way(set_of(place->fingerprint), place->fingerprint) == WAYS)
 		insert(place->fingerprint, tag);

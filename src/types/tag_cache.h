@@ -44,7 +44,7 @@ extern void steward_tag_place(StewardTagPlace *place, const StewardDatum *datum)
 extern bool steward_tag_recall(const StewardTagPlace *place,
 							   unsigned char tag[STEWARD_TAG128_BYTES]);
 
-/* Keeps a tag, unless keys changed since steward_tag_place. */
+/* Keeps a tag; not beyond a change of the keys since steward_tag_place. */
 extern void steward_tag_remember(const StewardTagPlace *place,
 								 const unsigned char tag[STEWARD_TAG128_BYTES],
 								 StewardTagUse use);

@@ -42,6 +42,7 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass)', 'void', 'granted'),
+    ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.apply_revocations()', 'bigint', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
@@ -54,8 +55,10 @@ $$, $$ VALUES
     ('steward.create_decrypted_view(regclass,text)', 'regclass', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
     ('steward.create_policy(text,regclass,text,interval,text,text)', 'void', 'granted'),
+    ('steward.current_root()', 'bytea', 'granted'),
     ('steward.decrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.decrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
+    ('steward.destroy_key_version(text,integer,boolean)', 'void', 'granted'),
     ('steward.disable_audit(regclass)', 'void', 'granted'),
     ('steward.drop_policy(text)', 'void', 'granted'),
     ('steward.enable_audit(regclass)', 'void', 'granted'),
@@ -70,7 +73,10 @@ $$, $$ VALUES
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
+    ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
+    ('steward.rotate_key(text)', 'integer', 'granted'),
+    ('steward.rotate_root_key(bigint,bigint)', '', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
     ('steward.shred_subject(text,text)', 'boolean', 'granted'),
     ('steward.subject_key_changed()', 'trigger', 'granted'),
@@ -137,20 +143,28 @@ $$, $$ VALUES
     ('steward.column_conversion', 'r'),
     ('steward.column_progress', 'v'),
     ('steward.key', 'r'),
+    ('steward.key_destruction', 'r'),
     ('steward.key_grant', 'r'),
     ('steward.key_grantee', 'r'),
     ('steward.key_privilege', 'v'),
     ('steward.key_secret', 'r'),
+    ('steward.key_status', 'v'),
     ('steward.key_version', 'r'),
     ('steward.pending_erasure', 'v'),
     ('steward.policy', 'r'),
     ('steward.policy_run', 'r'),
     ('steward.policy_run_id_seq', 'S'),
+    ('steward.progress_reencrypt', 'v'),
     ('steward.realm', 'r'),
+    ('steward.reencryption', 'r'),
+    ('steward.reencryption_id_seq', 'S'),
+    ('steward.revocation_adoption', 'r'),
+    ('steward.revocation_known', 'r'),
     ('steward.root', 'r'),
     ('steward.shred_horizon', 'v'),
     ('steward.subject_binding', 'v'),
-    ('steward.subject_key', 'r')
+    ('steward.subject_key', 'r'),
+    ('steward.value_count', 'r')
 $$, 'tables, views and sequences');
 
 SELECT set_eq($$
@@ -210,6 +224,7 @@ $$, $$ VALUES
     ('steward.audit_segment'),
     ('steward.column_conversion'),
     ('steward.key'),
+    ('steward.key_destruction'),
     ('steward.key_grant'),
     ('steward.key_secret'),
     ('steward.key_version'),
@@ -217,6 +232,10 @@ $$, $$ VALUES
     ('steward.policy_run'),
     ('steward.policy_run_id_seq'),
     ('steward.realm'),
+    ('steward.reencryption'),
+    ('steward.reencryption_id_seq'),
+    ('steward.revocation_adoption'),
+    ('steward.revocation_known'),
     ('steward.root'),
     ('steward.subject_key')
 $$, 'tables whose rows a dump of the database holds');

@@ -209,6 +209,30 @@ ALTER TABLE patient DROP COLUMN ill CASCADE;
 SELECT steward.create_decrypted_view('patient');
 SELECT id, seen FROM patient_decrypted ORDER BY id;
 
+-- a column that was encrypted, or no longer is, since: the view keeps what it has
+COMMENT ON COLUMN patient.seen IS 'seen, as it was';
+GRANT SELECT, UPDATE ON patient, patient_decrypted TO dview_app WITH GRANT OPTION;
+GRANT SELECT (id, seen) ON patient_decrypted TO dview_nobody;
+COMMENT ON VIEW patient_decrypted IS 'ours';
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION steward.encrypt_column, steward.decrypt_column TO dview_owner;
+SELECT steward.grant_key('dview', 'dview_owner', 'decrypt');
+SET client_min_messages = error;
+SET ROLE dview_owner;
+SELECT steward.encrypt_column('patient', 'seen', 'dview/seen');
+SELECT steward.create_decrypted_view('patient');
+SELECT attname, format_type(atttypid, atttypmod), attacl, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'patient_decrypted'::regclass ORDER BY attnum;
+SELECT obj_description(oid), reloptions, has_table_privilege('dview_app', oid, 'SELECT WITH GRANT OPTION') AS app_grants, has_table_privilege('dview_app', oid, 'INSERT') AS app_inserts FROM pg_class WHERE oid = 'patient_decrypted'::regclass;
+SET ROLE dview_app;
+SELECT id, seen FROM patient_decrypted ORDER BY id;
+SET ROLE dview_owner;
+DROP VIEW patient_decrypted;
+SELECT steward.decrypt_column('patient', 'seen');
+SELECT steward.create_decrypted_view('patient');
+SELECT id, seen FROM patient_decrypted ORDER BY id;
+SET ROLE dview_owner;
+SET client_min_messages = warning;
+
 -- other names; what is not ours is left alone
 SELECT steward.create_decrypted_view('patient', 'Patient "plain"');
 SELECT id FROM "Patient ""plain""" ORDER BY id;
@@ -293,6 +317,7 @@ ALTER TABLE dview.guarded ADD COLUMN kept text GENERATED ALWAYS AS (steward.decr
 
 RESET search_path;
 DROP SCHEMA dview, "dview Quoted", dview_evil CASCADE;
+REVOKE EXECUTE ON FUNCTION steward.encrypt_column, steward.decrypt_column FROM dview_owner;
 REVOKE EXECUTE ON FUNCTION steward.create_decrypted_view FROM dview_owner, dview_app;
 DROP OWNED BY dview_owner, dview_app, dview_clerk, dview_nobody;
 DROP ROLE dview_owner, dview_app, dview_clerk, dview_nobody;

@@ -3,7 +3,7 @@
 --
 SET client_min_messages = warning;
 \set SHOW_CONTEXT never
-SELECT steward.create_key('pii');
+SELECT steward.create_key('ec_key');
 CREATE ROLE ec_owner;
 CREATE ROLE ec_reader;
 GRANT CREATE, USAGE ON SCHEMA public TO ec_owner;
@@ -47,7 +47,8 @@ UNION ALL
     SELECT concat_ws(' ', pg_get_indexdef(indexrelid), indisclustered, obj_description(indexrelid, 'pg_class'))
     FROM pg_index WHERE indrelid = name::regclass
 UNION ALL
-    SELECT concat_ws(' ', 'view', c.relname, c.reloptions, c.relacl, c.relowner::regrole, obj_description(c.oid, 'pg_class'),
+    SELECT concat_ws(' ', 'view', c.relname, c.reloptions,
+        (SELECT string_agg(concat_ws(' ', grantee::regrole, privilege_type, is_grantable), ', ') FROM aclexplode(c.relacl) WHERE grantee <> c.relowner), c.relowner::regrole, obj_description(c.oid, 'pg_class'),
         (SELECT string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attacl, col_description(attrelid, attnum)), ', ' ORDER BY attnum)
          FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0))
     FROM pg_class AS c WHERE relname IN (name || '_v', name || '_w')
@@ -63,7 +64,7 @@ $$;
 SELECT ec_make('ec_now');
 SELECT * FROM ec_look('ec_now');
 CREATE TABLE ec_before AS SELECT id, mail, note FROM ec_now;
-SELECT steward.encrypt_column('ec_now', 'mail', 'pii/mail');
+SELECT steward.encrypt_column('ec_now', 'mail', 'ec_key/mail');
 SELECT * FROM ec_look('ec_now');
 SELECT count(*), bool_and(a.mail::text = b.mail) AS same FROM ec_now AS a JOIN ec_before AS b USING (id);
 SELECT id FROM ec_now WHERE mail = 'm7';
@@ -81,7 +82,7 @@ SELECT count(*), bool_and(a.mail = b.mail) AS same FROM ec_now AS a JOIN ec_befo
 SELECT ec_make('ec_on');
 SELECT * FROM ec_look('ec_on');
 SET client_min_messages = notice;
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail');
 SET client_min_messages = warning;
 SELECT relation, "column", direction, phase, rows_done, rows_total, pid, started_by = session_user AS by_us FROM steward.column_progress;
 -- Whatever is written meanwhile is in step, whoever writes what.
@@ -100,15 +101,15 @@ ALTER TABLE ec_on DROP COLUMN mail;
 ALTER TABLE ec_on DROP COLUMN steward_mail;
 ALTER TABLE ec_on ALTER COLUMN mail TYPE text;
 -- At once it is refused, and so is another conversion of the table.
-SELECT steward.encrypt_column('ec_on', 'note', 'pii/note');
-CALL steward.encrypt_column_online('ec_on', 'note', 'pii/note');
+SELECT steward.encrypt_column('ec_on', 'note', 'ec_key/note');
+CALL steward.encrypt_column_online('ec_on', 'note', 'ec_key/note');
 CALL steward.decrypt_column_online('ec_on', 'mail');
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/other');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/other');
 CREATE UNIQUE INDEX CONCURRENTLY ON ec_on USING btree (steward_mail steward.encrypted_unique_ops) WITH (fillfactor = '70');
 -- A renamed column stays the one that is converted.
 ALTER TABLE ec_on RENAME COLUMN mail TO post;
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail', build_indexes => true);
-CALL steward.encrypt_column_online('ec_on', 'post', 'pii/mail', build_indexes => true);
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail', build_indexes => true);
+CALL steward.encrypt_column_online('ec_on', 'post', 'ec_key/mail', build_indexes => true);
 ALTER TABLE ec_on RENAME COLUMN post TO mail;
 SELECT * FROM ec_look('ec_on');
 SELECT count(*) FROM steward.column_conversion;
@@ -126,21 +127,21 @@ SELECT count(*), bool_and(a.mail = b.mail) AS same FROM ec_on AS a JOIN ec_befor
 -- ---- giving up ----
 
 SELECT steward.abort_column_conversion('ec_on');
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail');
 SELECT steward.abort_column_conversion('ec_on');
 SELECT * FROM ec_look('ec_on') WHERE ec_look ~ '^(column|leftover)';
 SELECT count(*) FROM steward.column_conversion;
 -- Also what somebody has damaged.
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail');
 ALTER TABLE ec_on DISABLE TRIGGER "~~~steward_column_step";
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail');
 ALTER TABLE ec_on ENABLE TRIGGER "~~~steward_column_step";
 UPDATE ec_on SET mail = 'y' WHERE id = 1;
 DROP TRIGGER "~~~steward_column_step" ON ec_on;
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail');
 SELECT steward.abort_column_conversion('ec_on');
 SELECT * FROM ec_look('ec_on') WHERE ec_look ~ '^(column|leftover)';
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail');
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail');
 CREATE FUNCTION ec_nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.mail := 'late'; RETURN NEW; END$$;
 -- A trigger that would fire after ours is not waited for.
 CREATE TRIGGER "~~~~late" BEFORE UPDATE ON ec_on FOR EACH ROW EXECUTE FUNCTION ec_nothing();
@@ -155,7 +156,7 @@ ALTER TABLE ec_on DISABLE TRIGGER "~~~steward_column_step";
 UPDATE ec_on SET mail = 'unseen' WHERE id = 2;
 ALTER TABLE ec_on ENABLE ALWAYS TRIGGER "~~~steward_column_step";
 SELECT mail, steward_mail::text FROM ec_on WHERE id = 2;
-CALL steward.encrypt_column_online('ec_on', 'mail', 'pii/mail', build_indexes => true);
+CALL steward.encrypt_column_online('ec_on', 'mail', 'ec_key/mail', build_indexes => true);
 SELECT mail::text FROM ec_on WHERE id = 2;
 SELECT steward.decrypt_column('ec_on', 'mail');
 SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'ec_on'::regclass AND attname = 'mail';
@@ -174,26 +175,26 @@ CREATE FUNCTION ec_columns() RETURNS SETOF text LANGUAGE sql AS $$
     WHERE attrelid = 'ec_type'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname
 $$;
 SET client_min_messages = error;
-SELECT count(steward.encrypt_column('ec_type', c::text::name, 'pii/t.' || c)) FROM unnest(ARRAY['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm']) AS c;
+SELECT count(steward.encrypt_column('ec_type', c::text::name, 'ec_key/t.' || c)) FROM unnest(ARRAY['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm']) AS c;
 SELECT * FROM ec_columns();
 SELECT count(steward.decrypt_column('ec_type', c[1]::name, c[2])) FROM (VALUES (ARRAY['a', NULL]), ('{b,varchar}'), ('{c,character(5)}'), ('{d,name}'), ('{e,bytea}'), ('{f,NULL}'), ('{g,bigint}'),
     ('{h,int}'), ('{i,smallint}'), ('{j,numeric}'), ('{k,"numeric(8,2)"}'), ('{l,date}'), ('{m,NULL}')) AS v (c);
 SELECT * FROM ec_columns();
 -- As text, which shows more than equality does.
 (SELECT t::text FROM ec_type AS t EXCEPT SELECT t::text FROM ec_plain AS t) UNION ALL (SELECT t::text FROM ec_plain AS t EXCEPT SELECT t::text FROM ec_type AS t);
-CALL steward.encrypt_column_online('ec_type', 'a', 'pii/t.a');
-CALL steward.encrypt_column_online('ec_type', 'b', 'pii/t.b');
-CALL steward.encrypt_column_online('ec_type', 'c', 'pii/t.c');
-CALL steward.encrypt_column_online('ec_type', 'd', 'pii/t.d');
-CALL steward.encrypt_column_online('ec_type', 'e', 'pii/t.e');
-CALL steward.encrypt_column_online('ec_type', 'f', 'pii/t.f');
-CALL steward.encrypt_column_online('ec_type', 'g', 'pii/t.g');
-CALL steward.encrypt_column_online('ec_type', 'h', 'pii/t.h');
-CALL steward.encrypt_column_online('ec_type', 'i', 'pii/t.i');
-CALL steward.encrypt_column_online('ec_type', 'j', 'pii/t.j');
-CALL steward.encrypt_column_online('ec_type', 'k', 'pii/t.k');
-CALL steward.encrypt_column_online('ec_type', 'l', 'pii/t.l');
-CALL steward.encrypt_column_online('ec_type', 'm', 'pii/t.m');
+CALL steward.encrypt_column_online('ec_type', 'a', 'ec_key/t.a');
+CALL steward.encrypt_column_online('ec_type', 'b', 'ec_key/t.b');
+CALL steward.encrypt_column_online('ec_type', 'c', 'ec_key/t.c');
+CALL steward.encrypt_column_online('ec_type', 'd', 'ec_key/t.d');
+CALL steward.encrypt_column_online('ec_type', 'e', 'ec_key/t.e');
+CALL steward.encrypt_column_online('ec_type', 'f', 'ec_key/t.f');
+CALL steward.encrypt_column_online('ec_type', 'g', 'ec_key/t.g');
+CALL steward.encrypt_column_online('ec_type', 'h', 'ec_key/t.h');
+CALL steward.encrypt_column_online('ec_type', 'i', 'ec_key/t.i');
+CALL steward.encrypt_column_online('ec_type', 'j', 'ec_key/t.j');
+CALL steward.encrypt_column_online('ec_type', 'k', 'ec_key/t.k');
+CALL steward.encrypt_column_online('ec_type', 'l', 'ec_key/t.l');
+CALL steward.encrypt_column_online('ec_type', 'm', 'ec_key/t.m');
 SELECT * FROM ec_columns();
 CALL steward.decrypt_column_online('ec_type', 'a');
 CALL steward.decrypt_column_online('ec_type', 'b', 'varchar');
@@ -215,20 +216,20 @@ SET client_min_messages = warning;
 -- ---- what is warned of, and what is refused ----
 
 CREATE TABLE ec_limit (a varchar(3), b int, c text COLLATE "POSIX", d text, e float8, f timestamp, g json, h text[], i uuid);
-SELECT steward.encrypt_column('ec_limit', 'a', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'b', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'c', 'pii/x');
+SELECT steward.encrypt_column('ec_limit', 'a', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'b', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'c', 'ec_key/x');
 SELECT steward.encrypt_column('ec_limit', 'd', 'absent/x');
 SELECT steward.encrypt_column('ec_limit', 'd', 'not a key');
-SELECT steward.encrypt_column('ec_limit', 'e', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'f', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'g', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'h', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'i', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'a', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'none', 'pii/x');
-SELECT steward.encrypt_column('ec_limit', 'ctid', 'pii/x');
-SELECT steward.encrypt_column(0, 'a', 'pii/x');
+SELECT steward.encrypt_column('ec_limit', 'e', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'f', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'g', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'h', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'i', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'a', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'none', 'ec_key/x');
+SELECT steward.encrypt_column('ec_limit', 'ctid', 'ec_key/x');
+SELECT steward.encrypt_column(0, 'a', 'ec_key/x');
 SELECT steward.decrypt_column('ec_limit', 'd');
 SELECT steward.decrypt_column('ec_limit', 'a', 'int');
 SELECT steward.decrypt_column('ec_limit', 'a', 'nonsense');
@@ -239,7 +240,30 @@ CALL steward.decrypt_column_online('ec_limit', 'a', 'varchar(3)');
 SELECT steward.abort_column_conversion('ec_limit');
 -- Text that looks like ciphertext is not encrypted by mistake.
 INSERT INTO ec_limit (d) VALUES ('stw1:not');
-SELECT steward.encrypt_column('ec_limit', 'd', 'pii/x');
+SELECT steward.encrypt_column('ec_limit', 'd', 'ec_key/x');
+-- Subscribers are thought of.
+SET client_min_messages = error;
+CREATE PUBLICATION ec_published FOR TABLE ec_before;
+SET client_min_messages = warning;
+SELECT steward.encrypt_column('ec_before', 'note', 'ec_key/x');
+DROP PUBLICATION ec_published;
+
+-- ---- odd names ----
+
+CREATE SCHEMA "Odd ""schema';--";
+CREATE TABLE "Odd ""schema';--"."Odd ""table' %s" (id int, "a""b'c %s $1; --" text NOT NULL, "äääääääääääääääääääääääääääääää" text, "steward_äääääääääääääääääääääääääää" int);
+INSERT INTO "Odd ""schema';--"."Odd ""table' %s" SELECT n, 'x' || n, 'y' || n, n FROM generate_series(1, 20) AS n;
+CREATE UNIQUE INDEX "odd ""index' %s" ON "Odd ""schema';--"."Odd ""table' %s" ("a""b'c %s $1; --");
+CREATE VIEW "Odd ""schema';--"."odd ""view' %s" AS SELECT "a""b'c %s $1; --" AS "q""r'" FROM "Odd ""schema';--"."Odd ""table' %s";
+SELECT steward.encrypt_column('"Odd ""schema'';--"."Odd ""table'' %s"', 'a"b''c %s $1; --', 'ec_key/x');
+SELECT steward.decrypt_column('"Odd ""schema'';--"."Odd ""table'' %s"', 'a"b''c %s $1; --');
+CALL steward.encrypt_column_online('"Odd ""schema'';--"."Odd ""table'' %s"', 'a"b''c %s $1; --', 'ec_key/x', build_indexes => true);
+CALL steward.encrypt_column_online('"Odd ""schema'';--"."Odd ""table'' %s"', 'äääääääääääääääääääääääääääääää', 'ec_key/y');
+SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
+WHERE attrelid = '"Odd ""schema'';--"."Odd ""table'' %s"'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
+SELECT min("q""r'"::text) FROM "Odd ""schema';--"."odd ""view' %s";
+SELECT indexname FROM pg_indexes WHERE tablename ~ '^Odd';
+DROP SCHEMA "Odd ""schema';--" CASCADE;
 
 DROP OWNED BY ec_owner, ec_reader;
 DROP TABLE ec_now, ec_on, ec_before, ec_type, ec_plain, ec_limit CASCADE;

@@ -5,6 +5,7 @@ CREATE ROLE rotation_other;
 CREATE SCHEMA rotation AUTHORIZATION rotation_owner;
 SET search_path = rotation;
 GRANT USAGE ON SCHEMA rotation TO rotation_other;
+GRANT EXECUTE ON PROCEDURE steward.reencrypt TO rotation_owner;
 
 -- Which version is a value under?
 CREATE FUNCTION version_of(armour text) RETURNS integer LANGUAGE sql AS $$
@@ -177,6 +178,10 @@ CALL steward.reencrypt('rotated');
 SET ROLE rotation_other;
 CALL steward.reencrypt('everything');
 RESET ROLE;
+GRANT EXECUTE ON PROCEDURE steward.reencrypt TO rotation_other;
+SET ROLE rotation_other;
+CALL steward.reencrypt('everything');
+RESET ROLE;
 CREATE TABLE plain (a text);
 CREATE VIEW seen AS SELECT v FROM rotated;
 CREATE MATERIALIZED VIEW kept AS SELECT v FROM rotated;
@@ -282,6 +287,7 @@ SET client_min_messages = warning;
 SELECT steward.disable_audit('rotation.audited');
 DROP SCHEMA rotation CASCADE;
 DROP TABLE pg_temp.passing;
+REVOKE EXECUTE ON PROCEDURE steward.reencrypt FROM rotation_owner, rotation_other;
 DROP ROLE rotation_owner, rotation_other;
 DELETE FROM steward.key_version AS v USING steward.key AS k WHERE v.key_id = k.key_id AND k.path LIKE 'rotation%';
 DELETE FROM steward.key_secret AS s USING steward.key AS k WHERE s.kind = 2 AND s.key_id = k.key_id AND k.path LIKE 'rotation%';

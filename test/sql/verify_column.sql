@@ -187,6 +187,44 @@ SELECT * FROM check_column('unkeyed');
 CREATE MATERIALIZED VIEW kept AS SELECT id, c FROM t WHERE id IN (1, 30);
 SELECT * FROM check_column('kept');
 
+-- values bound to subjects: whose they should be
+CREATE TABLE person (id integer PRIMARY KEY, c steward.encrypted_text('verify/person.c'), a steward.encrypted_bigint('verify/person.a')[]);
+INSERT INTO person VALUES (1, 'before it was bound', '{1}');
+SELECT steward.bind_subject('person', 'verify_person', 'id');
+INSERT INTO person SELECT g, 'bound ' || g, ARRAY[g, g] FROM generate_series(2, 9) AS g;
+ALTER TABLE person DROP CONSTRAINT person_pkey;
+ALTER TABLE person ALTER COLUMN id DROP NOT NULL;
+SELECT * FROM check_column('person');
+SELECT * FROM check_column('person', 'a');
+CREATE TABLE original_person AS SELECT id, sealed(c) AS c FROM person;
+ALTER TABLE person DISABLE TRIGGER USER;
+SELECT inject('person', 2, $$(SELECT c FROM original_person WHERE id = 3)::steward.encrypted_text$$);
+SELECT inject('person', 4, $$(SELECT set_byte(c, 70, get_byte(c, 70) # 1) FROM original_person WHERE id = 4)::steward.encrypted_text$$);
+SELECT inject('person', 5, $$(SELECT overlay(c PLACING '\x00112233445566778899aabbccddeeff'::bytea FROM 13) FROM original_person WHERE id = 5)::steward.encrypted_text$$);
+SELECT inject('person', 6, $$(SELECT overlay(b.c PLACING substr(a.c, 13, 16) FROM 13) FROM original_person AS a, original_person AS b WHERE a.id = 6 AND b.id = 7)::steward.encrypted_text$$);
+SELECT inject('person', 8, $$(SELECT c FROM original WHERE id = 8)::steward.encrypted_text$$);
+SELECT inject('person', 9, 'ARRAY[a[1], (SELECT b.a[2] FROM person AS b WHERE b.id = 7)]', 'a');
+ALTER TABLE person ENABLE TRIGGER USER;
+SELECT id, finding, detail FROM check_column('person');
+SELECT id, part, finding FROM check_column('person', 'a');
+-- who has no subject of his own cannot have values of another
+ALTER TABLE person DISABLE TRIGGER USER;
+UPDATE person SET id = 70 WHERE id = 7;
+ALTER TABLE person ENABLE TRIGGER USER;
+SELECT id, finding FROM check_column('person') WHERE id = 70;
+UPDATE person SET id = NULL WHERE id = 70;
+SELECT count(*) FROM check_column('person') WHERE id IS NULL;
+-- a value of an erased subject is as it should be
+SET client_min_messages = error;
+SELECT steward.shred_subject('verify_person', '3');
+SET client_min_messages = warning;
+SELECT id, c::text FROM person WHERE id = 3;
+SELECT id, finding FROM check_column('person') WHERE id = 3;
+-- unbound, nothing is expected of whose they are; what is not anybody's is still told
+SELECT steward.unbind_subject('person');
+SELECT id, finding FROM check_column('person');
+DROP TABLE person;
+
 -- a foreign table is not read, and that is said
 CREATE FOREIGN DATA WRAPPER verify_nothing;
 CREATE SERVER verify_nowhere FOREIGN DATA WRAPPER verify_nothing;

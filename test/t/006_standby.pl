@@ -23,6 +23,14 @@ CREATE TABLE t (id int PRIMARY KEY, v steward.encrypted_text('pii/t.v'));
 CREATE UNIQUE INDEX t_v ON t (v steward.encrypted_unique_ops);
 GRANT SELECT ON t TO reader;
 INSERT INTO t SELECT g, 'value ' || g FROM generate_series(1, 20) g});
+$node->safe_psql(
+	'postgres', q{
+CREATE TABLE every (
+    id integer PRIMARY KEY, t steward.encrypted_text('pii/every.t'), b steward.encrypted_bytea('pii/every.b'), j steward.encrypted_jsonb('pii/every.j'), i steward.encrypted_bigint('pii/every.i'),
+    n steward.encrypted_numeric('pii/every.n'), d steward.encrypted_date('pii/every.d'), z steward.encrypted_timestamptz('pii/every.z'), a steward.encrypted_bigint('pii/every.a')[]);
+SELECT steward.create_decrypted_view('every');
+GRANT SELECT ON every, every_decrypted TO reader;
+INSERT INTO every VALUES (1, 'text', '\x0102', '{"a": 1.00}', -7, 1.50, '2020-02-29', '2020-02-29 12:00+00', '{1,NULL,3}')});
 $node->backup('base');
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -45,6 +53,10 @@ is($standby->safe_psql('postgres', $read), 'value 7', 'a standby decrypts with t
 is($standby->safe_psql('postgres', q{SET enable_seqscan = off; SELECT id FROM t WHERE v = 'value 9'::text}), '9', 'and finds by the unique index');
 is($standby->safe_psql('postgres', q{SELECT pg_catalog.count(*) FROM t a JOIN t b ON a.v = b.v}), '20', 'and joins');
 is($standby->safe_psql('postgres', q{SELECT 'x'::steward.encrypted_text = 'x'::text}), 't', 'and compares constants');
+my $every = q{SET timezone = 'UTC'; SELECT * FROM every_decrypted};
+is($standby->safe_psql('postgres', $every, extra_params => [ '-U', 'reader' ]), '1|text|\x0102|{"a": 1.00}|-7|1.50|2020-02-29|2020-02-29 12:00:00+00|{1,NULL,3}', 'it decrypts values of all types');
+is($standby->safe_psql('postgres', q{SELECT count(v.*) FROM unnest('{t,b,j,i,n,d,z,a}'::text[]) AS c, LATERAL steward.verify_column('every', c) AS v}), '0', 'and checks them');
+is($standby->safe_psql('postgres', q{SELECT privilege, source FROM steward.key_privilege WHERE role = 'reader'}), 'decrypt|grant', 'and tells who may');
 like(steward_error($standby, q{SELECT steward.create_key('more')}), qr/^ERROR:  .*(read-only|recovery)/, 'it makes no keys');
 
 # ---- rights are followed at once, in sessions and in open transactions ----

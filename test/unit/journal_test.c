@@ -159,6 +159,7 @@ test_moved(void)
 	unsigned char copy[sizeof journal];
 	StewardJournalEnd other_end = {0};
 	StewardJournalKeys old = {list, 1};
+	StewardJournalKeys newer = {list + 1, 1};
 	StewardJournalKeys none = {list, 0};
 
 	memcpy(copy, journal, sizeof copy);
@@ -180,6 +181,8 @@ test_moved(void)
 	expect(copy, sizeof copy, &both, STEWARD_JOURNAL_BAD, 1, "another journal's beginning");
 	expect(journal, sizeof journal, &old, STEWARD_JOURNAL_OTHER_ROOT, 3,
 		   "a root is missing");
+	expect(journal, sizeof journal, &newer, STEWARD_JOURNAL_OTHER_ROOT, 0,
+		   "the older root is missing, as it may after a rotation");
 	expect(journal, sizeof journal, &none, STEWARD_JOURNAL_OTHER_ROOT, 0, "all roots are");
 	memcpy(copy, journal, sizeof copy);
 	copy[2 * RECORD + 50] ^= 1;

@@ -380,6 +380,9 @@ def read_journal(roots, journal):
            and slots[end][64:96] == (slots[end - 1][96:] if end else bytes(32))):
         end += 1
     state = 'whole' if journal[end * RECORD:].strip(b'\0') == b'' and not len(journal) % RECORD else 'torn'
+    form = journal_fields(slots[end]) if end < len(slots) else None
+    if form and form[1] not in keys and form[2] == end + 1:
+        return slots[:end], 'other root'
     for at in range(end, len(slots)):
         form = journal_fields(slots[at])
         if is_good(slots[at]):
@@ -618,6 +621,7 @@ def journal_vectors():
     yield journal_vector('another beginning', both, append_records(b'', old, [(1, realm, subjects[5])])
                          + three[RECORD:])
     yield journal_vector('a root is missing', [old], three)
+    yield journal_vector('the older root is missing', [new], three)
     yield journal_vector('no root fits', [fixed('third root', 32)], three)
     yield journal_vector('a bit of the last record', both, three[:-1] + bytes([three[-1] ^ 1]))
     yield journal_vector('a bit of the first record', both, bytes([three[0] ^ 1]) + three[1:])

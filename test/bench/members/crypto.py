@@ -25,6 +25,18 @@ OURS = "pg_steward function"
 CAST = "pg_steward column cast"
 
 
+# Encrypted types and an expression over i for their values.
+TYPES = {
+    "text": "'customer-' || i",
+    "bytea": "decode(md5(i::text), 'hex')",
+    "jsonb": "jsonb_build_object('id', i, 'name', md5(i::text), 'tags', jsonb_build_array('a', i % 7), 'weight', i * 1.50)",
+    "bigint": "i * 1000003::bigint",
+    "numeric": "i * 1.05",
+    "date": "date '1950-01-01' + i % 20000",
+    "timestamptz": "timestamptz '2000-01-01 00:00+00' + i * interval '1 minute'",
+}
+
+
 @dataclass(frozen=True)
 class Method:
     """One way to encrypt: SQL expressions over a column v."""
@@ -62,6 +74,9 @@ def run(bench):
     explain(bench)
     for size, share in SIZES.items():
         Size(bench, program, size, bench.rows(FULL_ROWS // share)).measure()
+    explain_types(bench)
+    for kind, source in TYPES.items():
+        OfType(bench, kind, source, bench.rows(FULL_ROWS)).measure()
 
 
 def explain(bench):
@@ -180,6 +195,87 @@ class Size:
                         limit / c_reference)
             report.goal(f"{PGP_FAST}: {verb} 16 B, × pg_steward (net)",
                         net[PGP_FAST].over(net[OURS]).median, 10, at_most=False)
+
+
+class OfType:
+    """One encrypted type beside what pgcrypto makes of the text of its values."""
+
+    def __init__(self, bench, kind, source, rows):
+        self.bench = bench
+        self.kind = kind
+        self.source = source
+        self.rows = rows
+
+    def methods(self):
+        kind = self.kind
+        return [
+            Method(CAST, f"v::steward.encrypted_{kind}('{COLUMN_KEY}')", f"v::{kind}",
+                   f"steward.encrypted_{kind}('{COLUMN_KEY}')"),
+            Method(PGP_FAST, f"pgp_sym_encrypt(v::text, '{PASSWORD}', 's2k-mode=0')",
+                   f"pgp_sym_decrypt(v, '{PASSWORD}')::{kind}"),
+            Method("raw encrypt aes-cbc, fixed IV, no authentication",
+                   f"encrypt(convert_to(v::text, 'UTF8'), {RAW_KEY}, 'aes-cbc')",
+                   f"convert_from(decrypt(v, {RAW_KEY}, 'aes-cbc'), 'UTF8')::{kind}"),
+            Method("text there and back, nothing encrypted", "convert_to(v::text, 'UTF8')",
+                   f"convert_from(v, 'UTF8')::{kind}"),
+        ]
+
+    def measure(self):
+        self.prepare()
+        for verb in ("encrypt", "decrypt"):
+            samples = self.bench.interleave(f"{verb} {self.kind}", self.variants(verb))
+            scan = samples.pop("scan")
+            self.report(verb, scan, samples)
+        self.bench.cluster.query("DROP TABLE plain, " + ", ".join(
+            f"cipher_{i}" for i in range(len(self.methods()))))
+
+    def prepare(self):
+        with self.bench.cluster.session() as session:
+            session.query(f"CREATE TABLE plain AS SELECT ({self.source})::{self.kind} AS v"
+                          f" FROM generate_series(1, {self.rows}) AS i")
+            for i, method in enumerate(self.methods()):
+                session.query(f"CREATE TABLE cipher_{i} (v {method.cipher_type})")
+                session.query(f"INSERT INTO cipher_{i} SELECT {method.encrypt} FROM plain")
+                wrong = session.value(
+                    f"SELECT count(*) FROM (SELECT {method.decrypt} AS v, row_number() OVER () AS n"
+                    f" FROM cipher_{i}) AS a FULL JOIN (SELECT v, row_number() OVER () AS n"
+                    " FROM plain) AS b USING (n) WHERE a.v::text IS DISTINCT FROM b.v::text")
+                if int(wrong) != 0:
+                    raise BenchError(f"{method.name}: {wrong} values of type {self.kind} did not come back")
+            session.query("VACUUM (FREEZE, ANALYZE)")
+            session.query("CHECKPOINT")
+
+    def variants(self, verb):
+        variants = {"scan": lambda: self.query_us("v", "plain")}
+        for i, method in enumerate(self.methods()):
+            expression = getattr(method, verb)
+            table = "plain" if verb == "encrypt" else f"cipher_{i}"
+            variants[method.name] = (lambda expression=expression, table=table:
+                                     self.query_us(expression, table))
+        return variants
+
+    def query_us(self, expression, table):
+        with self.bench.cluster.session() as session:
+            session.query(f"SELECT count({expression}) FROM (SELECT v FROM {table} LIMIT 10) AS warm")
+            session.query(f"SELECT count(v) FROM {table}")
+            usage = session.usage(f"SELECT count({expression}) FROM {table}")
+            return usage.processor * 1e6 / self.rows
+
+    def report(self, verb, scan, samples):
+        net = {name: series.minus(scan) for name, series in samples.items()}
+        self.bench.report.section(f"{verb} {self.kind}, {self.rows:,} values")
+        self.bench.report.table(
+            ["variant", "gross µs", "min–max", "net µs", "× pg_steward (net)"],
+            [[name, number(series.median), spread(series), number(net[name].median),
+              ratio(net[name].over(net[CAST]))] for name, series in samples.items()] +
+            [["scan", number(scan.median), spread(scan), "", ""]])
+
+
+def explain_types(bench):
+    bench.report.lines(
+        "Each encrypted type below is cast from and to its plaintext type. pgcrypto knows text and"
+        " bytes: its variants encrypt the text of the value, and read it again after decryption."
+        " The last variant does the same without a cipher, the share that the text alone has.")
 
 
 def method_named(name):
