@@ -33,7 +33,6 @@
 #include "utils/typcache.h"
 
 #include "base/catalog.h"
-#include "types/binding.h"
 #include "types/encrypted.h"
 #include "types/guard.h"
 
@@ -153,18 +152,14 @@ find(Relation rel)
 	return NULL;
 }
 
-/*
- * What another trigger does after ours would not reach the shadow. One that binds
- * values to their subject must see the shadow and changes nothing that it says.
- */
+/* What another trigger does after ours would not reach the shadow. */
 static void
 check_last(Relation rel, const Trigger *ours)
 {
 	for (const Trigger *other = ours + 1;
 		 other < rel->trigdesc->triggers + rel->trigdesc->numtriggers; other++)
 	{
-		if (!steward_binding_is(other) &&
-			TRIGGER_FOR_ROW(other->tgtype) && TRIGGER_FOR_BEFORE(other->tgtype) &&
+		if (TRIGGER_FOR_ROW(other->tgtype) && TRIGGER_FOR_BEFORE(other->tgtype) &&
 			(TRIGGER_FOR_INSERT(other->tgtype) || TRIGGER_FOR_UPDATE(other->tgtype)))
 			raise_altered(rel, psprintf("Trigger \"%s\" would fire after the one that keeps the shadow column in step.",
 										other->tgname));

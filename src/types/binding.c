@@ -37,12 +37,6 @@ bind_function(void)
 	return LookupFuncName(name, 0, NULL, true);
 }
 
-bool
-steward_binding_is(const Trigger *trigger)
-{
-	return trigger->tgfoid == bind_function();
-}
-
 /* The trigger that binds a table, or NULL. */
 static const Trigger *
 find_trigger(Relation rel)

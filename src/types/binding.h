@@ -23,11 +23,6 @@ typedef struct StewardBinding
 	bool		enabled;		/* it is not disabled */
 } StewardBinding;
 
-struct Trigger;
-
-/* Is this the trigger that binds a table? */
-extern bool steward_binding_is(const struct Trigger *trigger);
-
 /* The binding of an open table; false when it has none. */
 extern bool steward_binding_find(Relation rel, StewardBinding *binding);
 

@@ -180,7 +180,7 @@ SELECT steward.unbind_subject('customer');
 SELECT steward.bind_subject('customer', 'customer', 'id');
 DROP TABLE heir;
 
--- ---- a column that is encrypted while its table is bound ----
+-- ---- a column that is encrypted while its table is bound: at once only ----
 CREATE TABLE later_encrypted (id int PRIMARY KEY, a text, b text, s steward.encrypted_text('subject/later.s'));
 INSERT INTO later_encrypted SELECT i, 'a' || i, 'b' || i, 's' || i FROM generate_series(1, 3) AS i;
 SELECT steward.bind_subject('later_encrypted', 'customer', 'id');
@@ -189,9 +189,7 @@ SELECT steward.encrypt_column('subject.later_encrypted', 'a', 'subject/later.a')
 SELECT DISTINCT finding FROM steward.verify_column('subject.later_encrypted', 'a');
 CALL steward.encrypt_column_online('subject.later_encrypted', 'b', 'subject/later.b');
 CALL steward.reencrypt('subject.later_encrypted');
-SELECT id, a::text, b::text, s::text, bound_to('customer', id::text, format('%s', a)) AND bound_to('customer', id::text, format('%s', b)) AND bound_to('customer', id::text, format('%s', s)) AS bound FROM subject.later_encrypted ORDER BY id;
-CALL steward.decrypt_column_online('subject.later_encrypted', 'b');
-SELECT b FROM subject.later_encrypted ORDER BY id;
+SELECT id, a::text, b, s::text, bound_to('customer', id::text, format('%s', a)) AND bound_to('customer', id::text, format('%s', s)) AS bound FROM subject.later_encrypted ORDER BY id;
 SET ROLE subject_owner;
 
 -- ---- what cannot be bound ----
