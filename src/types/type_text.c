@@ -13,6 +13,7 @@
 #include "catalog/pg_collation_d.h"
 #include "crypto/armour.h"
 #include "mb/pg_wchar.h"
+#include "types/scratch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
@@ -186,14 +187,27 @@ open_text(const StewardDatum *datum, Datum *value)
 	return true;
 }
 
+/* From this length on varstr_cmp copies to the heap, before it to the stack. */
+#define COPIED_BYTES 1000
+
 /* The collation works on the server's encoding. */
 static int
 compare_texts(StewardPlain *a, StewardPlain *b)
 {
+	MemoryContext old = NULL;
+	int			result;
+
 	steward_plain_to_server(a);
 	steward_plain_to_server(b);
-	return varstr_cmp((char *) a->bytes, (int) a->len,
-					  (char *) b->bytes, (int) b->len, DEFAULT_COLLATION_OID);
+	/* By ICU it copies in every encoding but UTF-8. */
+	if (unlikely(Max(a->len, b->len) >= COPIED_BYTES ||
+				 GetDatabaseEncoding() != PG_UTF8))
+		old = steward_scratch_begin();
+	result = varstr_cmp((char *) a->bytes, (int) a->len,
+						(char *) b->bytes, (int) b->len, DEFAULT_COLLATION_OID);
+	if (old != NULL)
+		steward_scratch_end(old);
+	return result;
 }
 
 const StewardTypeInfo steward_text_info = {
