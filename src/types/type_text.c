@@ -15,6 +15,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/pg_locale.h"
 #include "utils/varlena.h"
 
 /* ---- encodings ---- */
@@ -186,14 +187,28 @@ open_text(const StewardDatum *datum, Datum *value)
 	return true;
 }
 
-/* The collation works on the server's encoding. */
+/*
+ * The collation works on the server's encoding. What was opened ends with NUL, and
+ * has none inside but where a database of encoding SQL_ASCII sealed no text.
+ */
 static int
 compare_texts(StewardPlain *a, StewardPlain *b)
 {
+	const char *x;
+	const char *y;
+	int			result;
+
 	steward_plain_to_server(a);
 	steward_plain_to_server(b);
-	return varstr_cmp((char *) a->bytes, (int) a->len,
-					  (char *) b->bytes, (int) b->len, DEFAULT_COLLATION_OID);
+	x = (const char *) a->bytes;
+	y = (const char *) b->bytes;
+	if (!STEWARD_COLLATES_BY_LIBRARY())
+		return varstr_cmp(x, (int) a->len, y, (int) b->len,
+						  DEFAULT_COLLATION_OID);
+	if (a->len == b->len && memcmp(x, y, a->len) == 0)
+		return 0;
+	result = STEWARD_STRCOLL(x, y);
+	return result != 0 ? result : strcmp(x, y);
 }
 
 const StewardTypeInfo steward_text_info = {

@@ -106,6 +106,7 @@ $$, $$ VALUES
     ('steward.encrypted_<type>_out(steward.encrypted_<type>)', 'cstring', 'all'),
     ('steward.encrypted_<type>_recv(internal,oid,integer)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>_send(steward.encrypted_<type>)', 'bytea', 'all'),
+    ('steward.encrypted_<type>_sort_support(internal)', 'void', 'granted'),
     ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,steward.encrypted_<type>)', 'integer', 'granted'),
     ('steward.encrypted_<type>_under(steward.encrypted_<type>,integer)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>_under(steward.encrypted_<type>[],integer)', 'steward.encrypted_<type>[]', 'all')
