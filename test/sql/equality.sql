@@ -153,5 +153,6 @@ SELECT count(*) = (SELECT count(*) FROM equality.u) AS sorted FROM (SELECT c FRO
 RESET ROLE;
 SET client_min_messages = warning;
 DROP SCHEMA equality CASCADE;
+DELETE FROM steward.subject_key WHERE kind = 'equality';
 DROP OWNED BY equality_user;
 DROP ROLE equality_user;
