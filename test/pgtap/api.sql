@@ -129,7 +129,7 @@ SELECT set_eq($$SELECT signature FROM function WHERE proleakproof$$, ARRAY[
     ], 'equality, and the check of a key id, alone are leakproof');
 SELECT is_empty($$SELECT f.signature FROM function AS f JOIN pg_operator AS o ON o.oprcode = f.oid WHERE NOT (provolatile = 's' AND proparallel = 's' AND proisstrict)$$, 'functions of operators are STABLE, STRICT and PARALLEL SAFE');
 SELECT set_eq($$SELECT DISTINCT f.proname || ' ' || provolatile::text FROM function AS f JOIN pg_amproc AS a ON a.amproc = f.oid JOIN pg_opfamily AS o ON o.oid = a.amprocfamily WHERE o.opfname LIKE 'encrypted_text%' OR o.opfname = 'encrypted_unique_ops'$$,
-    ARRAY['encrypted_text_cmp s', 'encrypted_text_tag_cmp i', 'encrypted_text_hash s', 'encrypted_text_hash_extended s', 'plain_text_hash s', 'plain_text_hash_extended s'], 'support functions have the volatility they need');
+    ARRAY['encrypted_text_cmp s', 'encrypted_text_sort_support s', 'encrypted_text_tag_cmp i', 'encrypted_text_hash s', 'encrypted_text_hash_extended s', 'plain_text_hash s', 'plain_text_hash_extended s'], 'support functions have the volatility they need');
 SELECT is_empty($$SELECT signature FROM function WHERE proname = 'decrypt' AND provolatile <> 's'$$, 'decrypting is STABLE: no plan and no index keeps its result');
 SELECT is_empty($$SELECT signature FROM function WHERE prorettype IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass) AND proname !~ '_(in|recv|under)$' AND provolatile <> 'v'$$, 'encrypting is VOLATILE: each row has a salt of its own');
 SELECT is_empty($$SELECT oid::regoperator FROM pg_operator JOIN member ON classid = 'pg_operator'::regclass AND objid = oid

@@ -106,6 +106,7 @@ $$, $$ VALUES
     ('steward.encrypted_<type>_out(steward.encrypted_<type>)', 'cstring', 'all'),
     ('steward.encrypted_<type>_recv(internal,oid,integer)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>_send(steward.encrypted_<type>)', 'bytea', 'all'),
+    ('steward.encrypted_<type>_sort_support(internal)', 'void', 'granted'),
     ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,steward.encrypted_<type>)', 'integer', 'granted'),
     ('steward.encrypted_<type>_under(steward.encrypted_<type>,integer)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>_under(steward.encrypted_<type>[],integer)', 'steward.encrypted_<type>[]', 'all')
@@ -263,7 +264,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.pronargs > 0 AND p.proargnames IS NULL
        -- support functions of types, operators and operator classes are not called by name
-       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?)$'
+       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?)$'
 $$, 'functions that are called by name have named arguments');
 
 -- ------------------------------------------------------------- privileges --

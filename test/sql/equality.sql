@@ -133,6 +133,26 @@ ROLLBACK;
 SELECT count(*) AS equal FROM person AS a JOIN person AS b ON a.c = b.c;
 SELECT array_agg(id ORDER BY c, id) FROM person;
 
--- only a sort may ask for its support
-SELECT steward.encrypted_text_sort_support(NULL);
+-- rights: to sort needs decrypt, to join search
+RESET search_path;
+CREATE ROLE equality_user;
+GRANT USAGE ON SCHEMA equality TO equality_user;
+GRANT SELECT ON ALL TABLES IN SCHEMA equality TO equality_user;
+SET ROLE equality_user;
+SELECT count(*) FROM (SELECT c FROM equality.u ORDER BY c OFFSET 0) AS s;
+SELECT count(*) FROM equality.u AS a JOIN equality.u AS b ON a.c = b.c;
+RESET ROLE;
+SELECT steward.grant_key('equality', 'equality_user', 'search');
+SET ROLE equality_user;
+SELECT count(*) FROM (SELECT c FROM equality.u ORDER BY c OFFSET 0) AS s;
+SELECT count(*) = (SELECT count(*) FROM equality.u) AS joined FROM equality.u AS a JOIN equality.u AS b ON a.c = b.c;
+RESET ROLE;
+SELECT steward.grant_key('equality', 'equality_user', 'decrypt');
+SET ROLE equality_user;
+SELECT count(*) = (SELECT count(*) FROM equality.u) AS sorted FROM (SELECT c FROM equality.u ORDER BY c OFFSET 0) AS s;
+RESET ROLE;
+SET client_min_messages = warning;
 DROP SCHEMA equality CASCADE;
+DELETE FROM steward.subject_key WHERE kind = 'equality';
+DROP OWNED BY equality_user;
+DROP ROLE equality_user;
