@@ -252,8 +252,6 @@ count_uses(Node *node, int *uses)
 		case T_SetOperationStmt:
 			if (!((SetOperationStmt *) node)->all)
 			{
-				ListCell   *cell;
-
 				foreach(cell, ((SetOperationStmt *) node)->colTypes)
 					* uses += steward_guard_type(lfirst_oid(cell)) ? 1 : 0;
 			}
