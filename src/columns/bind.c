@@ -24,7 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#define TRIGGER_NAME "~~steward_bind_subject"
+#define TRIGGER_NAME "~~~~steward_bind_subject"
 #define KIND_MAX 100
 
 static void

@@ -121,7 +121,9 @@ steward_counts_store(const StewardCounts *counts, Oid relid,
 
 	steward_become_owner(&caller);
 	(void) steward_keys_run("DELETE FROM steward.value_count AS c"
-							" WHERE c.relation OPERATOR(pg_catalog.=) $1",
+							" WHERE c.relation OPERATOR(pg_catalog.=) $1"
+							" OR NOT EXISTS (SELECT FROM pg_catalog.pg_class AS r"
+							" WHERE r.oid OPERATOR(pg_catalog.=) c.relation)",
 							1, types, values, SPI_OK_DELETE);
 	(void) steward_keys_run("INSERT INTO steward.value_count (relation, key_id, key_tag, values)"
 							" SELECT $1, v.key_id, v.key_tag, 0 FROM steward.key_version AS v"

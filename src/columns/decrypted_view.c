@@ -16,6 +16,7 @@
 #include "access/relation.h"
 #include "base/catalog.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "columns/conversion.h"
 #include "commands/comment.h"

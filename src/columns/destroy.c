@@ -113,7 +113,8 @@ check_remains(const char *path, int32 version, const StewardRemains *remains)
 	if (OidIsValid(remains->unread))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("table %s cannot be looked at", name_of(remains->unread)),
+				 errmsg("table \"%s\" cannot be looked at",
+						get_rel_name(remains->unread)),
 				 errdetail("Values under version %d of key \"%s\" may be in it.",
 						   version, path),
 				 errhint("A temporary table goes with its session.")));

@@ -199,10 +199,10 @@ record_end(Run *run)
 
 /* Is this a table with encrypted columns? Its shapes go to *shapes. */
 static bool
-is_leaf(Relation rel, StewardShape ***shapes)
+is_leaf(Relation rel, StewardShape ***shapes, bool warn)
 {
 	*shapes = steward_shapes(RelationGetDescr(rel));
-	if (*shapes != NULL && rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+	if (warn && *shapes != NULL && rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 		ereport(WARNING,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("foreign table \"%s\" is not re-encrypted",
@@ -244,7 +244,7 @@ expand(Run *run)
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 		StewardShape **shapes;
 
-		if (is_leaf(rel, &shapes))
+		if (is_leaf(rel, &shapes, true))
 			add_work(run, lfirst_oid(cell), RelationGetNumberOfBlocks(rel), NULL, 0);
 		any |= shapes != NULL;
 		relation_close(rel, NoLock);
@@ -275,7 +275,7 @@ look(Run *run)
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 		StewardShape **shapes;
 
-		if (is_leaf(rel, &shapes))
+		if (is_leaf(rel, &shapes, false))
 		{
 			MemoryContext caller = MemoryContextSwitchTo(run->sweep_context);
 
@@ -305,7 +305,7 @@ try_batch(Run *run, StewardRenewBlocks *work)
 	StewardRenewal sweep_before = run->sweep;
 	ResourceOwner resources = CurrentResourceOwner;
 	MemoryContext caller = CurrentMemoryContext;
-	volatile bool done = true;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(run->batch_context);
@@ -317,19 +317,22 @@ try_batch(Run *run, StewardRenewBlocks *work)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(caller);
-		if (geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED || run->patience <= 0)
-			PG_RE_THROW();
+		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		*work = work_before;
-		run->sweep = sweep_before;
-		done = false;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = resources;
 	MemoryContextReset(run->batch_context);
-	return done;
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED || run->patience <= 0)
+		ReThrowError(error);
+	FreeErrorData(error);
+	*work = work_before;
+	run->sweep = sweep_before;
+	return false;
 }
 
 /* One batch, with its commit. */

@@ -52,6 +52,9 @@ extern void steward_plain_free(StewardPlain *plain);
  */
 extern void steward_plain_wipe_all(void);
 
+/* Has a value been opened in this transaction? Its end then clears the stack. */
+extern bool steward_plain_opened;
+
 /* Registers the callbacks that do so; called by steward_types_init. */
 extern void steward_plain_init(void);
 

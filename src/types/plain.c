@@ -4,7 +4,8 @@
  * What is opened to be compared, hashed or sealed anew lies in a memory context
  * of its own and is zeroed when it is freed. An error in between (a missing key,
  * a cancel) leaves it there, out of the reach of the contexts that the abort
- * throws away; the end of the transaction or subtransaction then zeroes it.
+ * throws away; the end of the transaction or subtransaction then zeroes it. So
+ * does the end with the stack, on which callees leave pieces of what they read.
  * Comparisons come and go by the million: a few small blocks are kept for them.
  */
 #include "types/encrypted.h"
@@ -13,7 +14,13 @@
 
 #include "access/xact.h"
 #include "lib/ilist.h"
+#include "types/scratch.h"
 #include "utils/memutils.h"
+
+/* More than the frames below the end of a transaction reach, but for rare depths. */
+#define STACK_BYTES (256 * 1024)
+
+bool		steward_plain_opened = false;
 
 /* What stands before the bytes of each plaintext. */
 typedef struct PlainBlock
@@ -97,12 +104,20 @@ steward_plain_wipe_all(void)
 {
 	while (!dlist_is_empty(&blocks))
 		wipe(dlist_head_element(PlainBlock, node, &blocks));
+	steward_scratch_discard();
 }
 
 static void
 on_transaction_end(XactEvent event, void *arg)
 {
 	steward_plain_wipe_all();
+	if (steward_plain_opened && event != XACT_EVENT_PRE_COMMIT &&
+		event != XACT_EVENT_PARALLEL_PRE_COMMIT &&
+		event != XACT_EVENT_PRE_PREPARE)
+	{
+		sodium_stackzero(STACK_BYTES);
+		steward_plain_opened = false;
+	}
 }
 
 /* An error that a block with an exception handler caught ends here. */

@@ -83,6 +83,7 @@ steward_open_into(const StewardDatum *datum, unsigned char *out)
 {
 	const StewardValueKey *key;
 
+	steward_plain_opened = true;
 	if (unlikely(datum->subject != NULL))
 		key = steward_subject_key(datum->key_id, datum->key_tag, datum->subject);
 	else

@@ -13,6 +13,7 @@
 
 #include "crypto/plain_json.h"
 #include "lib/stringinfo.h"
+#include "types/scratch.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -87,10 +88,10 @@ open_jsonb(const StewardDatum *datum, Datum *value)
 static void
 reorder(StewardPlain *plain)
 {
-	Datum		jsonb = decode_jsonb(plain);
-	StewardPlain again = encode_jsonb(jsonb);
+	MemoryContext old = steward_scratch_begin();
+	StewardPlain again = encode_jsonb(decode_jsonb(plain));
 
-	wipe_jsonb(jsonb);
+	steward_scratch_end(old);
 	steward_plain_free(plain);
 	*plain = again;
 }
@@ -101,18 +102,19 @@ canonicalise_jsonb(StewardPlain *plain)
 	if (unlikely(steward_json_has_wide_key(plain->bytes, plain->len)))
 		reorder(plain);
 	plain->len = steward_json_canonicalise(plain->bytes, plain->len);
+	plain->bytes[plain->len] = '\0';
 }
 
 static int
 compare_jsonbs(StewardPlain *a, StewardPlain *b)
 {
+	MemoryContext old = steward_scratch_begin();
 	Datum		x = decode_jsonb(a);
 	Datum		y = decode_jsonb(b);
 	int			result = compareJsonbContainers(&DatumGetJsonbP(x)->root,
 												&DatumGetJsonbP(y)->root);
 
-	wipe_jsonb(x);
-	wipe_jsonb(y);
+	steward_scratch_end(old);
 	return result;
 }
 

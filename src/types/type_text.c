@@ -13,6 +13,7 @@
 #include "catalog/pg_collation_d.h"
 #include "crypto/armour.h"
 #include "mb/pg_wchar.h"
+#include "types/scratch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/pg_locale.h"
@@ -187,6 +188,26 @@ open_text(const StewardDatum *datum, Datum *value)
 	return true;
 }
 
+/* From this length on varstr_cmp copies to the heap, before it to the stack. */
+#define COPIED_BYTES 1000
+
+/* By a library that copies what it compares. */
+static int
+compare_copied(const char *x, size_t x_len, const char *y, size_t y_len)
+{
+	MemoryContext old = NULL;
+	int			result;
+
+	/* By ICU it copies in every encoding but UTF-8. */
+	if (unlikely(Max(x_len, y_len) >= COPIED_BYTES ||
+				 GetDatabaseEncoding() != PG_UTF8))
+		old = steward_scratch_begin();
+	result = varstr_cmp(x, (int) x_len, y, (int) y_len, DEFAULT_COLLATION_OID);
+	if (old != NULL)
+		steward_scratch_end(old);
+	return result;
+}
+
 /*
  * The collation works on the server's encoding. What was opened ends with NUL, and
  * has none inside but where a database of encoding SQL_ASCII sealed no text.
@@ -203,8 +224,7 @@ compare_texts(StewardPlain *a, StewardPlain *b)
 	x = (const char *) a->bytes;
 	y = (const char *) b->bytes;
 	if (!STEWARD_COLLATES_BY_LIBRARY())
-		return varstr_cmp(x, (int) a->len, y, (int) b->len,
-						  DEFAULT_COLLATION_OID);
+		return compare_copied(x, a->len, y, b->len);
 	if (a->len == b->len && memcmp(x, y, a->len) == 0)
 		return 0;
 	result = STEWARD_STRCOLL(x, y);

@@ -174,6 +174,21 @@ SELECT id, version_of(armour(v)) FROM rotated ORDER BY id;
 DELETE FROM rotated WHERE id = 99;
 CALL steward.reencrypt('rotated');
 
+-- A table that subscribers could not follow, and a foreign one.
+SET client_min_messages = error;
+CREATE PUBLICATION rotation_pub FOR TABLE rotated;
+RESET client_min_messages;
+CALL steward.reencrypt('rotated');
+DROP PUBLICATION rotation_pub;
+CREATE FOREIGN DATA WRAPPER rotation_far;
+CREATE SERVER rotation_far FOREIGN DATA WRAPPER rotation_far;
+CREATE TABLE far (id integer, v steward.encrypted_text('rotation/far.v')) PARTITION BY RANGE (id);
+CREATE FOREIGN TABLE far_part PARTITION OF far FOR VALUES FROM (0) TO (9) SERVER rotation_far;
+CALL steward.reencrypt('far');
+DROP TABLE far;
+DROP SERVER rotation_far;
+DROP FOREIGN DATA WRAPPER rotation_far;
+
 -- Who may, and what it refuses.
 SET ROLE rotation_other;
 CALL steward.reencrypt('everything');

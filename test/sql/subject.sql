@@ -180,6 +180,18 @@ SELECT steward.unbind_subject('customer');
 SELECT steward.bind_subject('customer', 'customer', 'id');
 DROP TABLE heir;
 
+-- ---- a column that is encrypted while its table is bound: at once only ----
+CREATE TABLE later_encrypted (id int PRIMARY KEY, a text, b text, s steward.encrypted_text('subject/later.s'));
+INSERT INTO later_encrypted SELECT i, 'a' || i, 'b' || i, 's' || i FROM generate_series(1, 3) AS i;
+SELECT steward.bind_subject('later_encrypted', 'customer', 'id');
+RESET ROLE;
+SELECT steward.encrypt_column('subject.later_encrypted', 'a', 'subject/later.a');
+SELECT DISTINCT finding FROM steward.verify_column('subject.later_encrypted', 'a');
+CALL steward.encrypt_column_online('subject.later_encrypted', 'b', 'subject/later.b');
+CALL steward.reencrypt('subject.later_encrypted');
+SELECT id, a::text, b, s::text, bound_to('customer', id::text, format('%s', a)) AND bound_to('customer', id::text, format('%s', s)) AS bound FROM subject.later_encrypted ORDER BY id;
+SET ROLE subject_owner;
+
 -- ---- what cannot be bound ----
 CREATE TABLE plain (id int, v text);
 SELECT steward.bind_subject('plain', 'customer', 'id');
@@ -227,11 +239,11 @@ CREATE UNIQUE INDEX ON customer (ssn steward.encrypted_unique_ops);
 ALTER TABLE customer ADD COLUMN pair pair;
 ALTER TABLE customer RENAME TO client;
 CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := 'from a trigger'; RETURN NEW; END $$;
-CREATE TRIGGER "~~zz" BEFORE INSERT ON client FOR EACH ROW EXECUTE FUNCTION later();
+CREATE TRIGGER "~~~~zz" BEFORE INSERT ON client FOR EACH ROW EXECUTE FUNCTION later();
 CREATE TRIGGER "zz" BEFORE INSERT ON client FOR EACH ROW EXECUTE FUNCTION later();
-ALTER TRIGGER "zz" ON client RENAME TO "~~~";
+ALTER TRIGGER "zz" ON client RENAME TO "~~~~~";
 INSERT INTO client (id, name) VALUES (9, 'x');
-ALTER TRIGGER "~~steward_bind_subject" ON client RENAME TO "00";
+ALTER TRIGGER "~~~~steward_bind_subject" ON client RENAME TO "00";
 DROP TRIGGER "zz" ON client;
 RESET ROLE;
 SELECT name::text, bound_to('customer', '9', format('%s', name)) FROM subject.client WHERE id = 9;
@@ -252,9 +264,9 @@ SET steward.allow_unkeyed_ddl = on;
 ALTER TABLE subject.indexed RENAME COLUMN id TO number;
 INSERT INTO subject.indexed VALUES (1, 'x');
 ALTER TABLE subject.indexed RENAME COLUMN number TO id;
-CREATE TRIGGER "~~~" BEFORE INSERT ON subject.indexed FOR EACH ROW EXECUTE FUNCTION subject.later();
+CREATE TRIGGER "~~~~~" BEFORE INSERT ON subject.indexed FOR EACH ROW EXECUTE FUNCTION subject.later();
 INSERT INTO subject.indexed VALUES (1, 'x');
-DROP TRIGGER "~~~" ON subject.indexed;
+DROP TRIGGER "~~~~~" ON subject.indexed;
 RESET steward.allow_unkeyed_ddl;
 INSERT INTO subject.indexed VALUES (1, 'x');
 

@@ -114,8 +114,8 @@ sub check_finished
 	return;
 }
 
-my $encrypt = q{CALL steward.encrypt_column_online('person', 'address', 'pii/address', batch_size => 200)};
-my $decrypt = q{CALL steward.decrypt_column_online('person', 'address', batch_size => 200)};
+my $encrypt = q{CALL steward.encrypt_column_online('person', 'address', 'pii/address', batch_size => 2000)};
+my $decrypt = q{CALL steward.decrypt_column_online('person', 'address', batch_size => 2000)};
 
 # Ends runs at random moments in different ways, with writers beside them, until
 # one comes through; there and back.
@@ -129,12 +129,15 @@ for my $round (1 .. $rounds)
 	{
 		my $way = (qw(kill cancel terminate stop))[ ($round + $try) % 4 ];
 
+		# The first tries in small steps, so that they are far from their end.
+		my $small = $soak ? 200 : 5;
+
 		start_writers();
-		my ($run) = start_run($call);
+		my ($run) = start_run($try < 2 ? $call =~ s/2000/$small/r : $call);
 		my $started = steward_poll(sub {
 			return $node->safe_psql('postgres', q{SELECT count(*) FROM steward.column_conversion WHERE rows_done > 0}) || column_type() eq $type });
 		ok($started, "round $round: the run has begun");
-		Time::HiRes::sleep(rand($soak ? 60 : 1));
+		Time::HiRes::sleep(rand($soak ? 60 : $try < 2 ? 0.4 : 1));
 		my $pid = run_pid();
 		if ($way eq 'stop')
 		{
