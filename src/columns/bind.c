@@ -9,6 +9,7 @@
 
 #include "access/relation.h"
 #include "base/catalog.h"
+#include "columns/conversion.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -115,6 +116,22 @@ warn_of_children(Relation rel)
 			 errhint("Call steward.bind_subject() for each of these tables too.")));
 }
 
+/* The shadow column of a conversion that is running would be made too early. */
+static void
+check_no_conversion(Relation rel)
+{
+	char	   *trigger;
+	char	   *shadow;
+
+	steward_conversion_find_remains(rel, &trigger, &shadow);
+	if (trigger != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a column of table \"%s\" is being converted online",
+						RelationGetRelationName(rel)),
+				 errhint("Let the conversion finish, or give it up with steward.abort_column_conversion(), and bind the table then.")));
+}
+
 static bool
 has_rows(Oid relid)
 {
@@ -161,6 +178,7 @@ STEWARD_FUNCTION(steward_bind_subject)
 				 errmsg("table \"%s\" has no encrypted column",
 						RelationGetRelationName(rel)),
 				 errhint("Encrypt a column first.")));
+	check_no_conversion(rel);
 	warn_of_children(rel);
 	run_on_table(rel, "CREATE TRIGGER \"" TRIGGER_NAME "\" BEFORE INSERT OR UPDATE ON ",
 				 psprintf(" FOR EACH ROW EXECUTE FUNCTION steward.bind_row(%s, %s)",

@@ -115,6 +115,7 @@ load(void)
 	TimestampTz reload_time = PgReloadTime;
 	uint64		command_generation = steward_root_command_generation();
 
+	steward_secrets_protect();
 	PG_TRY();
 	{
 		read_source();

@@ -66,6 +66,13 @@ make_arena(void)
 	arena = memory;
 }
 
+void
+steward_secrets_protect(void)
+{
+	if (arena != NULL)
+		hide_process();
+}
+
 StewardSecrets *
 steward_secrets(void)
 {

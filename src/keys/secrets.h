@@ -36,6 +36,9 @@ typedef struct StewardSecrets
  */
 extern StewardSecrets *steward_secrets(void);
 
+/* Hides a process that holds keys since before protect_memory was turned on. */
+extern void steward_secrets_protect(void);
+
 /* Takes a slot for a key; NULL when all are taken and a flush is due. */
 extern StewardValueKey *steward_secrets_slot(void);
 

@@ -191,18 +191,18 @@ open_text(const StewardDatum *datum, Datum *value)
 /* From this length on varstr_cmp copies to the heap, before it to the stack. */
 #define COPIED_BYTES 1000
 
-/* By a library that copies what it compares. */
 static int
-compare_copied(const char *x, size_t x_len, const char *y, size_t y_len)
+compare_by_server(const StewardPlain *a, const StewardPlain *b)
 {
 	MemoryContext old = NULL;
 	int			result;
 
 	/* By ICU it copies in every encoding but UTF-8. */
-	if (unlikely(Max(x_len, y_len) >= COPIED_BYTES ||
+	if (unlikely(Max(a->len, b->len) >= COPIED_BYTES ||
 				 GetDatabaseEncoding() != PG_UTF8))
 		old = steward_scratch_begin();
-	result = varstr_cmp(x, (int) x_len, y, (int) y_len, DEFAULT_COLLATION_OID);
+	result = varstr_cmp((char *) a->bytes, (int) a->len,
+						(char *) b->bytes, (int) b->len, DEFAULT_COLLATION_OID);
 	if (old != NULL)
 		steward_scratch_end(old);
 	return result;
@@ -210,7 +210,8 @@ compare_copied(const char *x, size_t x_len, const char *y, size_t y_len)
 
 /*
  * The collation works on the server's encoding. What was opened ends with NUL, and
- * has none inside but where a database of encoding SQL_ASCII sealed no text.
+ * has none inside but where a database of encoding SQL_ASCII sealed no text; so
+ * the library's function can be called without a copy.
  */
 static int
 compare_texts(StewardPlain *a, StewardPlain *b)
@@ -221,10 +222,10 @@ compare_texts(StewardPlain *a, StewardPlain *b)
 
 	steward_plain_to_server(a);
 	steward_plain_to_server(b);
+	if (!STEWARD_COLLATES_BY_LIBRARY())
+		return compare_by_server(a, b);
 	x = (const char *) a->bytes;
 	y = (const char *) b->bytes;
-	if (!STEWARD_COLLATES_BY_LIBRARY())
-		return compare_copied(x, a->len, y, b->len);
 	if (a->len == b->len && memcmp(x, y, a->len) == 0)
 		return 0;
 	result = STEWARD_STRCOLL(x, y);

@@ -53,11 +53,11 @@ SELECT ed_try('unlogged', 'ALTER TABLE ed_t SET UNLOGGED');
 SELECT ed_try('temporary', $$CREATE TEMP TABLE ed_t (id int, c text); INSERT INTO ed_t VALUES (1, 'temp')$$, $$SELECT steward.encrypt_column('pg_temp.ed_t', 'c', 'ed_key/c')$$, $$SELECT c::text FROM pg_temp.ed_t$$);
 SELECT ed_try('policy elsewhere', 'CREATE POLICY ed_p ON ed_t USING (d IS NOT NULL); ALTER TABLE ed_t ENABLE ROW LEVEL SECURITY; ALTER TABLE ed_t FORCE ROW LEVEL SECURITY');
 SELECT ed_try('audited', $$SELECT steward.enable_audit('ed_t'); UPDATE ed_t SET c = 'x' WHERE id = 1$$);
-SELECT ed_try('bound to subjects', $$SELECT steward.encrypt_column('ed_t', 'd', 'ed_key/d'); SELECT steward.bind_subject('ed_t', 'person', 'id')$$);
+SELECT ed_try('bound to subjects', $$SELECT steward.encrypt_column('ed_t', 'd', 'ed_key/d'); SELECT steward.bind_subject('ed_t', 'ed_person', 'id')$$);
 
 -- ---- refused ----
 
-SELECT ed_try('key of subjects', $$SELECT steward.encrypt_column('ed_t', 'd', 'ed_key/d'); SELECT steward.bind_subject('ed_t', 'person', 'id')$$, $$SELECT steward.encrypt_column('ed_t', 'id', 'ed_key/c')$$);
+SELECT ed_try('key of subjects', $$SELECT steward.encrypt_column('ed_t', 'd', 'ed_key/d'); SELECT steward.bind_subject('ed_t', 'ed_person', 'id')$$, $$SELECT steward.encrypt_column('ed_t', 'id', 'ed_key/c')$$);
 SELECT ed_try('primary key', 'ALTER TABLE ed_t ADD PRIMARY KEY (c)');
 SELECT ed_try('unique', 'ALTER TABLE ed_t ADD UNIQUE (d, c)');
 SELECT ed_try('exclusion', 'ALTER TABLE ed_t ADD EXCLUDE (c WITH =)');
@@ -178,7 +178,7 @@ ALTER TABLE ed_t ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ed_t FORCE ROW LEVEL SECURITY;
 CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
 ALTER TABLE ed_t NO FORCE ROW LEVEL SECURITY;
-SELECT steward.bind_subject('ed_t', 'person', 'id');
+SELECT steward.bind_subject('ed_t', 'ed_person', 'id');
 CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
 SELECT steward.unbind_subject('ed_t');
 CREATE RULE ed_r AS ON UPDATE TO ed_t DO INSTEAD NOTHING;
@@ -190,7 +190,7 @@ ALTER TABLE ed_t DROP CONSTRAINT ed_c;
 -- At once the values of a bound table are not bound; that is said, and done by reencrypt.
 CREATE TABLE ed_bound (id int, c text, d steward.encrypted_text('ed_key/d'));
 INSERT INTO ed_bound VALUES (1, 'one');
-SELECT steward.bind_subject('ed_bound', 'person', 'id');
+SELECT steward.bind_subject('ed_bound', 'ed_person', 'id');
 SET client_min_messages = notice;
 SELECT steward.encrypt_column('ed_bound', 'c', 'ed_key/c');
 SET client_min_messages = error;
@@ -217,7 +217,7 @@ CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d', batch_size => 3);
 SELECT count(*), count(steward_d), max(id) FROM ed_t;
 SELECT DISTINCT who FROM ed_seen;
 ALTER TABLE ed_t DROP CONSTRAINT ed_spying;
-SELECT steward.bind_subject('ed_t', 'person', 'id');
+SELECT steward.bind_subject('ed_t', 'ed_person', 'id');
 -- A dependent that came meanwhile is refused in the end, and nothing is lost.
 ALTER TABLE ed_t ADD CONSTRAINT ed_c CHECK (d <> '');
 CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d', build_indexes => true);

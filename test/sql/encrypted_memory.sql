@@ -16,6 +16,8 @@ CREATE FUNCTION in_use() RETURNS bigint LANGUAGE sql
 SELECT a.c = b.c AS equal FROM t AS a, t AS b WHERE a.id = 1 AND b.id = 2;
 -- what stays are zeroed blocks for the next short ones
 SELECT 'short'::text::steward.encrypted_text = 'other'::text::steward.encrypted_text AS equal;
+-- small blocks are kept for the next comparison, zeroed
+SELECT a < b AS less FROM (SELECT 'a'::text::steward.encrypted_text('memory/t.c') AS a, 'b'::text::steward.encrypted_text('memory/t.c') AS b OFFSET 0) AS s;
 SELECT in_use() AS before \gset
 SELECT a.c = b.c AS equal FROM t AS a, t AS b WHERE a.id = 1 AND b.id = 3;
 SELECT in_use() - :before AS left_by_equal;

@@ -67,5 +67,32 @@ SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table
 SET max_parallel_workers_per_gather = 2; ALTER TABLE t SET (parallel_workers = 2);
 SELECT pg_catalog.count(*) FROM t WHERE v::text LIKE 'row %'}), '2000', 'parallel workers decrypt');
 
+# A session that holds keys already hides when protection is turned on, at its
+# next use of a key after the reload.
+{
+	steward_set($node, 'steward.protect_memory' => 'off');
+	my $session = steward_session($node);
+	my $pid = $session->query('SELECT pg_catalog.pg_backend_pid()');
+
+	$session->query('SELECT pg_catalog.count(v::text) FROM t');
+	ok(readable($pid), 'not protected');
+	steward_set($node, 'steward.protect_memory' => 'on');
+	steward_await($session);
+	$session->query('SELECT pg_catalog.count(v::text) FROM t');
+	ok(!readable($pid), 'protected after a reload');
+	$session->quit;
+}
+
+# Where memory cannot be locked keys work all the same: one WARNING a session.
+{
+	system_or_bail('prlimit', "--pid=$postmaster", '--memlock=0:');
+	my $session = steward_session($node);
+
+	like(steward_error($session, 'SELECT pg_catalog.count(v::text) FROM t'), qr/^WARNING: +memory for keys could not be locked/, 'a WARNING without locked memory');
+	is(steward_error($session, 'SELECT pg_catalog.count(v::text) FROM t'), '', 'once');
+	is($session->query(q{SELECT pg_catalog.count(*) FROM t WHERE v::text LIKE 'row %'}), '2000', 'it decrypts');
+	$session->quit;
+}
+
 $node->stop;
 done_testing();

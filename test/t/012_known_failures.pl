@@ -177,6 +177,72 @@ sub own_checks
 	return ('steward.bind_row()');
 }
 
+subtest 'escalation through search_path' => sub {
+	# A schema with a trap for every function, operator, relation and type that
+	# anything of ours could mean; whoever steps into one runs its owner's code.
+	sql('CREATE DATABASE hostile');
+	$node->safe_psql('hostile', q{
+CREATE EXTENSION pg_steward;
+CREATE SCHEMA evil;
+CREATE TABLE public.victim (id int PRIMARY KEY, plain text, n bigint, at timestamptz DEFAULT pg_catalog.now());
+INSERT INTO public.victim SELECT g, 'row ' || g, g FROM generate_series(1, 20) AS g;
+DO $do$
+DECLARE
+    f record;
+BEGIN
+    FOR f IN SELECT p.proname, pg_get_function_identity_arguments(p.oid) AS arguments, format_type(p.prorettype, NULL) AS result, p.proretset
+        FROM pg_proc AS p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND p.pronargs BETWEEN 0 AND 4
+        AND p.prorettype NOT IN (SELECT oid FROM pg_type WHERE typtype = 'p') AND p.provariadic = 0 AND p.proargmodes IS NULL
+        AND NOT EXISTS (SELECT 1 FROM unnest(p.proargtypes) AS a JOIN pg_type AS y ON y.oid = a WHERE y.typtype = 'p') LOOP
+        EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s %s LANGUAGE plpgsql AS $$BEGIN RAISE $_$hostile function %s$_$; END$$',
+            f.proname, f.arguments, CASE WHEN f.proretset THEN 'SETOF' END, f.result, f.proname);
+    END LOOP;
+    FOR f IN SELECT o.oprname, format_type(o.oprleft, NULL) AS a, format_type(o.oprright, NULL) AS b FROM pg_operator AS o
+        WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprleft <> 0 AND o.oprleft < 16384 AND o.oprright < 16384
+        AND NOT EXISTS (SELECT 1 FROM pg_type AS y WHERE y.oid IN (o.oprleft, o.oprright) AND y.typtype = 'p') LOOP
+        IF to_regprocedure(format('evil.trap(%s, %s)', f.a, f.b)) IS NULL THEN
+            EXECUTE format('CREATE FUNCTION evil.trap(%s, %s) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE $_$hostile operator$_$; END$$', f.a, f.b);
+        END IF;
+        EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.trap)', f.oprname, f.a, f.b);
+    END LOOP;
+    FOR f IN SELECT DISTINCT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace IN ('pg_catalog'::regnamespace, 'steward'::regnamespace) LOOP
+        EXECUTE format('CREATE TABLE evil.%I (trap int)', f.relname);
+    END LOOP;
+    FOR f IN SELECT unnest(ARRAY['text', 'name', 'bytea', 'regclass', 'regrole', 'regproc', 'regprocedure', 'regtype', 'oid', 'uuid', 'json', 'jsonb']) AS typname LOOP
+        EXECUTE format('CREATE DOMAIN evil.%I AS pg_catalog.int4 CHECK (false)', f.typname);
+    END LOOP;
+END
+$do$});
+	cmp_ok($node->safe_psql('hostile', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'evil'::regnamespace}), '>', 1000, 'there are traps');
+	my $path = 'SET search_path = evil, pg_catalog, steward, public';
+	like(fails("$path; SELECT lower('X'::pg_catalog.text)", database => 'hostile'), qr/hostile function lower/, 'that work');
+	like(fails("$path; SELECT 'a'::pg_catalog.text || 'b'::pg_catalog.text", database => 'hostile'), qr/hostile operator/, 'operators too');
+
+	my @calls = (
+		q{SELECT steward.create_key('pii')}, q{SELECT steward.create_key('second')}, q{SELECT steward.grant_key('pii', 'reader', 'decrypt')}, q{SELECT steward.revoke_key('pii', 'reader', 'decrypt')},
+		q{SELECT steward.has_key_privilege('reader', 'pii', 'decrypt')}, q{SELECT * FROM steward.key_privilege},
+		q{SELECT steward.encrypt_column('public.victim', 'plain', 'pii/victim.plain')}, q{CALL steward.encrypt_column_online('public.victim', 'n', 'pii/victim.n')}, q{SELECT * FROM steward.column_progress},
+		q{CREATE UNIQUE INDEX ON public.victim (plain steward.encrypted_unique_ops)}, q{SELECT id FROM public.victim WHERE plain OPERATOR(pg_catalog.=) 'row 3'}, q{ANALYZE public.victim}, q{SELECT plain::pg_catalog.text FROM public.victim ORDER BY plain},
+		q{SELECT steward.verify_column('public.victim', 'plain')}, q{SELECT steward.create_decrypted_view('public.victim')},
+		q{DROP INDEX public.victim_plain_idx}, q{SELECT steward.rotate_key('pii')}, q{CALL steward.reencrypt('public.victim')}, q{SELECT * FROM steward.key_status}, q{SELECT * FROM steward.progress_reencrypt}, q{SELECT steward.destroy_key_version('pii', 1)}, q{CALL steward.rotate_root_key()},
+		q{DROP VIEW public.victim_decrypted}, q{SELECT steward.bind_subject('public.victim', 'person', 'id')}, q{INSERT INTO public.victim (id, plain, n) VALUES (21, 'new', 21)}, q{UPDATE public.victim SET plain = 'changed' WHERE id OPERATOR(pg_catalog.=) 21},
+		q{SELECT steward.shred_subject('person', '21')}, q{SELECT * FROM steward.pending_erasure}, q{CALL steward.finish_erasure()}, q{SELECT * FROM steward.shred_horizon}, q{SELECT steward.apply_revocations()}, q{SELECT * FROM steward.subject_binding}, q{SELECT steward.unbind_subject('public.victim')},
+		q{SELECT steward.decrypt_column('public.victim', 'n')}, q{CALL steward.decrypt_column_online('public.victim', 'plain')},
+		q{SELECT steward.enable_audit('public.victim')}, q{DELETE FROM public.victim WHERE id OPERATOR(pg_catalog.=) 1}, q{SELECT * FROM steward.audit_trail}, q{SELECT steward.disable_audit('public.victim')},
+		q{SELECT steward.create_policy('p', 'public.victim', 'at', '90 days')}, q{CALL steward.run_policy('p')}, q{SELECT steward.drop_policy('p')},
+		q{CREATE TABLE public.ddl (v steward.encrypted_text('pii/ddl.v') CHECK (v IS NOT NULL))}, q{DROP TABLE public.ddl});
+	my $session = steward_session($node, 'hostile');
+
+	$session->query(qq{CREATE TEMP TABLE "$_" (trap pg_catalog.int4)}) for qw(key key_version key_secret key_grant realm root subject_key pg_class pg_attribute pg_proc);
+	$session->query($path);
+	for my $call (@calls)
+	{
+		is(steward_error($session, $call) =~ s/^(?:WARNING|NOTICE|DETAIL|HINT|CONTEXT|PL|SQL).*\n?//mgr, '', $call);
+	}
+	$session->quit;
+	sql('DROP DATABASE hostile');
+};
+
 subtest 'stolen armour pasted as a parameter' => sub {
 	my $armour = sql('SELECT v FROM t WHERE id = 1');
 	my $denied = qr/permission denied to load ciphertext|looks like ciphertext cannot be encrypted by a cast/;

@@ -1,5 +1,6 @@
 # Every SQL example in docs/*.md runs, in order, in a database of its own. A
-# block that opens with "sql fails" must fail.
+# block that opens with "sql fails" must fail. Each threat of the security model
+# names tests that exist.
 use strict;
 use warnings;
 
@@ -84,6 +85,27 @@ foreach my $page (@pages)
 	my $roles = $node->safe_psql('postgres',
 		"SELECT quote_ident(rolname) FROM pg_roles WHERE oid >= 16384 AND rolname <> current_user");
 	$node->safe_psql('postgres', "DROP ROLE $_") foreach split /\n/, $roles;
+}
+
+# The rows of the table of threats: the last cell names the tests.
+sub threats
+{
+	my ($page) = @_;
+	my ($rows) = slurp_file($page) =~ /^\| attacker .*\n\|[-|]+\n((?:\|.*\n)+)/m;
+
+	return map { [ split /\s*\|\s*/ ] } split /\n/, $rows // '';
+}
+
+my @threats = threats("$docs/security-model.md");
+cmp_ok(scalar @threats, '>=', 10, 'the security model has a table of threats');
+foreach my $threat (@threats)
+{
+	my ($attacker, $deed, $tests) = @$threat[ 1, 2, 4 ];
+	my @tests = ($tests // '') =~ /`([^`]+)`/g;
+	my @missing = grep { !-f "$FindBin::RealBin/../$_" } @tests;
+
+	ok(@tests && !@missing, "who $attacker: $deed: is tested")
+	  or diag("missing: @missing");
 }
 
 $node->stop;

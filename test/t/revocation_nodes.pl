@@ -82,7 +82,16 @@ is(runs(), $runs, 'without changes the command does not run');
 
 my $offset = -s $node->logfile;
 behave('exit 7');
-shred($node, 2);
+{
+	# A point in time at which the database has not recorded what its journal got.
+	my $holder = steward_session($node);
+
+	$holder->query('BEGIN; LOCK TABLE steward.revocation_known IN SHARE UPDATE EXCLUSIVE MODE');
+	shred($node, 2);
+	$node->safe_psql('postgres', q{SELECT pg_catalog.pg_create_restore_point('unrecorded')});
+	$holder->query('COMMIT');
+	$holder->quit;
+}
 log_says($node, $offset, qr/LOG:  steward\.revocation_command failed\n.*The revocation journal was not copied/, 'a failing command is logged');
 $runs = runs();
 ok(steward_poll(sub { return runs() > $runs + 1 }), 'and run again');
@@ -277,6 +286,23 @@ sub restored
 	ok(!-e $path, 'and none is made unasked');
 	copy_file($shipped, $path);
 	is($restored->safe_psql('postgres', $read), 'name 2000', 'until it is in its place');
+	$restored->stop;
+}
+{
+	# A journal that lacks an erasure which its database replays, but does not know
+	# to have been in it yet: nothing is added, or an older journal could never be told.
+	my $older = substr($current, 0, 2 * $record_bytes);
+	my ($restored, $path) = restored('unrecorded', $older, has_restoring => 1, standby => 0);
+
+	$restored->append_conf('postgresql.conf', "recovery_target_name = 'unrecorded'\nrecovery_target_action = 'pause'");
+	$restored->start;
+	$restored->poll_query_until('postgres', 'SELECT pg_catalog.pg_get_wal_replay_pause_state() = \'paused\'') or die 'recovery did not pause';
+	is($restored->safe_psql('postgres', $read), 'name 2000', 'unrecorded: who lives is read');
+	is($restored->safe_psql('postgres', 'SELECT name::text FROM customer WHERE id = 2'), '', 'unrecorded: who is erased is not');
+	sleep 1;
+	ok(Journal::slurp($path) eq $older, 'unrecorded: while it is recovered the journal stays as it is');
+	$restored->safe_psql('postgres', 'SELECT pg_catalog.pg_promote()');
+	journal_is($restored, $keyring, $path, 'unrecorded: and is completed then');
 	$restored->stop;
 }
 {
