@@ -15,9 +15,6 @@
 #define RECENT 512				/* a power of two */
 #define FIRST_NAMES 256			/* a power of two */
 
-/* More than comparisons in a sort, its recursion and its plan's nodes take. */
-#define COMPARE_STACK_BYTES 32768
-
 /* What a tuple takes in a sort, at least: more than most / this are not there. */
 #define LEAST_TUPLE_BYTES 64
 
@@ -82,8 +79,6 @@ on_end(void *arg)
 	free_memory(store->names, store->name_slots * sizeof(HandleName));
 	store->ring = NULL;
 	store->names = NULL;
-	/* Collations copy what they compare. */
-	sodium_stackzero(COMPARE_STACK_BYTES);
 }
 
 StewardPlainStore *
