@@ -26,6 +26,7 @@ class Kind:
     """A type to measure and what makes its values, all different, from a number i."""
     plain_type: str
     encrypted_type: str
+    unique_class: str
     value: str
     parameter: str          # the same for pgbench, from a number :i
     limits: dict
@@ -34,13 +35,18 @@ class Kind:
         return self.plain_type if side == PLAIN else f"steward.{self.encrypted_type}('{KEY}/{self.plain_type}')"
 
     def operator_class(self, side):
-        return "" if side == PLAIN else "steward.encrypted_unique_ops"
+        return "" if side == PLAIN else f"steward.{self.unique_class}"
 
 
 # Sixteen digits: the only text of 16 bytes that a pgbench script can make up.
 KINDS = [
-    Kind("text", "encrypted_text", "(4000000000000000 + i::bigint * 4999999937)::text",
+    Kind("text", "encrypted_text", "encrypted_unique_ops",
+         "(4000000000000000 + i::bigint * 4999999937)::text",
          "4000000000000000 + :i * 4999999937", {"lookup": 3, "join": 4, "sort": 4}),
+    # A comparison of plaintext bigints takes a nanosecond: no goal, to show the cost.
+    Kind("bigint", "encrypted_bigint", "encrypted_bigint_unique_ops",
+         "4000000000000000 + i::bigint * 4999999937",
+         "4000000000000000 + :i * 4999999937", {}),
 ]
 
 
