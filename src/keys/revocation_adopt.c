@@ -59,7 +59,7 @@ begin_rewrite(Rewrite *rewrite)
 	StewardJournalKeys keys = steward_root_journal_keys();
 
 	memset(rewrite, 0, sizeof *rewrite);
-	rewrite->key = &keys.keys[keys.count - 1];
+	rewrite->key = keys.keys + keys.count - 1;
 	rewrite->buffer = palloc(BUFFER_RECORDS * STEWARD_JOURNAL_RECORD_BYTES);
 	if (snprintf(rewrite->path, MAXPGPATH, "%s.new", steward_revocation_file) >= MAXPGPATH)
 	{

@@ -4,12 +4,12 @@
 #include "keys/secrets.h"
 
 #include <sodium.h>
-#include <sys/mman.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 
 #include "base/guc.h"
+#include "base/pages.h"
 #include "miscadmin.h"
 
 static StewardSecrets *arena = NULL;
@@ -33,19 +33,17 @@ hide_process(void)
 #endif
 }
 
-/* Memory of its own pages, locked; zero, as the kernel gives it. */
+/* Memory of its own pages, locked. */
 static void *
 make_locked(size_t size)
 {
 	static bool warned = false;
-	void	   *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-							  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void	   *memory = steward_pages_make(size);
 
-	if (memory == MAP_FAILED)
+	if (memory == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not allocate memory for keys: %m")));
-	/* Also sets MADV_DONTDUMP, even where the lock itself is refused. */
 	if (sodium_mlock(memory, size) != 0 && !warned)
 	{
 		warned = true;
@@ -110,8 +108,8 @@ steward_secrets_subjects_release(void)
 
 	if (subjects == NULL)
 		return;
-	(void) sodium_munlock(subjects, size);	/* zeroes it */
-	(void) munmap(subjects, size);
+	(void) sodium_munlock(subjects, size);
+	steward_pages_free(subjects, size);
 	subjects = NULL;
 	subject_count = 0;
 }

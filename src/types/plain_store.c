@@ -9,7 +9,8 @@
 #include "types/plain_store.h"
 
 #include <sodium.h>
-#include <sys/mman.h>
+
+#include "base/pages.h"
 
 #define FIRST_BYTES ((size_t) 16384)
 #define RECENT 512				/* a power of two */
@@ -47,36 +48,13 @@ struct StewardPlainStore
 	MemoryContextCallback callback;
 };
 
-static void *
-make_memory(size_t size)
-{
-	void	   *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-							  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (memory == MAP_FAILED)
-		return NULL;
-#ifdef MADV_DONTDUMP
-	(void) madvise(memory, size, MADV_DONTDUMP);
-#endif
-	return memory;
-}
-
-static void
-free_memory(void *memory, size_t size)
-{
-	if (memory == NULL)
-		return;
-	sodium_memzero(memory, size);
-	(void) munmap(memory, size);
-}
-
 static void
 on_end(void *arg)
 {
 	StewardPlainStore *store = arg;
 
-	free_memory(store->ring, store->size);
-	free_memory(store->names, store->name_slots * sizeof(HandleName));
+	steward_pages_free(store->ring, store->size);
+	steward_pages_free(store->names, store->name_slots * sizeof(HandleName));
 	store->ring = NULL;
 	store->names = NULL;
 }
@@ -116,7 +94,7 @@ grow(StewardPlainStore *store)
 	unsigned char *ring;
 	uint64		at;
 
-	if (size > store->most || (ring = make_memory(size)) == NULL)
+	if (size > store->most || (ring = steward_pages_make(size)) == NULL)
 		return false;
 	/* What was pushed out is not to come back. */
 	if (store->next > store->size)
@@ -130,7 +108,7 @@ grow(StewardPlainStore *store)
 		memcpy(ring + (at & (size - 1)), store->ring + place, len);
 		at += len;
 	}
-	free_memory(store->ring, store->size);
+	steward_pages_free(store->ring, store->size);
 	store->ring = ring;
 	store->size = size;
 	return true;
@@ -195,7 +173,7 @@ static void
 grow_names(StewardPlainStore *store)
 {
 	size_t		slots = store->names == NULL ? FIRST_NAMES : 2 * store->name_slots;
-	HandleName *names = make_memory(slots * sizeof(HandleName));
+	HandleName *names = steward_pages_make(slots * sizeof(HandleName));
 
 	if (names == NULL)
 		ereport(ERROR,
@@ -207,7 +185,7 @@ grow_names(StewardPlainStore *store)
 		if (store->names[i].canonical != 0)
 			*find_name(names, slots, store->names[i].canonical) = store->names[i];
 	}
-	free_memory(store->names, store->name_slots * sizeof(HandleName));
+	steward_pages_free(store->names, store->name_slots * sizeof(HandleName));
 	store->names = names;
 	store->name_slots = slots;
 }

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "access/xact.h"
+#include "base/pages.h"
 #include "crypto/fingerprint.h"
 #include "keys/keys.h"
 #include "keys/subject.h"
@@ -37,21 +38,16 @@ static size_t set_count = 0;
 static size_t inserted = 0;		/* since the table was empty or grew */
 static uint64 generation = 0;	/* of the keys */
 
-/* A zeroed table, left out of core dumps; NULL when there is no memory. */
+/* A zeroed table; NULL when there is no memory. */
 static TagSet *
 make_sets(size_t count)
 {
-	void	   *fresh = mmap(NULL, count * sizeof(TagSet), PROT_READ | PROT_WRITE,
-							 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void	   *fresh = steward_pages_make(count * sizeof(TagSet));
 
-	if (fresh == MAP_FAILED)
-		return NULL;
-#ifdef MADV_DONTDUMP
-	(void) madvise(fresh, count * sizeof(TagSet), MADV_DONTDUMP);
-#endif
 #ifdef MADV_HUGEPAGE
 	/* Its places are looked up in no order. */
-	(void) madvise(fresh, count * sizeof(TagSet), MADV_HUGEPAGE);
+	if (fresh != NULL)
+		(void) madvise(fresh, count * sizeof(TagSet), MADV_HUGEPAGE);
 #endif
 	return fresh;
 }
@@ -59,8 +55,7 @@ make_sets(size_t count)
 static void
 free_sets(TagSet *old, size_t count)
 {
-	sodium_memzero(old, count * sizeof(TagSet));
-	(void) munmap(old, count * sizeof(TagSet));
+	steward_pages_free(old, count * sizeof(TagSet));
 }
 
 static inline TagSet *
@@ -105,8 +100,7 @@ resize(size_t count)
 				insert(old[i].fingerprints[way], old[i].tags[way]);
 		}
 	}
-	if (old != NULL)
-		free_sets(old, old_count);
+	free_sets(old, old_count);
 }
 
 /* Every use begins with this: what is of other keys goes. */

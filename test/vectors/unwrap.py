@@ -7,14 +7,15 @@ derived from them: everything that must be nowhere but in a server's memory.
 """
 import sys
 
-import second
+from formats.seal import Refused, tag_keys, transient_key, unwrap
+from formats.text import read_keyring
 
 
 def unwrapped(roots, realm, kind, ids, wrapped):
     for root in roots:
         try:
-            return second.unwrap(root, realm, kind, ids, wrapped)
-        except second.Refused:
+            return unwrap(root, realm, kind, ids, wrapped)
+        except Refused:
             pass
     raise SystemExit('a wrap does not open under any root of the keyring')
 
@@ -23,7 +24,7 @@ def derived(roots, lines):
     realm = None
     for root in roots:
         yield 'root', root
-        yield 'transient', second.transient_key(root)
+        yield 'transient', transient_key(root)
     for words in lines:
         if words[0] == 'realm':
             realm = bytes.fromhex(words[1])
@@ -32,13 +33,13 @@ def derived(roots, lines):
         secret = unwrapped(roots, realm, kind, ids, wrapped)
         yield 'secret%d' % kind[0], secret
         if kind[0] == 3:
-            hash_key, unique_key = second.tag_keys(secret)
+            hash_key, unique_key = tag_keys(secret)
             yield 'tags', hash_key + unique_key
 
 
 def main():
     with open(sys.argv[1], 'rb') as file:
-        roots = second.read_keyring(file.read())
+        roots = read_keyring(file.read())
     for name, value in derived(roots, [line.split() for line in sys.stdin if line.strip()]):
         print(name, value.hex())
 
