@@ -141,35 +141,6 @@
 	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL)
 #endif
 
-/*
- * Does the database collate by the C library, other than by bytes? And its order
- * of two strings that end with NUL, which it compares where they lie: varstr_cmp
- * copies them to the stack or to memory that is not zeroed. 16 has a function
- * for it, 18 keeps in the locale what lc_collate_is_c told. With
- * catalog/pg_collation_d.h and utils/pg_locale.h, the caller's to include.
- */
-#define STEWARD_DEFAULT_LOCALE() \
-	pg_newlocale_from_collation(DEFAULT_COLLATION_OID)
-#if PG_VERSION_NUM >= 180000
-#define STEWARD_COLLATES_BY_LIBRARY() \
-	(!STEWARD_DEFAULT_LOCALE()->collate_is_c && \
-	 STEWARD_DEFAULT_LOCALE()->provider == COLLPROVIDER_LIBC)
-#elif PG_VERSION_NUM >= 160000
-#define STEWARD_COLLATES_BY_LIBRARY() \
-	(!lc_collate_is_c(DEFAULT_COLLATION_OID) && \
-	 (STEWARD_DEFAULT_LOCALE() == NULL || \
-	  STEWARD_DEFAULT_LOCALE()->provider == COLLPROVIDER_LIBC))
-#else
-#define STEWARD_COLLATES_BY_LIBRARY() \
-	(!lc_collate_is_c(DEFAULT_COLLATION_OID) && \
-	 STEWARD_DEFAULT_LOCALE() == NULL)
-#endif
-#if PG_VERSION_NUM >= 160000
-#define STEWARD_STRCOLL(a, b) pg_strcoll(a, b, STEWARD_DEFAULT_LOCALE())
-#else
-#define STEWARD_STRCOLL(a, b) strcoll(a, b)
-#endif
-
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

@@ -15,16 +15,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "crypto/blake2b.h"
 #include "crypto/datum.h"
 #include "crypto/kdf.h"
 
-/* An encryption key with what is derived from it. */
+/* An encryption key with the hedge key derived from it. */
 typedef struct StewardValueKey
 {
 	unsigned char key[STEWARD_KEY_BYTES];
 	unsigned char hedge[STEWARD_HEDGE_BYTES];
-	StewardBlake2bKey derive;	/* taken in for keys of values */
 } StewardValueKey;
 
 /* Fills a value key from an encryption key. */

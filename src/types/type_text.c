@@ -16,7 +16,6 @@
 #include "types/scratch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/varlena.h"
 
 /* ---- encodings ---- */
@@ -191,12 +190,15 @@ open_text(const StewardDatum *datum, Datum *value)
 /* From this length on varstr_cmp copies to the heap, before it to the stack. */
 #define COPIED_BYTES 1000
 
+/* The collation works on the server's encoding. */
 static int
-compare_by_server(const StewardPlain *a, const StewardPlain *b)
+compare_texts(StewardPlain *a, StewardPlain *b)
 {
 	MemoryContext old = NULL;
 	int			result;
 
+	steward_plain_to_server(a);
+	steward_plain_to_server(b);
 	/* By ICU it copies in every encoding but UTF-8. */
 	if (unlikely(Max(a->len, b->len) >= COPIED_BYTES ||
 				 GetDatabaseEncoding() != PG_UTF8))
@@ -206,30 +208,6 @@ compare_by_server(const StewardPlain *a, const StewardPlain *b)
 	if (old != NULL)
 		steward_scratch_end(old);
 	return result;
-}
-
-/*
- * The collation works on the server's encoding. What was opened ends with NUL, and
- * has none inside but where a database of encoding SQL_ASCII sealed no text; so
- * the library's function can be called without a copy.
- */
-static int
-compare_texts(StewardPlain *a, StewardPlain *b)
-{
-	const char *x;
-	const char *y;
-	int			result;
-
-	steward_plain_to_server(a);
-	steward_plain_to_server(b);
-	if (!STEWARD_COLLATES_BY_LIBRARY())
-		return compare_by_server(a, b);
-	x = (const char *) a->bytes;
-	y = (const char *) b->bytes;
-	if (a->len == b->len && memcmp(x, y, a->len) == 0)
-		return 0;
-	result = STEWARD_STRCOLL(x, y);
-	return result != 0 ? result : strcmp(x, y);
 }
 
 const StewardTypeInfo steward_text_info = {

@@ -249,7 +249,9 @@ RESET ROLE;
 SELECT name::text, bound_to('customer', '9', format('%s', name)) FROM subject.client WHERE id = 9;
 DROP VIEW subject.customer_view;
 SET ROLE subject_owner;
+\set VERBOSITY terse
 ALTER TABLE client ALTER COLUMN id TYPE timestamptz USING now();
+\set VERBOSITY default
 ALTER TABLE client ALTER COLUMN id TYPE bigint;
 INSERT INTO client (id, name) VALUES (10, 'still bound');
 -- An index that is there already stands in the way of binding.

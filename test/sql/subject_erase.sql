@@ -225,9 +225,9 @@ ANALYZE person;
 SET min_parallel_table_scan_size = 0;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
-SET force_parallel_mode = on;
+SELECT count(set_config(name, 'on', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT count(v::text) FROM person WHERE id LIKE 'many%';
-RESET force_parallel_mode;
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 
 SELECT steward.shred_subject('person', 'few 1');
 SELECT id, count(v::text), count(*) FROM few GROUP BY id ORDER BY id;

@@ -135,6 +135,27 @@ for my $use (sort keys %uses)
 		canary_log_is_clean("$mode: $use leaves no plaintext in the log", $node, $offset);
 	}
 }
+# The other types, by the same ways.
+for my $type (grep { $_ ne 'text' } canary_types($node))
+{
+	my $value = canary_value($type, 'other');
+	my $table = "t_$type";
+
+	$node->safe_psql('postgres', "CREATE TABLE $table (id int CHECK (id <> 13), v steward.encrypted_$type('pii/$table.v'))");
+	for my $mode ('extended', 'prepared')
+	{
+		my $offset = -s $node->logfile;
+
+		is(with_parameter($mode, $value, "INSERT INTO $table VALUES (1, :v);"), '', "$mode: $type: INSERT");
+		is(with_parameter($mode, $value, "INSERT INTO $table VALUES (1, :v::$type); UPDATE $table SET v = :v::$type;"), '', "$mode: $type: INSERT and UPDATE of a plaintext");
+		is(with_parameter($mode, $value, "SELECT id FROM $table WHERE v = :v; SELECT id FROM $table WHERE v = :v::$type AND v::$type = :v::$type ORDER BY v;"), '', "$mode: $type: search");
+		is(with_parameter($mode, $value, "SELECT steward.decrypt(steward.encrypt_$type(:v::$type, 'pii/$table.v')) IS NULL;"), '', "$mode: $type: functions");
+		like(with_parameter($mode, $value, "INSERT INTO $table VALUES (13, :v::$type);"), qr/Failing row contains \(13, stw1:/, "$mode: $type: CHECK");
+		like(with_parameter($mode, canary('nonsense') . '{', "INSERT INTO $table VALUES (1, :v);"), $type eq 'bytea' ? qr/^$/ : qr/invalid input syntax for type encrypted_$type/, "$mode: $type: what is none");
+		canary_log_is_clean("$mode: $type: no plaintext in the log", $node, $offset);
+	}
+	fails_silently("COPY: $type", qr/violates check constraint/, sub { copy_error($table, "13\t" . $value =~ s/\\/\\\\/gr . "\n") });
+}
 ok(slurp_file($node->logfile) =~ qr/Query Text: INSERT INTO t \(id, v\) VALUES \(50/, 'auto_explain logs nested statements');
 ok(slurp_file($node->logfile) =~ qr/Output: .*encrypted_text/, 'and what they put out');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%CanaryQx7%'}), '0', 'pg_stat_statements has no plaintext');
