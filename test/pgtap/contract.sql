@@ -123,6 +123,7 @@ $$, $$ VALUES
     ('steward.encrypted_<type>_ne(steward.encrypted_<type>,<plain>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_ne(<plain>,steward.encrypted_<type>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,<plain>)', 'integer', 'granted'),
+    ('steward.plain_eq(<plain>,<plain>)', 'boolean', 'all'),
     ('steward.plain_<type>_hash(<plain>)', 'integer', 'granted'),
     ('steward.plain_<type>_hash_extended(<plain>,bigint)', 'bigint', 'granted')
       ) AS f (signature, result, who)
@@ -208,7 +209,8 @@ $$, $$ VALUES
     ('operator <>(steward.encrypted_<type>,<plain>)'),
     ('operator <>(<plain>,steward.encrypted_<type>)'),
     ('operator =(steward.encrypted_<type>,<plain>)'),
-    ('operator =(<plain>,steward.encrypted_<type>)')
+    ('operator =(<plain>,steward.encrypted_<type>)'),
+    ('operator steward.==(<plain>,<plain>)')
       ) AS o (object)
 $$, 'types, casts, operators, operator classes, event triggers');
 
@@ -308,9 +310,9 @@ SELECT is_empty($$
       FROM pg_proc AS p
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
       JOIN pg_language AS l ON l.oid = p.prolang
-     WHERE l.lanname <> 'c' AND p.prosqlbody IS NULL
+     WHERE l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
        AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%')
-$$, 'functions that are not C have a search_path of their own');
+$$, 'functions that are neither C nor PostgreSQL''s own have a search_path of their own');
 
 SELECT ok(has_schema_privilege('public', 'steward', 'USAGE') AND NOT has_schema_privilege('public', 'steward', 'CREATE'),
           'everybody may use the schema, nobody may add to it');
