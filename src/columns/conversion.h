@@ -18,6 +18,7 @@
 
 #include "base/compat.h"
 
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "storage/block.h"
 #include "utils/relcache.h"
@@ -126,6 +127,9 @@ extern StewardProperties *steward_properties_read(Oid relid, AttrNumber attnum);
 /* Gives them to another one, which has none yet but perhaps privileges. */
 extern void steward_properties_write(const StewardProperties *properties,
 									 Oid relid, AttrNumber attnum);
+
+/* Appends WITH (…) when the relation has storage parameters or options. */
+extern void steward_conversion_write_options(StringInfo sql, Oid relid);
 
 /* ---- conversion_attribute.c: what a column has in its own row ---- */
 
