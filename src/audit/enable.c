@@ -113,7 +113,6 @@ static Relation
 open_table(FunctionCallInfo fcinfo)
 {
 	Oid			relid;
-	Relation	rel;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -121,20 +120,7 @@ open_table(FunctionCallInfo fcinfo)
 				 errmsg("argument \"relation\" must not be null"),
 				 errhint("Give the name of a table.")));
 	relid = PG_GETARG_OID(0);
-	/* Before the lock too, so that it is no means to block others. */
-	if (get_rel_name(relid) != NULL && !STEWARD_OWNS_RELATION(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
-					   get_rel_name(relid));
-	rel = try_relation_open(relid, ShareRowExclusiveLock);
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid),
-				 errhint("Give the name of a table.")));
-	if (!STEWARD_OWNS_RELATION(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(rel->rd_rel->relkind),
-					   RelationGetRelationName(rel));
-	return rel;
+	return steward_own_relation_open(relid, ShareRowExclusiveLock);
 }
 
 static Oid

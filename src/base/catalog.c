@@ -15,8 +15,10 @@
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 /*
@@ -154,6 +156,26 @@ Relation
 steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode)
 {
 	return relation_open(steward_relation_oid(ref), lockmode);
+}
+
+Relation
+steward_own_relation_open(Oid relid, LOCKMODE lockmode)
+{
+	Relation	rel;
+
+	if (get_rel_name(relid) != NULL && !STEWARD_OWNS_RELATION(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+	rel = try_relation_open(relid, lockmode);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errhint("Give the name of a table.")));
+	if (!STEWARD_OWNS_RELATION(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(rel->rd_rel->relkind),
+					   RelationGetRelationName(rel));
+	return rel;
 }
 
 Oid

@@ -51,6 +51,13 @@ extern Oid	steward_relation_oid(StewardRelationRef *ref);
 /* Opens a relation of ours (table_open); the caller closes it. */
 extern Relation steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode);
 
+/*
+ * Opens a relation that the current user owns; the caller closes it. Ownership is
+ * asked for before the lock too, so that this is no means to block others. Raises
+ * ERRCODE_INSUFFICIENT_PRIVILEGE, or ERRCODE_UNDEFINED_TABLE.
+ */
+extern Relation steward_own_relation_open(Oid relid, LOCKMODE lockmode);
+
 /* Oid of a type of ours; InvalidOid when it does not exist. */
 extern Oid	steward_type_lookup(StewardTypeRef *ref);
 

@@ -233,6 +233,17 @@ steward_mask_end(StewardMaskScope *scope)
 	error_context_stack = scope->callback.previous;
 }
 
+int
+steward_mask_depth(void)
+{
+	int			depth = 0;
+
+	for (const ErrorContextCallback *callback = error_context_stack;
+		 callback != NULL; callback = callback->previous)
+		depth += callback->callback == on_error;
+	return depth;
+}
+
 static void
 on_transaction_end(XactEvent event, void *arg)
 {

@@ -41,21 +41,8 @@ check_argument(FunctionCallInfo fcinfo, int number, const char *name)
 static Relation
 open_table(Oid relid)
 {
-	Relation	rel;
+	Relation	rel = steward_own_relation_open(relid, ShareRowExclusiveLock);
 
-	/* Before the lock too, so that it is no means to block others. */
-	if (get_rel_name(relid) != NULL && !STEWARD_OWNS_RELATION(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
-					   get_rel_name(relid));
-	rel = try_relation_open(relid, ShareRowExclusiveLock);
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid),
-				 errhint("Give the name of a table.")));
-	if (!STEWARD_OWNS_RELATION(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(rel->rd_rel->relkind),
-					   RelationGetRelationName(rel));
 	if ((rel->rd_rel->relkind != RELKIND_RELATION &&
 		 rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE) ||
 		IsSystemRelation(rel) ||

@@ -18,6 +18,7 @@
 
 #include "base/compat.h"
 
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "storage/block.h"
 #include "utils/relcache.h"
@@ -127,6 +128,9 @@ extern StewardProperties *steward_properties_read(Oid relid, AttrNumber attnum);
 extern void steward_properties_write(const StewardProperties *properties,
 									 Oid relid, AttrNumber attnum);
 
+/* Appends WITH (…) when the relation has storage parameters or options. */
+extern void steward_conversion_write_options(StringInfo sql, Oid relid);
+
 /* ---- conversion_attribute.c: what a column has in its own row ---- */
 
 typedef struct StewardAttribute StewardAttribute;
@@ -211,6 +215,13 @@ extern void steward_step_free(StewardStep *step);
 
 /* Is the shadow of this row what its source says? Opens encrypted values. */
 extern bool steward_step_matches(StewardStep *step, struct TupleTableSlot *slot);
+
+/*
+ * The shadow that the source of this row gives, in memory of the step that the
+ * next row takes back. Checks no right: see steward_conversion_decrypts.
+ */
+extern Datum steward_step_shadow(StewardStep *step, struct TupleTableSlot *slot,
+								 bool *isnull);
 
 /* ---- conversion_state.c: steward.column_conversion ---- */
 

@@ -10,7 +10,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/reloptions.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -257,25 +256,7 @@ append_columns(StringInfo sql, const StewardConversion *conversion,
 static void
 append_options(StringInfo sql, Relation index)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID,
-										ObjectIdGetDatum(RelationGetRelid(index)));
-	bool		isnull;
-	Datum		options = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_reloptions,
-										  &isnull);
-	List	   *list = isnull ? NIL : untransformRelOptions(options);
-	ListCell   *cell;
-
-	ReleaseSysCache(tuple);		/* the list has copies */
-	foreach(cell, list)
-	{
-		DefElem    *option = lfirst_node(DefElem, cell);
-
-		appendStringInfo(sql, "%s%s = %s", cell == list_head(list) ? " WITH (" : ", ",
-						 quote_identifier(option->defname),
-						 quote_literal_cstr(option->arg != NULL ? defGetString(option) : "true"));
-	}
-	if (list != NIL)
-		appendStringInfoChar(sql, ')');
+	steward_conversion_write_options(sql, RelationGetRelid(index));
 	/* Where default_tablespace is set, the database's own must be said. */
 	if (OidIsValid(index->rd_rel->reltablespace) ||
 		OidIsValid(GetDefaultTablespace(index->rd_rel->relpersistence, false)))

@@ -1,8 +1,8 @@
 /*
  * conversion_property.c: comment, security labels and privileges, moved from
- * one relation or column to another; see conversion.h.
+ * one relation or column to another, and options; see conversion.h.
  *
- * They are copied as the catalogs hold them: commands could not repeat what
+ * The former are copied as the catalogs hold them: commands could not repeat what
  * somebody else granted.
  */
 #include "columns/conversion.h"
@@ -16,7 +16,9 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_seclabel.h"
+#include "access/reloptions.h"
 #include "commands/comment.h"
+#include "commands/defrem.h"
 #include "commands/seclabel.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -159,4 +161,27 @@ steward_properties_write(const StewardProperties *properties, Oid relid,
 		CreateComments(relid, RelationRelationId, attnum, properties->comment);
 	write_labels(properties, relid, attnum);
 	write_acl(properties->acl, relid, attnum);
+}
+
+void
+steward_conversion_write_options(StringInfo sql, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		isnull;
+	Datum		options = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_reloptions,
+										  &isnull);
+	List	   *list = isnull ? NIL : untransformRelOptions(options);
+	ListCell   *cell;
+
+	ReleaseSysCache(tuple);		/* the list has copies */
+	foreach(cell, list)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		appendStringInfo(sql, "%s%s = %s", cell == list_head(list) ? " WITH (" : ", ",
+						 quote_identifier(option->defname),
+						 quote_literal_cstr(option->arg != NULL ? defGetString(option) : "true"));
+	}
+	if (list != NIL)
+		appendStringInfoChar(sql, ')');
 }

@@ -12,7 +12,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/reloptions.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
@@ -275,29 +274,6 @@ uses_of_view(Oid view)
 
 /* ---- dropping ---- */
 
-static void
-append_options(StringInfo sql, Oid view)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
-	bool		isnull;
-	Datum		options = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_reloptions,
-										  &isnull);
-	List	   *list = isnull ? NIL : untransformRelOptions(options);
-	ListCell   *cell;
-
-	ReleaseSysCache(tuple);		/* the list has copies */
-	foreach(cell, list)
-	{
-		DefElem    *option = lfirst_node(DefElem, cell);
-
-		appendStringInfo(sql, "%s%s = %s", cell == list_head(list) ? " WITH (" : ", ",
-						 quote_identifier(option->defname),
-						 quote_literal_cstr(option->arg != NULL ? defGetString(option) : "true"));
-	}
-	if (list != NIL)
-		appendStringInfoChar(sql, ')');
-}
-
 static char *
 create_command(Relation rel)
 {
@@ -312,7 +288,7 @@ create_command(Relation rel)
 						 quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
 	if (desc->natts > 0)
 		appendStringInfoChar(&sql, ')');
-	append_options(&sql, view);
+	steward_conversion_write_options(&sql, view);
 	appendStringInfo(&sql, " AS %s",
 					 TextDatumGetCString(OidFunctionCall1(F_PG_GET_VIEWDEF_OID,
 														  ObjectIdGetDatum(view))));

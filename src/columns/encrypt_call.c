@@ -5,7 +5,6 @@
 #include "columns/encrypt_online.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -14,6 +13,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+#include "base/procedure.h"
 
 static pg_attribute_noreturn() void
 refuse_null(const char *name)
@@ -74,15 +75,9 @@ run_conversion(FunctionCallInfo fcinfo, const char *name, bool encrypt)
 	StewardOnlineRun run = {.encrypt = encrypt};
 	const char *state;
 
-	/* A block with an EXCEPTION clause can be left only as a whole. */
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a transaction block", name),
-				 errhint("Call it by itself; within a transaction there is steward.%s().",
-						 encrypt ? "encrypt_column" : "decrypt_column")));
-	PreventCommandIfReadOnly(name);
+	steward_call_must_commit(fcinfo, name, encrypt ?
+							 "Call it by itself; within a transaction there is steward.encrypt_column()." :
+							 "Call it by itself; within a transaction there is steward.decrypt_column().");
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run.context = CurrentMemoryContext;
 	run.scratch = AllocSetContextCreate(run.context, "column conversion",
@@ -107,12 +102,12 @@ run_conversion(FunctionCallInfo fcinfo, const char *name, bool encrypt)
 
 STEWARD_FUNCTION(steward_encrypt_column_online)
 {
-	return run_conversion(fcinfo, "CALL steward.encrypt_column_online()", true);
+	return run_conversion(fcinfo, "encrypt_column_online", true);
 }
 
 STEWARD_FUNCTION(steward_decrypt_column_online)
 {
-	return run_conversion(fcinfo, "CALL steward.decrypt_column_online()", false);
+	return run_conversion(fcinfo, "decrypt_column_online", false);
 }
 
 /* ---- giving up ---- */

@@ -15,13 +15,10 @@
 
 #include "access/relation.h"
 #include "access/transam.h"
-#include "access/xact.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "optimizer/plancat.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
@@ -33,13 +30,12 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
 #include "base/catalog.h"
+#include "base/procedure.h"
 #include "keys/keys.h"
 #include "types/encrypted.h"
 
@@ -54,17 +50,11 @@ typedef void (*RunPart) (StewardOnlineRun *run);
 
 /* ---- transactions ---- */
 
-/* As in a retention run: see begin_transaction there. */
 void
 steward_online_begin_transaction(void)
 {
-	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
-
-	(void) set_config_option("transaction_isolation", "read committed",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
-							 false);
-	AfterTriggerSetState(immediate);
-	pfree(immediate);
+	steward_begin_read_committed(false);
+	steward_constraints_immediate();
 }
 
 static void
@@ -74,37 +64,21 @@ commit(void)
 	steward_online_begin_transaction();
 }
 
-/*
- * Does a part in a subtransaction, with a snapshot and the scratch context.
- * Returns its error, with the subtransaction rolled back, or NULL.
- */
-static ErrorData *
-attempt(StewardOnlineRun *run, RunPart part)
+/* One part, as steward_attempt calls it. */
+typedef struct Attempt
 {
-	ResourceOwner resources = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	StewardOnlineRun *run;
+	RunPart		part;
+} Attempt;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextReset(run->scratch);
-	MemoryContextSwitchTo(run->scratch);
-	PG_TRY();
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		part(run);
-		PopActiveSnapshot();
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(run->context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(run->context);
-	CurrentResourceOwner = resources;
-	return error;
+static void
+do_attempt(void *arg)
+{
+	Attempt    *attempt = arg;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	attempt->part(attempt->run);
+	PopActiveSnapshot();
 }
 
 /* Waits a while after that time was lost, or raises when patience is used up. */
@@ -132,11 +106,12 @@ do_part(StewardOnlineRun *run, RunPart part)
 	{
 		instr_time	start;
 		instr_time	elapsed;
+		Attempt		attempt = {run, part};
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
 		INSTR_TIME_SET_CURRENT(start);
-		error = attempt(run, part);
+		error = steward_attempt(do_attempt, &attempt, run->scratch);
 		commit();
 		if (error == NULL)
 			return;

@@ -11,29 +11,25 @@
  */
 #include "base/compat.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "base/procedure.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type_d.h"
 #include "columns/renew.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "keys/manage.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -73,20 +69,10 @@ typedef struct Run
 
 /* A batch that a crash undoes is done again: its commit need not wait. */
 static void
-begin_transaction(void)
-{
-	(void) set_config_option("transaction_isolation", "read committed",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
-							 true, 0, false);
-	(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-}
-
-static void
 commit(void)
 {
 	SPI_commit();
-	begin_transaction();
+	steward_begin_read_committed(true);
 }
 
 /* Between transactions there is neither a snapshot nor a row lock. */
@@ -434,14 +420,8 @@ check_relation(Oid relid)
 static void
 check_call(FunctionCallInfo fcinfo)
 {
-	/* A block with an EXCEPTION clause can be left only as a whole. */
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("CALL steward.reencrypt cannot run inside a transaction block"),
-				 errdetail("It commits after each batch.")));
-	PreventCommandIfReadOnly("CALL steward.reencrypt()");
+	steward_call_must_commit(fcinfo, "reencrypt",
+							 "Call it by itself: it commits after each batch.");
 	for (int i = 0; i < 2; i++)
 	{
 		if (PG_ARGISNULL(i))
@@ -490,27 +470,13 @@ tell(const Run *run)
 				 : errhint("Their rows were locked, or writers carried them along: call it again.")));
 }
 
-static Datum
-result_row(const Run *run)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-	Datum		values[] = {
-		Int64GetDatum((int64) run->sum.rows), Int64GetDatum((int64) run->remaining)
-	};
-	bool		nulls[] = {false, false};
-
-	TupleDescInitEntry(desc, 1, "rows", INT8OID, -1, 0);
-	TupleDescInitEntry(desc, 2, "remaining", INT8OID, -1, 0);
-	desc = BlessTupleDesc(desc);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
 STEWARD_FUNCTION(steward_reencrypt)
 {
 	Run			run = {
 		.patience = LockTimeout > 0 ? LockTimeout : PATIENCE_MILLISECONDS
 	};
-	Datum		result;
+	static const char *const names[] = {"rows", "remaining"};
+	int64		numbers[2];
 
 	check_call(fcinfo);
 	run.relation = PG_GETARG_OID(0);
@@ -532,6 +498,7 @@ STEWARD_FUNCTION(steward_reencrypt)
 	(void) LockRelease(&run.lock, ExclusiveLock, true);
 	tell(&run);
 	SPI_finish();
-	result = result_row(&run);
-	PG_RETURN_DATUM(result);
+	numbers[0] = (int64) run.sum.rows;
+	numbers[1] = (int64) run.remaining;
+	PG_RETURN_DATUM(steward_bigint_row(2, names, numbers));
 }

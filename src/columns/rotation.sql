@@ -116,7 +116,7 @@ COMMENT ON COLUMN steward.key_status.destroyed_at IS 'when it was destroyed';
 COMMENT ON COLUMN steward.key_status.values IS 'values under it in the tables that were counted; null when none has been counted yet';
 COMMENT ON COLUMN steward.key_status.counted_at IS 'when the one of these tables was counted whose count is oldest';
 
-CREATE VIEW steward.progress_reencrypt AS
+CREATE VIEW steward.reencryption_progress AS
 SELECT r.id, r.relation::regclass AS relation, r.called_by, l.pid, r.started_at,
        r.blocks_total, r.blocks_done, r.rows, r.values, r.batches
   FROM steward.reencryption AS r
@@ -125,14 +125,14 @@ SELECT r.id, r.relation::regclass AS relation, r.called_by, l.pid, r.started_at,
        AND l.classid OPERATOR(pg_catalog.=) 'steward.reencryption'::regclass
        AND l.objid OPERATOR(pg_catalog.=) r.relation AND l.granted
  WHERE r.state OPERATOR(pg_catalog.=) 'running';
-COMMENT ON VIEW steward.progress_reencrypt IS 'how far the calls of steward.reencrypt that run now have come';
-COMMENT ON COLUMN steward.progress_reencrypt.id IS 'number of the run, as in steward.reencryption';
-COMMENT ON COLUMN steward.progress_reencrypt.relation IS 'the table';
-COMMENT ON COLUMN steward.progress_reencrypt.called_by IS 'who called it';
-COMMENT ON COLUMN steward.progress_reencrypt.pid IS 'the session that runs it';
-COMMENT ON COLUMN steward.progress_reencrypt.started_at IS 'when it began';
-COMMENT ON COLUMN steward.progress_reencrypt.blocks_total IS 'blocks of 8 kB to go through, of all partitions';
-COMMENT ON COLUMN steward.progress_reencrypt.blocks_done IS 'of these, gone through';
-COMMENT ON COLUMN steward.progress_reencrypt.rows IS 'rows changed so far';
-COMMENT ON COLUMN steward.progress_reencrypt.values IS 'values moved so far';
-COMMENT ON COLUMN steward.progress_reencrypt.batches IS 'transactions that changed something';
+COMMENT ON VIEW steward.reencryption_progress IS 'how far the calls of steward.reencrypt that run now have come';
+COMMENT ON COLUMN steward.reencryption_progress.id IS 'number of the run, as in steward.reencryption';
+COMMENT ON COLUMN steward.reencryption_progress.relation IS 'the table';
+COMMENT ON COLUMN steward.reencryption_progress.called_by IS 'who called it';
+COMMENT ON COLUMN steward.reencryption_progress.pid IS 'the session that runs it';
+COMMENT ON COLUMN steward.reencryption_progress.started_at IS 'when it began';
+COMMENT ON COLUMN steward.reencryption_progress.blocks_total IS 'blocks of 8 kB to go through, of all partitions';
+COMMENT ON COLUMN steward.reencryption_progress.blocks_done IS 'of these, gone through';
+COMMENT ON COLUMN steward.reencryption_progress.rows IS 'rows changed so far';
+COMMENT ON COLUMN steward.reencryption_progress.values IS 'values moved so far';
+COMMENT ON COLUMN steward.reencryption_progress.batches IS 'transactions that changed something';

@@ -8,16 +8,12 @@
  */
 #include "base/compat.h"
 
-#include "access/xact.h"
 #include "base/errors.h"
-#include "catalog/pg_type_d.h"
-#include "commands/trigger.h"
+#include "base/procedure.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "keys/quiesce.h"
 #include "keys/subject.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "types/encrypted.h"
@@ -91,31 +87,15 @@ finish_erasure(void)
 	return steward_subject_finish(uuids);
 }
 
-static Datum
-result_row(int64 finished)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(1);
-	Datum		values[] = {Int64GetDatum(finished)};
-	bool		nulls[] = {false};
-
-	TupleDescInitEntry(desc, 1, "finished", INT8OID, -1, 0);
-	desc = BlessTupleDesc(desc);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
 STEWARD_FUNCTION(steward_finish_erasure)
 {
+	static const char *const names[] = {"finished"};
 	int64		finished;
 
-	PreventCommandIfReadOnly("CALL steward.finish_erasure()");
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("steward.finish_erasure cannot run inside a transaction block"),
-				 errhint("It waits for other transactions, and must not make them wait in turn.")));
+	steward_call_must_commit(fcinfo, "finish_erasure",
+							 "It waits for other transactions, and must not make them wait in turn.");
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	finished = finish_erasure();
 	SPI_finish();
-	PG_RETURN_DATUM(result_row(finished));
+	PG_RETURN_DATUM(steward_bigint_row(1, names, &finished));
 }

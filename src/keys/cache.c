@@ -390,8 +390,9 @@ steward_key_for_opening(uint32 key_id, uint32 key_tag)
 	}
 }
 
-const StewardTagKeys *
-steward_tag_keys_if_any(void)
+/* NULL without a hash secret, or when it is to be done without its root. */
+static const StewardTagKeys *
+find_tag_keys(bool root_missing_ok)
 {
 	refresh();
 	(void) steward_roots();
@@ -404,6 +405,8 @@ steward_tag_keys_if_any(void)
 		refresh();
 		before = invalidations;
 		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
+			return NULL;
+		if (root_missing_ok && steward_root_find(row.root_id) == NULL)
 			return NULL;
 		unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
 		if (before == invalidations)
@@ -419,9 +422,15 @@ steward_tag_keys_if_any(void)
 }
 
 const StewardTagKeys *
+steward_tag_keys_if_any(void)
+{
+	return find_tag_keys(true);
+}
+
+const StewardTagKeys *
 steward_tag_keys(void)
 {
-	const StewardTagKeys *keys = steward_tag_keys_if_any();
+	const StewardTagKeys *keys = find_tag_keys(false);
 
 	if (unlikely(keys == NULL))
 		ereport(ERROR,

@@ -56,15 +56,6 @@ steward_journal_file_raise(const StewardJournalFault *fault)
 
 /* ---- what is refused ---- */
 
-static bool
-is_inside(const char *path, const char *directory)
-{
-	size_t		len = strlen(directory);
-
-	return strncmp(path, directory, len) == 0 &&
-		(path[len] == '/' || path[len] == '\0');
-}
-
 /* The directory of the journal, as it was written. */
 static void
 split_directory(char directory[MAXPGPATH])
@@ -95,7 +86,7 @@ check_place(StewardJournalFault *fault)
 	if (realpath(DataDir, data) == NULL)
 		return fail(fault, errno, "The data directory cannot be resolved.",
 					PLACE_HINT);
-	if (is_inside(real, data))
+	if (path_is_prefix_of_path(data, real))
 		return fail(fault, 0, "The file lies inside the data directory.",
 					PLACE_HINT);
 	if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&

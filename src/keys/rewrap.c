@@ -14,12 +14,11 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/xact.h"
 #include "base/catalog.h"
+#include "base/procedure.h"
 #include "base/rewrite.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "keys/manage.h"
 #include "keys/quiesce.h"
 #include "keys/revocation.h"
@@ -28,12 +27,9 @@
 #include "keys/subject.h"
 #include "keys/tables.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
-#include "tcop/utility.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -78,17 +74,8 @@ raise_altered(const char *table)
 static const StewardRoot *
 need_root(const unsigned char *root_id)
 {
-	const StewardRoot *root = steward_root_find(root_id);
-	char		hex[2 * STEWARD_ROOT_ID_BYTES + 1];
-
-	if (root != NULL)
-		return root;
-	(void) sodium_bin2hex(hex, sizeof hex, root_id, STEWARD_ROOT_ID_BYTES);
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("root key %s is not in the keyring", hex),
-			 errdetail("Secrets of this database are wrapped under it."),
-			 errhint("Put it into the keyring, above the newest one, reload the configuration and call steward.rotate_root_key again.")));
+	return steward_root_need(root_id, "Secrets of this database are wrapped under it.",
+							 "Put it into the keyring, above the newest one, reload the configuration and call steward.rotate_root_key again.");
 }
 
 /* Wraps a secret anew, under the newest root; false when it cannot be opened. */
@@ -289,20 +276,10 @@ count_blocks(void)
 /* ---- the call ---- */
 
 static void
-begin_transaction(void)
-{
-	(void) set_config_option("transaction_isolation", "read committed",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
-							 true, 0, false);
-	(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-}
-
-static void
 commit(void)
 {
 	SPI_commit();
-	begin_transaction();
+	steward_begin_read_committed(true);
 }
 
 /* Secrets that another root wraps, by root; those of missing roots raise. */
@@ -403,18 +380,6 @@ tell(const Rewrap *rewrap, uint64 remaining)
 }
 
 static void
-check_call(FunctionCallInfo fcinfo)
-{
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("CALL steward.rotate_root_key cannot run inside a transaction block"),
-				 errdetail("It commits after each batch.")));
-	PreventCommandIfReadOnly("CALL steward.rotate_root_key()");
-}
-
-static void
 begin(Rewrap *rewrap)
 {
 	memcpy(rewrap->root_id, steward_root_current()->id, STEWARD_ROOT_ID_BYTES);
@@ -430,12 +395,12 @@ begin(Rewrap *rewrap)
 STEWARD_FUNCTION(steward_rotate_root_key)
 {
 	Rewrap		rewrap = {0};
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
+	static const char *const names[] = {"rewrapped", "remaining"};
+	int64		numbers[2];
 	uint64		remaining;
 
-	check_call(fcinfo);
+	steward_call_must_commit(fcinfo, "rotate_root_key",
+							 "Call it by itself: it commits after each batch.");
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	commit();
 	steward_quiesce_lock(true);
@@ -451,10 +416,7 @@ STEWARD_FUNCTION(steward_rotate_root_key)
 	tell(&rewrap, remaining);
 	SPI_finish();
 
-	TupleDescInitEntry(desc, 1, "rewrapped", INT8OID, -1, 0);
-	TupleDescInitEntry(desc, 2, "remaining", INT8OID, -1, 0);
-	desc = BlessTupleDesc(desc);
-	values[0] = Int64GetDatum((int64) rewrap.rewrapped);
-	values[1] = Int64GetDatum((int64) remaining);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	numbers[0] = (int64) rewrap.rewrapped;
+	numbers[1] = (int64) remaining;
+	PG_RETURN_DATUM(steward_bigint_row(2, names, numbers));
 }

@@ -28,15 +28,6 @@ refuse(const char *path, const char *reason, const char *hint)
 			 errhint("%s", hint)));
 }
 
-static bool
-is_inside(const char *path, const char *directory)
-{
-	size_t		len = strlen(directory);
-
-	return strncmp(path, directory, len) == 0 &&
-		(path[len] == '/' || path[len] == '\0');
-}
-
 /* The file's real name: symbolic links must not lead into the data directory. */
 static void
 resolve(const char *path, char real[MAXPGPATH])
@@ -60,7 +51,7 @@ resolve(const char *path, char real[MAXPGPATH])
 		refuse(path, "The path is too long.", PLACE_HINT);
 	if (realpath(DataDir, data) == NULL)
 		refuse(path, "The data directory cannot be resolved.", PLACE_HINT);
-	if (is_inside(resolved, data))
+	if (path_is_prefix_of_path(data, resolved))
 		refuse(path, "The file lies inside the data directory.", PLACE_HINT);
 	strlcpy(real, resolved, MAXPGPATH);
 }

@@ -165,6 +165,22 @@ steward_root_find(const unsigned char *id)
 	return NULL;
 }
 
+const StewardRoot *
+steward_root_need(const unsigned char *id, const char *detail, const char *hint)
+{
+	const StewardRoot *root = steward_root_find(id);
+	char		hex[2 * STEWARD_ROOT_ID_BYTES + 1];
+
+	if (root != NULL)
+		return root;
+	(void) sodium_bin2hex(hex, sizeof hex, id, STEWARD_ROOT_ID_BYTES);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("root key %s is not in the keyring", hex),
+			 errdetail("%s", detail),
+			 errhint("%s", hint)));
+}
+
 const StewardValueKey *
 steward_root_transient(uint32 *key_tag)
 {

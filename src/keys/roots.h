@@ -29,6 +29,10 @@ extern const StewardRoot *steward_root_current(void);
 /* The root with this id, or NULL. */
 extern const StewardRoot *steward_root_find(const unsigned char *id);
 
+/* The same; without it ERRCODE_CONFIG_FILE_ERROR, with this DETAIL and HINT. */
+extern const StewardRoot *steward_root_need(const unsigned char *id,
+											const char *detail, const char *hint);
+
 /* The key and its tag that seal transient values under the current root. */
 extern const StewardValueKey *steward_root_transient(uint32 *key_tag);
 

@@ -38,17 +38,8 @@ fill_context(StewardWrapContext *context, StewardWrapKind kind,
 static const StewardRoot *
 need_root(const unsigned char *root_id)
 {
-	const StewardRoot *root = steward_root_find(root_id);
-	char		hex[2 * STEWARD_ROOT_ID_BYTES + 1];
-
-	if (root != NULL)
-		return root;
-	(void) sodium_bin2hex(hex, sizeof hex, root_id, STEWARD_ROOT_ID_BYTES);
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("root key %s is not in the keyring", hex),
-			 errdetail("The secret of a subject is wrapped under it."),
-			 errhint("Add this root key to the keyring and reload the configuration.")));
+	return steward_root_need(root_id, "The secret of a subject is wrapped under it.",
+							 "Add this root key to the keyring and reload the configuration.");
 }
 
 static pg_attribute_noreturn() void

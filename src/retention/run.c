@@ -7,27 +7,22 @@
  */
 #include "retention/policy.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "base/catalog.h"
+#include "base/procedure.h"
 #include "retention/batch.h"
 #include "retention/target.h"
 
@@ -75,14 +70,9 @@ static bool running = false;
 static void
 begin_transaction(Run *run)
 {
-	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
-
 	if (!run->atomic)
-		(void) set_config_option("transaction_isolation", "read committed",
-								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
-								 true, 0, false);
-	AfterTriggerSetState(immediate);
-	pfree(immediate);
+		steward_begin_read_committed(false);
+	steward_constraints_immediate();
 }
 
 static void
@@ -94,6 +84,21 @@ commit(Run *run)
 	begin_transaction(run);
 }
 
+/* One part, as steward_attempt calls it. */
+typedef struct Attempt
+{
+	Run		   *run;
+	RunPart		part;
+} Attempt;
+
+static void
+do_attempt(void *arg)
+{
+	Attempt    *one = arg;
+
+	one->part(one->run);
+}
+
 /*
  * Does a part of the run in a subtransaction, with the scratch context as the
  * current one. Returns its error, with the subtransaction rolled back, or NULL.
@@ -101,28 +106,9 @@ commit(Run *run)
 static ErrorData *
 attempt(Run *run, RunPart part)
 {
-	ResourceOwner resources = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Attempt		one = {run, part};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextReset(run->scratch);
-	MemoryContextSwitchTo(run->scratch);
-	PG_TRY();
-	{
-		part(run);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(run->context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(run->context);
-	CurrentResourceOwner = resources;
-	return error;
+	return steward_attempt(do_attempt, &one, run->scratch);
 }
 
 static void
@@ -447,29 +433,17 @@ run_policy(Run *run, const char *name)
 		steward_policy_unlock(name);
 }
 
-static Datum
-result_row(uint64 deleted)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(1);
-	Datum		values[] = {Int64GetDatum((int64) deleted)};
-	bool		nulls[] = {false};
-
-	TupleDescInitEntry(desc, 1, "deleted", INT8OID, -1, 0);
-	desc = BlessTupleDesc(desc);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
 STEWARD_FUNCTION(steward_run_policy)
 {
 	Run			run = {
 		.batch_size = BATCH_FIRST,
 		.patience = PATIENCE_MILLISECONDS
 	};
+	static const char *const names[] = {"deleted"};
+	int64		deleted;
 	char	   *name;
 
-	/* A block with an EXCEPTION clause can be left only as a whole. */
-	run.atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic || IsSubTransaction();
+	run.atomic = steward_call_is_atomic(fcinfo);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -492,5 +466,6 @@ STEWARD_FUNCTION(steward_run_policy)
 	}
 	PG_END_TRY();
 	SPI_finish();
-	PG_RETURN_DATUM(result_row(run.deleted));
+	deleted = (int64) run.deleted;
+	PG_RETURN_DATUM(steward_bigint_row(1, names, &deleted));
 }

@@ -155,7 +155,7 @@ $$, $$ VALUES
     ('steward.policy', 'r'),
     ('steward.policy_run', 'r'),
     ('steward.policy_run_id_seq', 'S'),
-    ('steward.progress_reencrypt', 'v'),
+    ('steward.reencryption_progress', 'v'),
     ('steward.realm', 'r'),
     ('steward.reencryption', 'r'),
     ('steward.reencryption_id_seq', 'S'),

@@ -142,7 +142,7 @@ SELECT sum(hashtext(ctid::text || xmin::text)) = :state AS untouched FROM everyt
 
 SELECT name, called_by = session_user AS called_by, state, finished_at IS NOT NULL AS finished, blocks_done = blocks_total AS whole, rows, values, batches, remaining
   FROM steward.reencryption WHERE relation = 'everything'::regclass ORDER BY id;
-SELECT * FROM steward.progress_reencrypt;
+SELECT * FROM steward.reencryption_progress;
 
 -- Partitions, inheritance, unlogged and temporary tables.
 CREATE TABLE part (id integer, v steward.encrypted_text('rotation/part.v')) PARTITION BY RANGE (id);

@@ -1,6 +1,6 @@
 # Every SQL example in docs/*.md runs, in order, in a database of its own. A
 # block that opens with "sql fails" must fail. Each threat of the security model
-# names tests that exist.
+# names tests that exist, and the reference is what a server says of itself.
 use strict;
 use warnings;
 
@@ -107,6 +107,13 @@ foreach my $threat (@threats)
 	ok(@tests && !@missing, "who $attacker: $deed: is tested")
 	  or diag("missing: @missing");
 }
+
+# In a database of its own, with nothing but the extension.
+$node->safe_psql('postgres', 'CREATE DATABASE reference');
+$node->safe_psql('reference', 'CREATE EXTENSION pg_steward');
+is( $node->safe_psql('reference', slurp_file("$FindBin::RealBin/lib/reference.sql")) . "\n",
+	slurp_file("$docs/reference.md"),
+	'docs/reference.md says what the server says: see test/t/lib/reference.sql');
 
 $node->stop;
 done_testing();

@@ -161,7 +161,7 @@ for my $round (1 .. $rounds)
 		my ($call, $call_err) = call(q{SET lock_timeout = '1s'}, "CALL steward.reencrypt('$table')");
 
 		select(undef, undef, undef, rand(0.4));
-		$node->psql('postgres', 'SELECT ' . (rand() < 0.5 ? 'pg_cancel_backend(pid)' : 'pg_terminate_backend(pid)') . ' FROM steward.progress_reencrypt')
+		$node->psql('postgres', 'SELECT ' . (rand() < 0.5 ? 'pg_cancel_backend(pid)' : 'pg_terminate_backend(pid)') . ' FROM steward.reencryption_progress')
 		  if rand() < 0.5;
 		$call->finish;
 		push @errors, $$call_err
@@ -187,7 +187,7 @@ for my $round (1 .. $rounds)
 	check_integrity("round $round" . ($crash ? ', after kill -9' : ''));
 }
 is("@errors", '', 'no re-encryption failed but by being ended');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.progress_reencrypt}), '0', 'and none is left running');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.reencryption_progress}), '0', 'and none is left running');
 
 # ---- in the end nothing needs an old version ----
 
