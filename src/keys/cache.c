@@ -390,8 +390,9 @@ steward_key_for_opening(uint32 key_id, uint32 key_tag)
 	}
 }
 
-const StewardTagKeys *
-steward_tag_keys_if_any(void)
+/* NULL before the first key was created; and, unless its root is needed, without. */
+static const StewardTagKeys *
+load_tag_keys(bool need_root)
 {
 	refresh();
 	(void) steward_roots();
@@ -403,7 +404,8 @@ steward_tag_keys_if_any(void)
 
 		refresh();
 		before = invalidations;
-		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
+		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row) ||
+			(!need_root && steward_root_find(row.root_id) == NULL))
 			return NULL;
 		unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
 		if (before == invalidations)
@@ -419,9 +421,15 @@ steward_tag_keys_if_any(void)
 }
 
 const StewardTagKeys *
+steward_tag_keys_if_any(void)
+{
+	return load_tag_keys(false);
+}
+
+const StewardTagKeys *
 steward_tag_keys(void)
 {
-	const StewardTagKeys *keys = steward_tag_keys_if_any();
+	const StewardTagKeys *keys = load_tag_keys(true);
 
 	if (unlikely(keys == NULL))
 		ereport(ERROR,
