@@ -39,4 +39,7 @@ extern void steward_mask_given(void);
 extern void steward_mask_begin(StewardMaskScope *scope, const char *copy_table);
 extern void steward_mask_end(StewardMaskScope *scope);
 
+/* How many scopes lie around: how deep statements are in each other. */
+extern int	steward_mask_depth(void);
+
 #endif							/* STEWARD_BASE_MASK_H */

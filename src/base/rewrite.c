@@ -84,7 +84,7 @@ update_row(StewardRewrite *rewrite, CommandId command)
 
 	new->tts_tableOid = RelationGetRelid(rewrite->rel);
 	result = table_tuple_update(rewrite->rel, &tid, new, command,
-								GetActiveSnapshot(), InvalidSnapshot, false,
+								GetActiveSnapshot(), InvalidSnapshot, rewrite->wait,
 								&failure, &mode, &indexes);
 	switch (result)
 	{

@@ -31,6 +31,7 @@ typedef struct StewardRewrite
 	void	   *arg;
 	uint64		changed;		/* rows */
 	uint64		busy;			/* rows locked or changed by others: left */
+	bool		wait;			/* for row locks; false at the beginning */
 
 	struct EState *estate;
 	struct ResultRelInfo *result;
@@ -51,7 +52,7 @@ extern void steward_rewrite_end(StewardRewrite *rewrite);
 
 /*
  * Rewrites the rows in blocks from begin up to, not including, end that the
- * active snapshot shows. Waits for no row lock.
+ * active snapshot shows. Waits for no row lock, unless told to.
  */
 extern void steward_rewrite_blocks(StewardRewrite *rewrite, BlockNumber begin,
 								   BlockNumber end);

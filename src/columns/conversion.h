@@ -216,6 +216,13 @@ extern void steward_step_free(StewardStep *step);
 /* Is the shadow of this row what its source says? Opens encrypted values. */
 extern bool steward_step_matches(StewardStep *step, struct TupleTableSlot *slot);
 
+/*
+ * The shadow that the source of this row gives, in memory of the step that the
+ * next row takes back. Checks no right: see steward_conversion_decrypts.
+ */
+extern Datum steward_step_shadow(StewardStep *step, struct TupleTableSlot *slot,
+								 bool *isnull);
+
 /* ---- conversion_state.c: steward.column_conversion ---- */
 
 typedef struct StewardConversionState

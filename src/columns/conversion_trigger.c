@@ -307,14 +307,14 @@ decrypt(StewardStep *step, Datum value, bool *isnull)
 	InitFunctionCallInfoData(*call, &step->decrypt, 1, InvalidOid, NULL, NULL);
 	call->args[0].value = value;
 	call->args[0].isnull = false;
-	steward_decrypt_authorise(step->key_id);
+	steward_decrypt_authorise(step->key_id, NULL);
 	PG_TRY();
 	{
 		result = FunctionCallInvoke(call);
 	}
 	PG_FINALLY();
 	{
-		steward_decrypt_authorise(0);
+		steward_decrypt_authorise(0, NULL);
 	}
 	PG_END_TRY();
 	*isnull = call->isnull;
@@ -380,6 +380,15 @@ steward_step_matches(StewardStep *step, TupleTableSlot *slot)
 	}
 	MemoryContextSwitchTo(caller);
 	return result;
+}
+
+Datum
+steward_step_shadow(StewardStep *step, TupleTableSlot *slot, bool *isnull)
+{
+	Datum		source = slot_getattr(slot, step->source, isnull);
+
+	ResetExprContext(step->scratch);
+	return make_shadow(step, source, isnull);
 }
 
 /* ---- the trigger ---- */

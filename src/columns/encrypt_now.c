@@ -129,21 +129,35 @@ convert(const StewardConversion *conversion)
 	steward_conversion_make_views(views);
 }
 
+/* The numbers that the column has in the table, its partitions and heirs. */
+static Bitmapset *
+column_numbers(const StewardConversion *conversion)
+{
+	Bitmapset  *numbers = NULL;
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(conversion->relid, NoLock, NULL))
+		numbers = bms_add_member(numbers, get_attnum(lfirst_oid(cell),
+													 conversion->column));
+	return numbers;
+}
+
 /* Who decrypts needs the right, and was asked; the owner of the table need not have it. */
 static void
 convert_as_owner(const StewardConversion *conversion)
 {
+	Bitmapset  *columns = column_numbers(conversion);
 	StewardIdentity identity;
 
 	steward_become(conversion->owner, &identity);
-	steward_decrypt_authorise(conversion->encrypt ? 0 : conversion->key_id);
+	steward_decrypt_authorise(conversion->encrypt ? 0 : conversion->key_id, columns);
 	PG_TRY();
 	{
 		convert(conversion);
 	}
 	PG_FINALLY();
 	{
-		steward_decrypt_authorise(0);
+		steward_decrypt_authorise(0, NULL);
 	}
 	PG_END_TRY();
 	steward_become_caller(&identity);

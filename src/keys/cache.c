@@ -390,9 +390,9 @@ steward_key_for_opening(uint32 key_id, uint32 key_tag)
 	}
 }
 
-/* NULL before the first key was created; and, unless its root is needed, without. */
+/* NULL without a hash secret, or when it is to be done without its root. */
 static const StewardTagKeys *
-load_tag_keys(bool need_root)
+find_tag_keys(bool root_missing_ok)
 {
 	refresh();
 	(void) steward_roots();
@@ -404,8 +404,9 @@ load_tag_keys(bool need_root)
 
 		refresh();
 		before = invalidations;
-		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row) ||
-			(!need_root && steward_root_find(row.root_id) == NULL))
+		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
+			return NULL;
+		if (root_missing_ok && steward_root_find(row.root_id) == NULL)
 			return NULL;
 		unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
 		if (before == invalidations)
@@ -423,13 +424,13 @@ load_tag_keys(bool need_root)
 const StewardTagKeys *
 steward_tag_keys_if_any(void)
 {
-	return load_tag_keys(false);
+	return find_tag_keys(true);
 }
 
 const StewardTagKeys *
 steward_tag_keys(void)
 {
-	const StewardTagKeys *keys = load_tag_keys(true);
+	const StewardTagKeys *keys = find_tag_keys(false);
 
 	if (unlikely(keys == NULL))
 		ereport(ERROR,

@@ -47,7 +47,7 @@ extern const StewardValueKey *steward_key_for_opening(uint32 key_id,
  * the first key was created and ERRCODE_CONFIG_FILE_ERROR without its root. */
 extern const StewardTagKeys *steward_tag_keys(void);
 
-/* The same, but NULL before the first key was created, and without its root. */
+/* The same, but NULL before the first key was created, or without its root. */
 extern const StewardTagKeys *steward_tag_keys_if_any(void);
 
 /* Is the path of this id registered, or known to this process below a

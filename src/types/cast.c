@@ -123,11 +123,49 @@ steward_type_encrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 /* ---- decryption ---- */
 
 static uint32 authorised_key_id = 0;
+static const Bitmapset *authorised_columns = NULL;
+static int	authorised_depth = 0;
 
 void
-steward_decrypt_authorise(uint32 key_id)
+steward_decrypt_authorise(uint32 key_id, const Bitmapset *columns)
 {
 	authorised_key_id = key_id;
+	authorised_columns = columns;
+	authorised_depth = steward_mask_depth() + (columns != NULL);
+}
+
+/* The argument of a call, without what changes no value; NULL when unknown. */
+static Node *
+call_argument(const FmgrInfo *function)
+{
+	const Node *call = function != NULL ? function->fn_expr : NULL;
+	Node	   *argument;
+
+	if (call == NULL || !IsA(call, FuncExpr))
+		return NULL;
+	argument = linitial(((const FuncExpr *) call)->args);
+	while (IsA(argument, RelabelType))
+		argument = (Node *) ((RelabelType *) argument)->arg;
+	return argument;
+}
+
+/*
+ * Is this the call that was authorised? A function that runs in between calls at
+ * a greater depth where it runs a statement, and else with something of its own.
+ */
+static bool
+is_authorised(uint32 key_id, const FmgrInfo *function)
+{
+	const Node *argument;
+
+	if (likely(authorised_key_id == 0) || authorised_key_id != key_id ||
+		steward_mask_depth() > authorised_depth)
+		return false;
+	if (authorised_columns == NULL)
+		return function != NULL && function->fn_expr == NULL;
+	argument = call_argument(function);
+	return argument != NULL && IsA(argument, Var) &&
+		bms_is_member(((const Var *) argument)->varattno, authorised_columns);
 }
 
 /*
@@ -147,15 +185,11 @@ refuse_maintenance(void)
 int32
 steward_call_label(const FmgrInfo *function)
 {
-	const Node *call = function != NULL ? function->fn_expr : NULL;
-	Node	   *argument;
+	Node	   *argument = call_argument(function);
 	int32		typmod;
 
-	if (call == NULL || !IsA(call, FuncExpr))
+	if (argument == NULL)
 		return -1;
-	argument = linitial(((const FuncExpr *) call)->args);
-	while (IsA(argument, RelabelType))
-		argument = (Node *) ((RelabelType *) argument)->arg;
 	typmod = exprTypmod(argument);
 	(void) getBaseTypeAndTypmod(exprType(argument), &typmod);
 	return typmod;
@@ -202,7 +236,7 @@ take_for_decryption(StewardDatum *datum, const StewardTypeInfo *info,
 					FunctionCallInfo fcinfo)
 {
 	steward_parse(info, datum, PG_GETARG_VARLENA_PP(0));
-	if (unlikely(authorised_key_id != 0 && datum->key_id == authorised_key_id))
+	if (unlikely(is_authorised(datum->key_id, fcinfo->flinfo)))
 		return;
 	steward_key_require(datum->key_id, STEWARD_RIGHT_DECRYPT);
 	steward_check_label(datum, call_label(fcinfo));

@@ -18,6 +18,7 @@
 #include "base/compat.h"
 
 #include "crypto/datum.h"
+#include "nodes/bitmapset.h"
 
 /* The descriptor of an encrypted type; see type_info.h. */
 typedef struct StewardTypeInfo StewardTypeInfo;
@@ -104,8 +105,13 @@ extern struct varlena *steward_recode(const StewardTypeInfo *info,
  * Lets decrypt() open the values under this key id whoever runs it, also inside a
  * maintenance operation, until it is called with 0, as it must be on every path.
  * For converting a column, once somebody with the right has asked for that.
+ *
+ * Only what is meant is let: with columns, decrypt() of a column with one of these
+ * numbers, in a utility statement that the caller runs; without, the caller's own
+ * call of the function. What the table's owner has hung on the table runs in
+ * between and gets nothing.
  */
-extern void steward_decrypt_authorise(uint32 key_id);
+extern void steward_decrypt_authorise(uint32 key_id, const Bitmapset *columns);
 
 /* The key id of a type modifier: 0 (transient) for -1. */
 extern uint32 steward_typmod_key(int32 typmod);

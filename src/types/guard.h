@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 
+#include "access/attnum.h"
 #include "nodes/nodes.h"
 #include "nodes/pg_list.h"
 
@@ -66,5 +67,8 @@ extern void steward_guard_publication(Oid publication);
  * one can read with any guess.
  */
 extern void steward_guard_unique(Oid type, int32 typmod);
+
+/* Raises that a column, or an expression (0), of this type has no such index. */
+extern void steward_guard_raise_index(Oid heap, AttrNumber column, Oid type) pg_attribute_noreturn();
 
 #endif							/* STEWARD_TYPES_GUARD_H */

@@ -1,10 +1,12 @@
 /*
- * guard_concurrent.c: CREATE INDEX CONCURRENTLY, looked at before it begins.
+ * guard_concurrent.c: CREATE INDEX, looked at before it begins.
  *
- * It commits on its way: when the DDL guard sees the index, raising an error
- * leaves it there, invalid but kept up to date. So on tables with encrypted
- * columns only what is plainly harmless may begin. The guard looks once more in
- * the end, which is what counts for all other commands.
+ * CONCURRENTLY commits on its way: when the DDL guard sees the index, raising an
+ * error leaves it there, invalid but kept up to date. So on tables with encrypted
+ * columns only what is plainly harmless may begin. Of other commands only an
+ * encrypted column without its class is refused here, lest the whole table be
+ * sorted by its plaintext in vain, and whoever may not decrypt be told to ask
+ * for that. The guard looks once more in the end, which is what counts.
  */
 #include "types/guard.h"
 
@@ -43,6 +45,24 @@ names_unique_class(const IndexElem *element)
 {
 	return element->opclass != NIL &&
 		steward_is_unique_class(strVal(llast(element->opclass)));
+}
+
+/* Raises when an element is an encrypted column with another class. */
+static void
+refuse_other_classes(Oid relid, const IndexStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->indexParams)
+	{
+		IndexElem  *element = lfirst_node(IndexElem, cell);
+		AttrNumber	column = element->name == NULL ? InvalidAttrNumber :
+			get_attnum(relid, element->name);
+
+		if (column > 0 && !names_unique_class(element) &&
+			steward_guard_type(get_atttype(relid, column)))
+			steward_guard_raise_index(relid, column, get_atttype(relid, column));
+	}
 }
 
 /* Is this element plainly harmless? Also checks the right to make it. */
@@ -99,10 +119,10 @@ STEWARD_FUNCTION(steward_guard_concurrent_index)
 		!OidIsValid(steward_extension_oid(true)))
 		PG_RETURN_NULL();
 	statement = (IndexStmt *) trigger->parsetree;
-	if (!statement->concurrent)
-		PG_RETURN_NULL();
 	relid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (OidIsValid(relid) && steward_guard_has_encrypted(relid) &&
+	if (OidIsValid(relid))
+		refuse_other_classes(relid, statement);
+	if (OidIsValid(relid) && statement->concurrent && steward_guard_has_encrypted(relid) &&
 		!statement_passes(relid, statement))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -276,8 +276,8 @@ is_unique_class(Oid opclass)
 	return result;
 }
 
-static pg_attribute_noreturn() void
-raise_index(Oid heap, AttrNumber column, Oid type)
+void
+steward_guard_raise_index(Oid heap, AttrNumber column, Oid type)
 {
 	const char *relation = get_rel_name(heap);
 	const char *name = column > 0 ? get_attname(heap, column, true) : NULL;
@@ -330,7 +330,7 @@ guard_index_column(HeapTuple tuple, AttrNumber column, Node *expression,
 	if (!is_unique_class(opclass) || form->indisexclusion ||
 		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
 		key_typmod < 0)
-		raise_index(form->indrelid, column, type);
+		steward_guard_raise_index(form->indrelid, column, type);
 	if (expression == NULL)
 		steward_guard_bound_index(form->indrelid, column);
 	/* New in this transaction, be it by another command than CREATE INDEX. */

@@ -145,7 +145,8 @@ planner_sees(Query *query, ParamListInfo params)
 	Found		found = {0};
 	Bitmapset  *numbers;
 
-	if (params->numParams == 0)
+	if (params->numParams == 0 ||
+		!OidIsValid(get_namespace_oid(STEWARD_SCHEMA, true)))
 		return params;
 	(void) query_tree_walker(query, look, &found, 0);
 	if (found.all == NULL)

@@ -200,7 +200,7 @@ SELECT c::text FROM ed_bound;
 SELECT steward.decrypt_column('ed_bound', 'c');
 SELECT c FROM ed_bound;
 CREATE INDEX ed_i ON ed_t (d);
--- No code of the owner runs as the superuser who calls.
+-- No trigger or check of the owner runs for rows that are filled; see encrypt_column_hostile too.
 CREATE TABLE ed_seen (who name);
 GRANT ALL ON ed_seen TO PUBLIC;
 CREATE FUNCTION ed_spy(int) RETURNS int LANGUAGE plpgsql AS $$

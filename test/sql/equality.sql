@@ -53,6 +53,11 @@ SELECT memory, same_count('SELECT count(*) FROM <t> AS a JOIN <t> AS b ON a.<v> 
     same_count('SELECT count(DISTINCT (<v>)) FILTER (WHERE id % 2 = 0) FROM <t>') AS different_even
 FROM (VALUES ('64kB'), ('1MB'), ('64MB')) AS v (memory), LATERAL set_config('work_mem', memory, false);
 RESET work_mem;
+-- looked for in a subquery's plaintexts, by a hash table of them and by a join
+SELECT same_count('SELECT count(*) FROM <t> WHERE <v> IN (SELECT plain FROM w WHERE id < 5000)') AS among_plaintexts,
+    same_count('SELECT count(*) FROM <t> WHERE <v> NOT IN (SELECT plain FROM w WHERE id < 5000 AND plain IS NOT NULL)') AS not_among_plaintexts,
+    same_count('SELECT count(*) FROM w WHERE plain NOT IN (SELECT <v> FROM <t> WHERE id < 5000 AND <v> IS NOT NULL)') AS plaintexts_not_among,
+    same_count('SELECT count(*) FROM <t> WHERE <v> IN (SELECT plain FROM w WHERE id < 50) OR id < 5') AS among_plaintexts_or_not;
 SET enable_hashjoin = off;
 SELECT count(*) AS nested_loop FROM t AS a JOIN t AS b ON a.c = b.c WHERE a.id <= 60 AND b.id BETWEEN 15001 AND 15060;
 SET enable_hashagg = off;
@@ -132,6 +137,28 @@ SELECT array_agg(id ORDER BY c, id) FROM person;
 ROLLBACK;
 SELECT count(*) AS equal FROM person AS a JOIN person AS b ON a.c = b.c;
 SELECT array_agg(id ORDER BY c, id) FROM person;
+
+-- the same for every plain type that is compared with; no other is equal to a 3
+CREATE TABLE kinds (i steward.encrypted_bigint('equality/kinds.i'), n steward.encrypted_numeric('equality/kinds.n'), b steward.encrypted_bytea('equality/kinds.b'), j steward.encrypted_jsonb('equality/kinds.j'), d steward.encrypted_date('equality/kinds.d'), s steward.encrypted_timestamptz('equality/kinds.s'));
+INSERT INTO kinds SELECT g, g::numeric, g::text::bytea, to_jsonb(g), date '2000-01-01' + g, timestamptz '2000-01-01' + g * interval '1 day' FROM generate_series(1, 9) AS g;
+CREATE TABLE plains AS SELECT g::smallint AS i2, g::integer AS i4, g::bigint AS i8, g + 0.00 AS n, g::text::bytea AS b, to_jsonb(g + 0.0) AS j, date '2000-01-01' + g AS d, timestamptz '2000-01-01' + g * interval '1 day' AS s FROM generate_series(1, 5) AS g;
+INSERT INTO plains (i2, i4, i8, n, b, j, d, s) VALUES (1, 1, 1, 'NaN', '', '1', 'infinity', 'infinity'), (1, 1, 1, 1e30, '', '"1"', '-infinity', '-infinity'), (1, 1, 1, 3.5, '', '{}', '2000-01-02', '2000-01-02');
+ANALYZE kinds;
+ANALYZE plains;
+SELECT count(*) FILTER (WHERE i NOT IN (SELECT i2 FROM plains)) AS i2, count(*) FILTER (WHERE i NOT IN (SELECT i4 FROM plains)) AS i4, count(*) FILTER (WHERE i NOT IN (SELECT i8 FROM plains)) AS i8,
+    count(*) FILTER (WHERE i NOT IN (SELECT plains.n FROM plains)) AS i_n, count(*) FILTER (WHERE kinds.n NOT IN (SELECT plains.n FROM plains)) AS n, count(*) FILTER (WHERE b NOT IN (SELECT plains.b FROM plains)) AS b,
+    count(*) FILTER (WHERE j NOT IN (SELECT plains.j FROM plains)) AS j, count(*) FILTER (WHERE d NOT IN (SELECT plains.d FROM plains)) AS d, count(*) FILTER (WHERE s NOT IN (SELECT plains.s FROM plains)) AS s
+FROM kinds;
+-- a collation that takes different texts for the same does not count, however joined
+CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE spelt AS SELECT v::text COLLATE caseless AS v FROM (VALUES ('1'), ('A'), ('a')) AS v (v);
+CREATE TABLE few (c steward.encrypted_text('equality/few.c'));
+INSERT INTO few VALUES ('A'), ('a');
+ANALYZE spelt;
+ANALYZE few;
+SET enable_hashjoin = off;
+SELECT count(*) AS found, (SELECT count(*) FROM few WHERE c NOT IN (SELECT v FROM spelt)) AS not_found FROM few WHERE c IN (SELECT v FROM spelt);
+RESET enable_hashjoin;
 
 -- rights: to sort needs decrypt, to join search
 RESET search_path;

@@ -171,6 +171,18 @@ CREATE TABLE bad (c steward.encrypted_text('guard/bad')) PARTITION BY HASH ((ARR
 CREATE TABLE bad (c good_type) PARTITION BY RANGE (c);
 CREATE TABLE typed (c text PRIMARY KEY);
 ALTER TABLE typed ALTER COLUMN c TYPE steward.encrypted_text('guard/typed');
+-- nor is a table sorted first for somebody who may not decrypt
+CREATE ROLE guard_owner;
+CREATE TABLE owned (id integer, c steward.encrypted_text('guard/owned.c'));
+INSERT INTO owned VALUES (1, 'a'), (2, 'b');
+ALTER TABLE owned OWNER TO guard_owner;
+GRANT ALL ON SCHEMA guard TO guard_owner;
+SET ROLE guard_owner;
+CREATE INDEX ON owned (id, c);
+RESET ROLE;
+DROP TABLE owned;
+DROP OWNED BY guard_owner;
+DROP ROLE guard_owner;
 -- CONCURRENTLY commits on its way, so it is refused before it begins
 CREATE INDEX CONCURRENTLY bad ON ok (c);
 CREATE UNIQUE INDEX CONCURRENTLY bad ON ok (c);

@@ -52,10 +52,11 @@ like($stderr, qr/^quickstart: /m, 'and says why');
 # The session in README.md works as well.
 my ($session) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/ms;
 $node->safe_psql('postgres', 'CREATE DATABASE readme');
-my $code = $node->psql('readme', $session, stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
+my $code = $node->psql('readme', "SET client_min_messages = error;\n$session", stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
 is("$code$stderr", '0', 'the session of README.md works');
 like($stdout, qr/^1\|stw1:\S+$/m, 'and shows ciphertext');
-like($stdout, qr/^1\|ada\@example\.org$/m, 'and plaintext on demand');
+like($stdout, qr/^1\|ada\@example\.org\|1980-02-29$/m, 'and plaintext on demand');
+is($node->safe_psql('readme', 'SELECT count(*), count(record::jsonb) FROM patient'), '1|0', 'nobody reads the one who was erased');
 is($node->safe_psql('readme', q{SELECT string_agg(operation, ' ' ORDER BY written_at, xid, seq) FROM steward.audit_trail}),
 	'ENABLE INSERT INSERT UPDATE DELETE', 'and the trail has what it says');
 
