@@ -72,6 +72,7 @@ $$, $$ VALUES
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
+    ('steward.plain_text_eq(text,text)', 'boolean', 'all'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
@@ -175,7 +176,8 @@ SELECT set_eq($$
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
     ('event trigger steward_guard_concurrent_index'),
-    ('event trigger steward_guard_ddl')
+    ('event trigger steward_guard_ddl'),
+    ('operator steward.==(text,text)')
     UNION ALL
     SELECT replace(o.object, '<type>', t.type)
       FROM encrypted_type AS t, (VALUES
@@ -264,7 +266,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.pronargs > 0 AND p.proargnames IS NULL
        -- support functions of types, operators and operator classes are not called by name
-       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?)$'
+       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?|plain_text_eq)$'
 $$, 'functions that are called by name have named arguments');
 
 -- ------------------------------------------------------------- privileges --
@@ -308,9 +310,9 @@ SELECT is_empty($$
       FROM pg_proc AS p
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
       JOIN pg_language AS l ON l.oid = p.prolang
-     WHERE l.lanname <> 'c' AND p.prosqlbody IS NULL
+     WHERE l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
        AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%')
-$$, 'functions that are not C have a search_path of their own');
+$$, 'functions in other languages than C have a search_path of their own');
 
 SELECT ok(has_schema_privilege('public', 'steward', 'USAGE') AND NOT has_schema_privilege('public', 'steward', 'CREATE'),
           'everybody may use the schema, nobody may add to it');
