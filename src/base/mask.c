@@ -132,6 +132,16 @@ shows_values(const ErrorData *error)
 		error->detail != NULL;
 }
 
+/* The input functions of tsvector and tsquery call theirs a syntax error. */
+static bool
+is_of_text_search(const ErrorData *error)
+{
+	const char *start = "syntax error in ts";
+
+	return error->sqlerrcode == ERRCODE_SYNTAX_ERROR && error->message_id != NULL &&
+		strncmp(error->message_id, start, strlen(start)) == 0;
+}
+
 static void
 mask_values(ErrorData *error, const char *copy)
 {
@@ -183,7 +193,8 @@ mask(ErrorData *error, const char *copy_table)
 
 	if (copy != NULL)
 		changed = mask_copy(error, copy);
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION &&
+	if ((ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
+		 is_of_text_search(error)) &&
 		!is_masked(error) && shows_values(error))
 	{
 		mask_values(error, copy);
@@ -200,8 +211,8 @@ on_error(void *arg)
 	MemoryContext old;
 
 	if (scope->copy_table == NULL &&
-		(ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION ||
-		 !is_given()))
+		((ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION &&
+		  geterrcode() != ERRCODE_SYNTAX_ERROR) || !is_given()))
 		return;
 	old = MemoryContextSwitchTo(scope->context);
 	error = CopyErrorData();

@@ -126,29 +126,35 @@ $operators$;
 --
 -- Each hash family has an equality of plaintexts, too: a hash table over the
 -- plaintexts of a subquery, for IN and NOT IN, cannot be made without it. It is an
--- operator of its own, ==, that is in no other family: PostgreSQL's own, in one of
--- ours, could take ordinary joins there. That of text compares bytes: a collation
--- may take different texts for equal. Whoever hashes must be able to execute it.
+-- operator of our own. PostgreSQL's "=" must be in no family of ours, or ordinary
+-- hash joins might hash by our keys; and that of text would follow a collation that
+-- takes different texts for equal.
 DO $operators$
 DECLARE
     o record;
 BEGIN
     FOR o IN SELECT * FROM (VALUES
-        ('text', 'byteaeq'), ('bytea', 'byteaeq'), ('jsonb', 'jsonb_eq'), ('bigint', 'int8eq'), ('integer', 'int4eq'), ('smallint', 'int2eq'),
-        ('numeric', 'numeric_eq'), ('date', 'date_eq'), ('timestamptz', 'timestamp_eq')
-    ) AS v (plain, function) LOOP
+        ('text', 'byteaeq'),
+        ('bytea', 'byteaeq'),
+        ('jsonb', 'jsonb_eq'),
+        ('bigint', 'int8eq'),
+        ('integer', 'int4eq'),
+        ('smallint', 'int2eq'),
+        ('numeric', 'numeric_eq'),
+        ('date', 'date_eq'),
+        ('timestamptz', 'timestamp_eq')
+    ) AS v (plain, symbol) LOOP
         EXECUTE pg_catalog.replace(pg_catalog.replace($template$
 
-CREATE FUNCTION steward.plain_eq(a <plain>, b <plain>) RETURNS boolean
-    LANGUAGE internal STABLE STRICT PARALLEL SAFE AS '<function>';
-COMMENT ON FUNCTION steward.plain_eq(<plain>, <plain>) IS 'do these plaintexts count as equal (used by the operator ==)';
+CREATE FUNCTION steward.plain_eq(<plain>, <plain>) RETURNS boolean
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS '<symbol>';
+COMMENT ON FUNCTION steward.plain_eq(<plain>, <plain>) IS 'are two plaintexts the same (used by the operator ==)';
 CREATE OPERATOR steward.== (
     LEFTARG = <plain>, RIGHTARG = <plain>, FUNCTION = steward.plain_eq,
-    COMMUTATOR = OPERATOR(steward.==), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES
-);
-COMMENT ON OPERATOR steward.== (<plain>, <plain>) IS 'equality of plaintexts in hash tables that encrypted values are looked for in';
+    COMMUTATOR = OPERATOR(steward.==), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
+COMMENT ON OPERATOR steward.== (<plain>, <plain>) IS 'the same plaintext: for hash tables of plaintexts that encrypted values are looked for in';
 
-        $template$, '<plain>', o.plain), '<function>', o.function);
+        $template$, '<plain>', o.plain), '<symbol>', o.symbol);
     END LOOP;
 END
 $operators$;

@@ -72,6 +72,15 @@ $$, $$ VALUES
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
+    ('steward.plain_eq(bigint,bigint)', 'boolean', 'all'),
+    ('steward.plain_eq(bytea,bytea)', 'boolean', 'all'),
+    ('steward.plain_eq(date,date)', 'boolean', 'all'),
+    ('steward.plain_eq(integer,integer)', 'boolean', 'all'),
+    ('steward.plain_eq(jsonb,jsonb)', 'boolean', 'all'),
+    ('steward.plain_eq(numeric,numeric)', 'boolean', 'all'),
+    ('steward.plain_eq(smallint,smallint)', 'boolean', 'all'),
+    ('steward.plain_eq(text,text)', 'boolean', 'all'),
+    ('steward.plain_eq(timestamp with time zone,timestamp with time zone)', 'boolean', 'all'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
@@ -123,7 +132,6 @@ $$, $$ VALUES
     ('steward.encrypted_<type>_ne(steward.encrypted_<type>,<plain>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_ne(<plain>,steward.encrypted_<type>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,<plain>)', 'integer', 'granted'),
-    ('steward.plain_eq(<plain>,<plain>)', 'boolean', 'all'),
     ('steward.plain_<type>_hash(<plain>)', 'integer', 'granted'),
     ('steward.plain_<type>_hash_extended(<plain>,bigint)', 'bigint', 'granted')
       ) AS f (signature, result, who)
@@ -176,7 +184,16 @@ SELECT set_eq($$
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
     ('event trigger steward_guard_concurrent_index'),
-    ('event trigger steward_guard_ddl')
+    ('event trigger steward_guard_ddl'),
+    ('operator steward.==(bigint,bigint)'),
+    ('operator steward.==(bytea,bytea)'),
+    ('operator steward.==(date,date)'),
+    ('operator steward.==(integer,integer)'),
+    ('operator steward.==(jsonb,jsonb)'),
+    ('operator steward.==(numeric,numeric)'),
+    ('operator steward.==(smallint,smallint)'),
+    ('operator steward.==(text,text)'),
+    ('operator steward.==(timestamp with time zone,timestamp with time zone)')
     UNION ALL
     SELECT replace(o.object, '<type>', t.type)
       FROM encrypted_type AS t, (VALUES
@@ -209,8 +226,7 @@ $$, $$ VALUES
     ('operator <>(steward.encrypted_<type>,<plain>)'),
     ('operator <>(<plain>,steward.encrypted_<type>)'),
     ('operator =(steward.encrypted_<type>,<plain>)'),
-    ('operator =(<plain>,steward.encrypted_<type>)'),
-    ('operator steward.==(<plain>,<plain>)')
+    ('operator =(<plain>,steward.encrypted_<type>)')
       ) AS o (object)
 $$, 'types, casts, operators, operator classes, event triggers');
 
@@ -266,7 +282,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.pronargs > 0 AND p.proargnames IS NULL
        -- support functions of types, operators and operator classes are not called by name
-       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?)$'
+       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?|plain_eq)$'
 $$, 'functions that are called by name have named arguments');
 
 -- ------------------------------------------------------------- privileges --
@@ -312,7 +328,7 @@ SELECT is_empty($$
       JOIN pg_language AS l ON l.oid = p.prolang
      WHERE l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
        AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%')
-$$, 'functions that are neither C nor PostgreSQL''s own have a search_path of their own');
+$$, 'functions in other languages than C have a search_path of their own');
 
 SELECT ok(has_schema_privilege('public', 'steward', 'USAGE') AND NOT has_schema_privilege('public', 'steward', 'CREATE'),
           'everybody may use the schema, nobody may add to it');

@@ -197,6 +197,7 @@ my %failures = (
 	'json' => [ qr/invalid input syntax for type json/, q[SELECT ('{' || steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')))::json;] ],
 	'an element of an array' => [ qr/malformed array literal: "\.\.\."/, q[SELECT ('{' || steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')))::text[];] ],
 	'a pattern' => [ qr/invalid regular expression: \.\.\./, q{SELECT 'a' ~ ('(' || steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')));} ],
+	'a tsquery' => [ qr/syntax error in tsquery: "\.\.\."/, q{SELECT (steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')) || ' x &')::tsquery;} ],
 	'a time' => [ qr/invalid input syntax for type timestamp with time zone: "\.\.\."/, q{SELECT steward.decrypt(steward.encrypt_text(:v, 'pii/t.v'))::timestamptz;} ],
 	'a number out of range' => [ qr/value "\.\.\." is out of range for type \.\.\./, q{SELECT steward.decrypt(steward.encrypt_text(repeat('9', length(:v)), 'pii/t.v'))::int;} ]);
 
