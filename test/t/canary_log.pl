@@ -35,6 +35,7 @@ auto_explain.log_analyze = on
 auto_explain.log_verbose = on
 auto_explain.log_nested_statements = on
 auto_explain.log_triggers = on
+auto_explain.log_parameter_max_length = 0
 pg_stat_statements.track = all
 pg_stat_statements.track_utility = on});
 my $directory = steward_directory('input');

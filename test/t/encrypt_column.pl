@@ -129,14 +129,21 @@ for my $round (1 .. $rounds)
 	{
 		my $way = (qw(kill cancel terminate stop))[ ($round + $try) % 4 ];
 
-		# The first tries in small steps, so that they are far from their end.
+		# The first tries in small steps, so that they are far from their end; the
+		# very first cannot end, for it has to wait for a row.
 		my $small = $soak ? 200 : 5;
+		my $holder;
 
 		start_writers();
 		my ($run) = start_run($try < 2 ? $call =~ s/2000/$small/r : $call);
 		my $started = steward_poll(sub {
 			return $node->safe_psql('postgres', q{SELECT count(*) FROM steward.column_conversion WHERE rows_done > 0}) || column_type() eq $type });
 		ok($started, "round $round: the run has begun");
+		if ($try == 0 && column_type() ne $type)
+		{
+			$holder = steward_session($node);
+			$holder->query_safe(q{BEGIN; SELECT FROM person WHERE id = 11999 FOR UPDATE});
+		}
 		Time::HiRes::sleep(rand($soak ? 60 : $try < 2 ? 0.4 : 1));
 		my $pid = run_pid();
 		if ($way eq 'stop')
@@ -148,6 +155,10 @@ for my $round (1 .. $rounds)
 			kill('KILL', $pid) if $way eq 'kill';
 			$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)") if $way eq 'cancel';
 			$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)") if $way eq 'terminate';
+		}
+		if ($holder)
+		{
+			eval { $holder->quit };
 		}
 		$run->finish;
 		if ($way eq 'stop')
