@@ -9,20 +9,22 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
 sys.dont_write_bytecode = True
 
-import second  # noqa: E402  (found through the line above)
+# Found through the lines above.
+from formats import plaintext, seal, text, vectors  # noqa: E402
+from formats.journal import append_records  # noqa: E402
 
 
 def values():
     key = bytes(range(32))
     for size in (0, 1, 16, 100):
-        for kind in second.VALUE_TYPES:
+        for kind in seal.VALUE_TYPES:
             for subject in (b'', bytes(range(16))):
-                yield second.seal(key, bytes([kind]), second.key_id(b'pii'), second.key_tag(key),
-                                  second.fixed('seed', size), second.fixed('salt', 24), subject)
+                yield seal.seal(key, bytes([kind]), seal.key_id(b'pii'), seal.key_tag(key),
+                                  vectors.fixed('seed', size), vectors.fixed('salt', 24), subject)
 
 
 def keyrings():
-    lines = [second.keyring_line(second.fixed('root %d' % i, 32)) for i in range(17)]
+    lines = [text.keyring_line(vectors.fixed('root %d' % i, 32)) for i in range(17)]
     yield lines[0]
     yield lines[0] + lines[1]
     yield lines[0][:-1]
@@ -35,16 +37,16 @@ def keyrings():
 
 def plains():
     for kind in (3, 5):
-        for text in second.PLAIN_TEXTS[kind]:
-            yield second.encode(kind, text)
+        for text in vectors.PLAIN_TEXTS[kind]:
+            yield plaintext.encode(kind, text)
 
 
 def journals():
     roots = [bytes(range(i, i + 32)) for i in range(2)]
     journal = b''
     for i in range(6):
-        journal = second.append_records(journal, roots[i % 2], [
-            (1 + (i > 0), b'realm one'.ljust(16, b'\0'), second.fixed('subject %d' % j, 16))
+        journal = append_records(journal, roots[i % 2], [
+            (1 + (i > 0), b'realm one'.ljust(16, b'\0'), vectors.fixed('subject %d' % j, 16))
             for j in range(1 + i % 3)], i)
         yield b'\0' + journal
     yield b'\0' + journal[:-40]
@@ -63,7 +65,7 @@ def write(directory, name, seeds):
 
 if __name__ == '__main__':
     write(sys.argv[1], 'datum', values())
-    write(sys.argv[1], 'armour', map(second.armour, values()))
+    write(sys.argv[1], 'armour', map(text.armour, values()))
     write(sys.argv[1], 'journal', journals())
     write(sys.argv[1], 'keyring', keyrings())
     write(sys.argv[1], 'plain', plains())
