@@ -187,7 +187,7 @@ open_text(const StewardDatum *datum, Datum *value)
 	return true;
 }
 
-/* From this length on varstr_cmp copies to the heap, before it to the stack. */
+/* From this length on, of both, varstr_cmp may copy to the heap, not the stack. */
 #define COPIED_BYTES 1000
 
 /* The collation works on the server's encoding. */
@@ -200,7 +200,7 @@ compare_texts(StewardPlain *a, StewardPlain *b)
 	steward_plain_to_server(a);
 	steward_plain_to_server(b);
 	/* By ICU it copies in every encoding but UTF-8. */
-	if (unlikely(Max(a->len, b->len) >= COPIED_BYTES ||
+	if (unlikely(a->len + b->len >= COPIED_BYTES ||
 				 GetDatabaseEncoding() != PG_UTF8))
 		old = steward_scratch_begin();
 	result = varstr_cmp((char *) a->bytes, (int) a->len,
