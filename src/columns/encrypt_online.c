@@ -417,7 +417,11 @@ static void
 verify(StewardOnlineRun *run)
 {
 	begin_phase(run, "verifying");
-	/* Where a run that was cut off stood, rows before may still be out of step. */
+
+	/*
+	 * Where a run that was cut off stood, rows before may still be out of
+	 * step.
+	 */
 	run->batch.next_block = 0;
 	for (int sweeps = 0; sweeps < MOST_SWEEPS; sweeps++)
 	{

@@ -447,6 +447,14 @@ steward_key_is_known(uint32 key_id)
 }
 
 bool
+steward_key_has_versions(uint32 key_id)
+{
+	CachedName *name = lookup(key_id);
+
+	return name != NULL && name->holder->version_count > 0;
+}
+
+bool
 steward_key_has_version(uint32 key_id, uint32 key_tag)
 {
 	CachedName *name = lookup(key_id);

@@ -54,6 +54,10 @@ extern const StewardTagKeys *steward_tag_keys_if_any(void);
  * registered holder? Needs no root. */
 extern bool steward_key_is_known(uint32 key_id);
 
+/* Has it any version yet, destroyed or not? Not while its tables are being
+ * restored. Needs no root. */
+extern bool steward_key_has_versions(uint32 key_id);
+
 /* Has a known key this version, not destroyed? Needs no root. */
 extern bool steward_key_has_version(uint32 key_id, uint32 key_tag);
 

@@ -280,6 +280,27 @@ steward_type_tag_order_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 	return result;
 }
 
+/*
+ * Of two plaintexts: a search for any of an array visits the index in the order
+ * of their tags, and from 17 on looks values up among them.
+ */
+int
+steward_type_tag_order_of_plains(FunctionCallInfo fcinfo,
+								 const StewardTypeInfo *info, StewardEncode encode)
+{
+	StewardPlaintextScope scope;
+	StewardSide a;
+	StewardSide b;
+	int			result;
+
+	steward_plaintext_begin(&scope);
+	steward_side_take_plain(&a, encode, PG_GETARG_DATUM(0));
+	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1));
+	result = compare_tags(info, &a, &b);
+	steward_plaintext_end(&scope);
+	return result;
+}
+
 /* ---- hashes ---- */
 
 /*

@@ -69,6 +69,7 @@ extern void steward_guard_publication(Oid publication);
 extern void steward_guard_unique(Oid type, int32 typmod);
 
 /* Raises that a column, or an expression (0), of this type has no such index. */
-extern void steward_guard_raise_index(Oid heap, AttrNumber column, Oid type) pg_attribute_noreturn();
+pg_attribute_noreturn()
+extern void steward_guard_raise_index(Oid heap, AttrNumber column, Oid type);
 
 #endif							/* STEWARD_TYPES_GUARD_H */

@@ -39,8 +39,12 @@ steward_check_load(const StewardTypeInfo *info, struct varlena *value,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("ciphertext belongs to another key than the column"),
 				 errhint("Load it into a column of its own key, and move it with a cast.")));
-	/* An unknown key is no error: a dump is restored before the keys are. */
-	if (steward_key_is_known(datum.key_id) &&
+
+	/*
+	 * An unknown key is no error, nor is one without versions: a dump is
+	 * restored before the tables of the keys are, or beside them.
+	 */
+	if (steward_key_has_versions(datum.key_id) &&
 		!steward_key_has_version(datum.key_id, datum.key_tag))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

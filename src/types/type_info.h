@@ -168,6 +168,9 @@ extern int	steward_type_tag_order(FunctionCallInfo fcinfo,
 extern int	steward_type_tag_order_plain(FunctionCallInfo fcinfo,
 										 const StewardTypeInfo *info,
 										 StewardEncode encode);
+extern int	steward_type_tag_order_of_plains(FunctionCallInfo fcinfo,
+											 const StewardTypeInfo *info,
+											 StewardEncode encode);
 extern uint64 steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info);
 extern uint64 steward_type_hash_plain(FunctionCallInfo fcinfo,
 									  const StewardTypeInfo *info,
@@ -239,6 +242,8 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 						  BoolGetDatum(!steward_type_equal_plain(fcinfo, info, encode, 1))) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp_plain_##other, \
 						  Int32GetDatum(steward_type_tag_order_plain(fcinfo, info, encode))) \
+	STEWARD_TYPE_FUNCTION(type, plain_##other##_tag_cmp, \
+						  Int32GetDatum(steward_type_tag_order_of_plains(fcinfo, info, encode))) \
 	STEWARD_TYPE_FUNCTION(type, hash_plain_##other, \
 						  Int32GetDatum((int32) steward_type_hash_plain(fcinfo, info, encode))) \
 	STEWARD_TYPE_FUNCTION(type, hash_extended_plain_##other, \

@@ -211,6 +211,10 @@ CREATE FUNCTION steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, <plai
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_<type>_tag_cmp_plain_<symbol>';
 COMMENT ON FUNCTION steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, <plain>) IS 'btree support: order of keyed tags';
 REVOKE ALL ON FUNCTION steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, <plain>) FROM PUBLIC;
+CREATE FUNCTION steward.encrypted_<type>_tag_cmp(<plain>, <plain>) RETURNS integer
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_<type>_plain_<symbol>_tag_cmp';
+COMMENT ON FUNCTION steward.encrypted_<type>_tag_cmp(<plain>, <plain>) IS 'btree support: order of the keyed tags of two plaintexts, for a search among several';
+REVOKE ALL ON FUNCTION steward.encrypted_<type>_tag_cmp(<plain>, <plain>) FROM PUBLIC;
 
 CREATE FUNCTION steward.plain_<type>_hash(<plain>) RETURNS integer
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_<type>_hash_plain_<symbol>';
@@ -224,7 +228,8 @@ REVOKE ALL ON FUNCTION steward.plain_<type>_hash_extended(<plain>, bigint) FROM 
 
 ALTER OPERATOR FAMILY steward.<unique_ops> USING btree ADD
     OPERATOR 3 pg_catalog.= (steward.encrypted_<type>, <plain>),
-    FUNCTION 1 (steward.encrypted_<type>, <plain>) steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, <plain>);
+    FUNCTION 1 (steward.encrypted_<type>, <plain>) steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, <plain>),
+    FUNCTION 1 (<plain>, <plain>) steward.encrypted_<type>_tag_cmp(<plain>, <plain>);
 ALTER OPERATOR FAMILY steward.encrypted_<type>_ops USING hash ADD
     OPERATOR 1 pg_catalog.= (steward.encrypted_<type>, <plain>),
     OPERATOR 1 pg_catalog.= (<plain>, steward.encrypted_<type>),

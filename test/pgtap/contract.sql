@@ -132,6 +132,7 @@ $$, $$ VALUES
     ('steward.encrypted_<type>_ne(steward.encrypted_<type>,<plain>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_ne(<plain>,steward.encrypted_<type>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>,<plain>)', 'integer', 'granted'),
+    ('steward.encrypted_<type>_tag_cmp(<plain>,<plain>)', 'integer', 'granted'),
     ('steward.plain_<type>_hash(<plain>)', 'integer', 'granted'),
     ('steward.plain_<type>_hash_extended(<plain>,bigint)', 'bigint', 'granted')
       ) AS f (signature, result, who)

@@ -68,6 +68,10 @@ EXPLAIN (COSTS off) SELECT id FROM t WHERE n = 1.0;
 SELECT (SELECT id FROM t WHERE i = 10) AS i4, (SELECT id FROM t WHERE i = 10::int2) AS i2, (SELECT id FROM t WHERE i = 10::int8) AS i8, (SELECT id FROM t WHERE i = 10.00) AS numeric, (SELECT id FROM t WHERE i = 10.5) AS none, (SELECT id FROM t WHERE i = 1e30) AS large,
        (SELECT id FROM t WHERE n = 1.0) AS n, (SELECT id FROM t WHERE ts = '2020-06-01 12:00+00') AS ts, (SELECT id FROM t WHERE d = date '2020-06-01') AS d, (SELECT id FROM t WHERE b = 'a'::bytea) AS b,
        (SELECT id FROM t WHERE j = jsonb '{"aa": [1, 2], "a": null, "b": 1.0}') AS j;
+EXPLAIN (COSTS off) SELECT id FROM t WHERE i = ANY (ARRAY[9, 10, 77, 10, NULL]::bigint[]);
+SELECT (SELECT id FROM t WHERE i = ANY (ARRAY[9, 10, 77, 10, NULL]::int4[])) AS i4, (SELECT id FROM t WHERE i = ANY (ARRAY[9, 10, 77]::int2[])) AS i2, (SELECT id FROM t WHERE i = ANY (ARRAY[9, 10, 77]::int8[])) AS i8,
+       (SELECT id FROM t WHERE i = ANY (ARRAY[9, 10.00, 10.5, 'NaN']::numeric[])) AS numeric, (SELECT count(*) FROM t WHERE i = ANY (ARRAY[]::int8[])) AS none, (SELECT id FROM t WHERE i = ANY (ARRAY[9, 10]::int2[]) AND i = ANY (ARRAY[10, 77, 5]::int8[])) AS both,
+       (SELECT id FROM t WHERE i IN (9, 10, 77)) AS among;
 RESET enable_seqscan;
 
 -- foreign keys, also between columns of different keys

@@ -121,10 +121,16 @@ BEGIN
     agrees := ok AND n = 2 * rows AND m = 2 * rows AND plan_of('SELECT * FROM v JOIN u ON u.e = v.e') ~ 'Index' AND plan_of('SELECT * FROM v JOIN u ON u.e = v.p') ~ 'Index';
     "of" := n;
     RETURN NEXT;
-    RESET enable_seqscan;
     RESET enable_hashjoin;
     RESET enable_mergejoin;
     RESET enable_memoize;
+    what := 'any of an array';
+    EXECUTE 'SELECT count(*) FROM u WHERE e = ANY (ARRAY(SELECT p FROM v))' INTO n;
+    EXECUTE 'SELECT count(*) FROM u WHERE e = ANY (ARRAY(SELECT p FROM v)) AND e = ANY (ARRAY(SELECT p FROM v WHERE id % 2 = 0))' INTO m;
+    agrees := n = (SELECT count(*) FROM u) AND m = (SELECT count(DISTINCT p) FROM v WHERE id % 2 = 0) AND plan_of('SELECT * FROM u WHERE e = ANY (ARRAY(SELECT p FROM v))') ~ 'Index Cond';
+    "of" := rows;
+    RETURN NEXT;
+    RESET enable_seqscan;
     what := 'nothing can be there twice';
     INSERT INTO u SELECT * FROM v ON CONFLICT (e) DO NOTHING;
     GET DIAGNOSTICS n = ROW_COUNT;

@@ -59,7 +59,7 @@ for my $type (@types)
 	my $class = $node->safe_psql('postgres', "SELECT opcname FROM pg_opclass WHERE opcintype = 'steward.encrypted_$type'::regtype AND opcname LIKE '%unique%'");
 	my $value = sub { "'" . canary_value($type, $_[0]) . "'::$type" };
 	my $unique = $type =~ /^(?:text|bytea|jsonb)$/;
-	my $copied = join '', map { "$_\t" . canary_value($type, 'copied') =~ s/\\/\\\\/gr . "\n" } 1000 .. 2999;
+	my $copied = join '', map { "$_\t" . canary_value($type, 'copied') =~ s/\\/\\\\/gr . "\n" } 1000 .. ($type eq 'text' ? 9999 : 2999);
 
 	append_to_file("$directory/$type.copy", $copied);
 	$node->safe_psql('postgres', qq{
@@ -110,7 +110,7 @@ nothing_on_disk('no plaintext in tables, indexes and the WAL');
 my %spills = (
 	'a sort' => q{SELECT v FROM %s ORDER BY v},
 	'a sort by another column' => q{SELECT v, w FROM %s ORDER BY id %% 1000, id},
-	'hash aggregation' => q{SET LOCAL enable_sort = off; SELECT v, count(*) FROM %s GROUP BY v, id},
+	'hash aggregation' => q{SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off; SET LOCAL enable_indexonlyscan = off; SELECT v, count(*) FROM %s GROUP BY v, id},
 	'a hash join' => q{SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off; SELECT a.id, b.v FROM %1$s AS a JOIN %1$s AS b ON a.v = b.v AND a.id = b.id},
 	'a materialized CTE' => q{WITH c AS MATERIALIZED (SELECT v, w FROM %s) SELECT v, (SELECT count(*) FROM c) FROM c},
 	'DISTINCT' => q{SELECT DISTINCT v FROM %s},
