@@ -17,6 +17,7 @@
 #include "access/xlogrecovery.h"
 #include "base/catalog.h"
 #include "base/guc.h"
+#include "base/shared.h"
 #include "catalog/pg_database.h"
 #include "common/hashfn.h"
 #include "keys/revocation.h"
@@ -25,13 +26,10 @@
 #include "keys/revocation_worker.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -68,36 +66,15 @@ typedef struct WorkerShared
 } WorkerShared;
 
 static WorkerShared *shared = NULL;
-static shmem_request_hook_type next_shmem_request = NULL;
-static shmem_startup_hook_type next_shmem_startup = NULL;
 
 extern PGDLLEXPORT void steward_revocation_main(Datum arg);
 extern PGDLLEXPORT void steward_revocation_visit_main(Datum arg);
 
 static void
-request_shmem(void)
+init_shared(void *memory, LWLock *lock)
 {
-	if (next_shmem_request != NULL)
-		next_shmem_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(WorkerShared)));
-	RequestNamedLWLockTranche("pg_steward revocation", 1);
-}
-
-static void
-startup_shmem(void)
-{
-	bool		found;
-
-	if (next_shmem_startup != NULL)
-		next_shmem_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("pg_steward revocation", sizeof(WorkerShared), &found);
-	if (!found)
-	{
-		memset(shared, 0, sizeof *shared);
-		shared->lock = &GetNamedLWLockTranche("pg_steward revocation")->lock;
-	}
-	LWLockRelease(AddinShmemInitLock);
+	memset(memory, 0, sizeof(WorkerShared));
+	((WorkerShared *) memory)->lock = lock;
 }
 
 void
@@ -107,19 +84,14 @@ steward_revocation_worker_init(void)
 
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
-	next_shmem_request = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	next_shmem_startup = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
+	steward_shared_request("pg_steward revocation", sizeof(WorkerShared),
+						   (void **) &shared, init_shared);
 
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_ConsistentState;
 	worker.bgw_restart_time = 5;
-	snprintf(worker.bgw_name, BGW_MAXLEN, "pg_steward revocation journal");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "pg_steward revocation journal");
-	snprintf(worker.bgw_library_name, sizeof worker.bgw_library_name, "pg_steward");
-	snprintf(worker.bgw_function_name, sizeof worker.bgw_function_name,
-			 "steward_revocation_main");
+	steward_worker_describe(&worker, "pg_steward revocation journal",
+							"steward_revocation_main");
 	RegisterBackgroundWorker(&worker);
 }
 
@@ -364,11 +336,9 @@ visit_database(Oid database)
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_notify_pid = MyProcPid;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	steward_worker_describe(&worker, "pg_steward revocation journal",
+							"steward_revocation_visit_main");
 	snprintf(worker.bgw_name, BGW_MAXLEN, "pg_steward revocation journal visit");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "pg_steward revocation journal");
-	snprintf(worker.bgw_library_name, sizeof worker.bgw_library_name, "pg_steward");
-	snprintf(worker.bgw_function_name, sizeof worker.bgw_function_name,
-			 "steward_revocation_visit_main");
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
 	{
 		if (!no_worker_logged)

@@ -23,19 +23,17 @@
 #include <unistd.h>
 
 #include "base/guc.h"
+#include "base/shared.h"
 #include "keys/command.h"
 #include "keys/roots.h"
 #include "keys/secrets.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/ps_status.h"
@@ -63,39 +61,18 @@ typedef struct CommandShared
 static CommandShared *shared = NULL;
 static int	keyring_fd = -1;
 
-static shmem_request_hook_type next_shmem_request = NULL;
-static shmem_startup_hook_type next_shmem_startup = NULL;
-
 extern PGDLLEXPORT void steward_root_command_main(Datum arg);
 
 static void
-request_shmem(void)
+init_shared(void *memory, LWLock *lock)
 {
-	if (next_shmem_request != NULL)
-		next_shmem_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(CommandShared)));
-	RequestNamedLWLockTranche("pg_steward", 1);
-}
+	CommandShared *fresh = memory;
 
-static void
-startup_shmem(void)
-{
-	bool		found;
-
-	if (next_shmem_startup != NULL)
-		next_shmem_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("pg_steward root command", sizeof(CommandShared),
-							 &found);
-	if (!found)
-	{
-		shared->lock = &GetNamedLWLockTranche("pg_steward")->lock;
-		ConditionVariableInit(&shared->changed);
-		shared->state = RUN_PENDING;
-		shared->reason[0] = '\0';
-		pg_atomic_init_u64(&shared->generation, 1);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	fresh->lock = lock;
+	ConditionVariableInit(&fresh->changed);
+	fresh->state = RUN_PENDING;
+	fresh->reason[0] = '\0';
+	pg_atomic_init_u64(&fresh->generation, 1);
 }
 
 /* The object without a name and without a mode; see the head of this file. */
@@ -121,19 +98,14 @@ steward_root_command_init(void)
 	BackgroundWorker worker = {0};
 
 	make_keyring_object();
-	next_shmem_request = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	next_shmem_startup = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
+	steward_shared_request("pg_steward root command", sizeof(CommandShared),
+						   (void **) &shared, init_shared);
 
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
 	worker.bgw_start_time = BgWorkerStart_PostmasterStart;
 	worker.bgw_restart_time = 5;
-	snprintf(worker.bgw_name, BGW_MAXLEN, "pg_steward root keys");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "pg_steward root keys");
-	snprintf(worker.bgw_library_name, sizeof worker.bgw_library_name, "pg_steward");
-	snprintf(worker.bgw_function_name, sizeof worker.bgw_function_name,
-			 "steward_root_command_main");
+	steward_worker_describe(&worker, "pg_steward root keys",
+							"steward_root_command_main");
 	RegisterBackgroundWorker(&worker);
 }
 

@@ -1,0 +1,30 @@
+/*
+ * shared.h: shared memory of the server's life, and the workers that use it.
+ */
+#ifndef STEWARD_BASE_SHARED_H
+#define STEWARD_BASE_SHARED_H
+
+#include "base/compat.h"
+
+#include "postmaster/bgworker.h"
+#include "storage/lwlock.h"
+
+/* Fills the memory, which is not zeroed; the lock is its own. */
+typedef void (*StewardSharedInit) (void *memory, LWLock *lock);
+
+/*
+ * Asks for memory with a lock, both of this name; while the library is preloaded,
+ * at most 4 times. *memory is set once the server has made it, before any process
+ * is started. The name must last.
+ */
+extern void steward_shared_request(const char *name, Size size, void **memory,
+								   StewardSharedInit init);
+
+/*
+ * A worker of this library: its name, which is its type too, and the exported
+ * function that it runs. The caller sets when it starts and starts again.
+ */
+extern void steward_worker_describe(BackgroundWorker *worker, const char *name,
+									const char *function);
+
+#endif							/* STEWARD_BASE_SHARED_H */
