@@ -280,10 +280,7 @@ steward_type_decrypt_as_text(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 		sodium_memzero(shown, strlen(shown));
 		pfree(shown);
 		if (info->is_varlena)
-		{
-			sodium_memzero(DatumGetPointer(value), VARSIZE_ANY(DatumGetPointer(value)));
-			pfree(DatumGetPointer(value));
-		}
+			steward_wipe_varlena((struct varlena *) DatumGetPointer(value));
 	}
 	steward_plaintext_end(&scope);
 	if (result == NULL)

@@ -20,6 +20,49 @@
 #include "crypto/tag.h"
 #include "keys/keys.h"
 
+/* ---- the frame of a comparison ---- */
+
+typedef int (*Comparison) (const StewardTypeInfo *info, StewardSide *a,
+						   StewardSide *b);
+
+/* An argument with an encoder is a plaintext. */
+static void
+take(StewardSide *side, const StewardTypeInfo *info, StewardEncode encode,
+	 Datum value)
+{
+	if (encode == NULL)
+		steward_side_take(side, info, value);
+	else
+		steward_side_take_plain(side, encode, value);
+}
+
+/*
+ * Takes both arguments, compares, cleans up. With a plaintext among them all of
+ * it is a scope; else a comparison begins one when it opens the values, so that
+ * an error of rights keeps its context.
+ */
+static int
+compare_arguments(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+				  StewardEncode left, StewardEncode right, Comparison compare)
+{
+	bool		plain = left != NULL || right != NULL;
+	StewardPlaintextScope scope;
+	StewardSide a;
+	StewardSide b;
+	int			result;
+
+	if (plain)
+		steward_plaintext_begin(&scope);
+	take(&a, info, left, PG_GETARG_DATUM(0));
+	take(&b, info, right, PG_GETARG_DATUM(1));
+	result = compare(info, &a, &b);
+	steward_side_release(&a);
+	steward_side_release(&b);
+	if (plain)
+		steward_plaintext_end(&scope);
+	return result;
+}
+
 /* ---- keyed tags ---- */
 
 /* Looks whether tags of ciphertexts are known. */
@@ -116,53 +159,25 @@ equal_sides(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 	return equal;
 }
 
-/* Opens both, compares, cleans up: the frame of every equality operator. */
-static bool
-equal_and_release(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
+/* What an equality operator does: 0 for equal. */
+static int
+compare_equality(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 {
-	bool		equal = steward_side_same_bytes(a, b);
-
 	/*
 	 * That two ciphertexts are the same is plain to see. A foreign key
 	 * compares old and new on every UPDATE, whoever runs it.
 	 */
-	if (!equal)
-	{
-		steward_side_require_both(a, b,
-								  STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-		equal = equal_sides(info, a, b);
-	}
-	steward_side_release(a);
-	steward_side_release(b);
-	return equal;
+	if (steward_side_same_bytes(a, b))
+		return 0;
+	steward_side_require_both(a, b, STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+	return equal_sides(info, a, b) ? 0 : 1;
 }
 
 bool
-steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
+steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+				   StewardEncode left, StewardEncode right)
 {
-	StewardSide a;
-	StewardSide b;
-
-	steward_side_take(&a, info, PG_GETARG_DATUM(0));
-	steward_side_take(&b, info, PG_GETARG_DATUM(1));
-	return equal_and_release(info, &a, &b);
-}
-
-bool
-steward_type_equal_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
-						 StewardEncode encode, int encrypted_argument)
-{
-	StewardPlaintextScope scope;
-	StewardSide a;
-	StewardSide b;
-	bool		equal;
-
-	steward_plaintext_begin(&scope);
-	steward_side_take(&a, info, PG_GETARG_DATUM(encrypted_argument));
-	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1 - encrypted_argument));
-	equal = equal_and_release(info, &a, &b);
-	steward_plaintext_end(&scope);
-	return equal;
+	return compare_arguments(fcinfo, info, left, right, compare_equality) == 0;
 }
 
 /* ---- order of plaintext ---- */
@@ -181,20 +196,17 @@ order_sides(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 	return result;
 }
 
+static int
+compare_order(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
+{
+	steward_side_require_both(a, b, STEWARD_RIGHT_DECRYPT);
+	return steward_side_same_bytes(a, b) ? 0 : order_sides(info, a, b);
+}
+
 int
 steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 {
-	StewardSide a;
-	StewardSide b;
-	int			result;
-
-	steward_side_take(&a, info, PG_GETARG_DATUM(0));
-	steward_side_take(&b, info, PG_GETARG_DATUM(1));
-	steward_side_require_both(&a, &b, STEWARD_RIGHT_DECRYPT);
-	result = steward_side_same_bytes(&a, &b) ? 0 : order_sides(info, &a, &b);
-	steward_side_release(&a);
-	steward_side_release(&b);
-	return result;
+	return compare_arguments(fcinfo, info, NULL, NULL, compare_order);
 }
 
 /*
@@ -247,58 +259,18 @@ compare_tags(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
 		result = memcmp(a->tag, b->tag, STEWARD_TAG128_BYTES);
 		steward_plaintext_end(&scope);
 	}
-	steward_side_release(a);
-	steward_side_release(b);
-	return result;
-}
-
-int
-steward_type_tag_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
-{
-	StewardSide a;
-	StewardSide b;
-
-	steward_side_take(&a, info, PG_GETARG_DATUM(0));
-	steward_side_take(&b, info, PG_GETARG_DATUM(1));
-	return compare_tags(info, &a, &b);
-}
-
-int
-steward_type_tag_order_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
-							 StewardEncode encode)
-{
-	StewardPlaintextScope scope;
-	StewardSide a;
-	StewardSide b;
-	int			result;
-
-	steward_plaintext_begin(&scope);
-	steward_side_take(&a, info, PG_GETARG_DATUM(0));
-	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1));
-	result = compare_tags(info, &a, &b);
-	steward_plaintext_end(&scope);
 	return result;
 }
 
 /*
- * Of two plaintexts: a search for any of an array visits the index in the order
- * of their tags, and from 17 on looks values up among them.
+ * Two plaintexts are compared by a search for any of an array: it visits the index
+ * in the order of their tags, and from 17 on looks values up among them.
  */
 int
-steward_type_tag_order_of_plains(FunctionCallInfo fcinfo,
-								 const StewardTypeInfo *info, StewardEncode encode)
+steward_type_tag_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+					   StewardEncode left, StewardEncode right)
 {
-	StewardPlaintextScope scope;
-	StewardSide a;
-	StewardSide b;
-	int			result;
-
-	steward_plaintext_begin(&scope);
-	steward_side_take_plain(&a, encode, PG_GETARG_DATUM(0));
-	steward_side_take_plain(&b, encode, PG_GETARG_DATUM(1));
-	result = compare_tags(info, &a, &b);
-	steward_plaintext_end(&scope);
-	return result;
+	return compare_arguments(fcinfo, info, left, right, compare_tags);
 }
 
 /* ---- hashes ---- */
@@ -328,29 +300,15 @@ hash_and_release(const StewardTypeInfo *info, StewardSide *side)
 }
 
 uint64
-steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
+steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+				  StewardEncode encode)
 {
 	StewardPlaintextScope scope;
 	uint64		hash;
 	StewardSide side;
 
 	steward_plaintext_begin(&scope);
-	steward_side_take(&side, info, PG_GETARG_DATUM(0));
-	hash = hash_and_release(info, &side);
-	steward_plaintext_end(&scope);
-	return hash;
-}
-
-uint64
-steward_type_hash_plain(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
-						StewardEncode encode)
-{
-	StewardPlaintextScope scope;
-	uint64		hash;
-	StewardSide side;
-
-	steward_plaintext_begin(&scope);
-	steward_side_take_plain(&side, encode, PG_GETARG_DATUM(0));
+	take(&side, info, encode, PG_GETARG_DATUM(0));
 	hash = hash_and_release(info, &side);
 	steward_plaintext_end(&scope);
 	return hash;

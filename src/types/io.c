@@ -7,8 +7,6 @@
  */
 #include "types/type_info.h"
 
-#include <sodium.h>
-
 #include "base/errors.h"
 #include "crypto/armour.h"
 #include "lib/stringinfo.h"
@@ -100,8 +98,7 @@ read_plain(const StewardTypeInfo *info, char *text, size_t len)
 
 		if (!plain.owned)
 			plain = steward_plain_copy(plain.bytes, plain.len);
-		sodium_memzero(read, VARSIZE_ANY(read));
-		pfree(read);
+		steward_wipe_varlena(read);
 	}
 	return plain;
 }

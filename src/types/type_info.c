@@ -77,12 +77,17 @@ steward_plain_copy(const void *bytes, size_t len)
 }
 
 void
+steward_wipe_varlena(struct varlena *bytes)
+{
+	sodium_memzero(bytes, VARSIZE_ANY(bytes));
+	pfree(bytes);
+}
+
+void
 steward_wipe_detoasted(struct varlena *detoasted, Datum value)
 {
-	if ((Pointer) detoasted == DatumGetPointer(value))
-		return;
-	sodium_memzero(detoasted, VARSIZE_ANY(detoasted));
-	pfree(detoasted);
+	if ((Pointer) detoasted != DatumGetPointer(value))
+		steward_wipe_varlena(detoasted);
 }
 
 StewardPlain
@@ -107,6 +112,18 @@ steward_open_varlena(const StewardDatum *datum, Datum *value)
 	SET_VARSIZE(result, VARHDRSZ + datum->plain_len);
 	*value = PointerGetDatum(result);
 	return steward_open_into(datum, (unsigned char *) VARDATA(result));
+}
+
+bool
+steward_open_decoded(const StewardDatum *datum, StewardDecode decode, Datum *value)
+{
+	StewardPlain plain;
+
+	if (!steward_open(datum, &plain))
+		return false;
+	*value = decode(&plain);
+	steward_plain_free(&plain);
+	return true;
 }
 
 bool

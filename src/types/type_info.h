@@ -86,7 +86,10 @@ extern bool steward_is_unique_class(const char *name);
 /* Plaintext bytes copied into memory of plain.c. */
 extern StewardPlain steward_plain_copy(const void *bytes, size_t len);
 
-/* Zeroes a detoasted varlena and frees it, unless it is the value itself. */
+/* Zeroes a varlena and frees it. */
+extern void steward_wipe_varlena(struct varlena *bytes);
+
+/* The same for a detoasted one, unless it is the value itself. */
 extern void steward_wipe_detoasted(struct varlena *detoasted, Datum value);
 
 /*
@@ -97,6 +100,14 @@ extern StewardPlain steward_encode_varlena(Datum value);
 
 /* Opens a value as a varlena that holds the plaintext bytes. */
 extern bool steward_open_varlena(const StewardDatum *datum, Datum *value);
+
+/*
+ * Opens a value and reads the bytes, which it may replace, as one of the plaintext
+ * type; false when it was erased.
+ */
+typedef Datum (*StewardDecode) (StewardPlain *plain);
+extern bool steward_open_decoded(const StewardDatum *datum, StewardDecode decode,
+								 Datum *value);
 
 /* Opens a value that must have exactly this length; false when it was erased. */
 extern bool steward_open_fixed(const StewardDatum *datum, unsigned char *out,
@@ -157,24 +168,18 @@ extern Datum steward_type_under(FunctionCallInfo fcinfo, const StewardTypeInfo *
 extern Datum steward_type_array_under(FunctionCallInfo fcinfo,
 									  const StewardTypeInfo *info);
 
-/* compare.c; encrypted_argument says which one is, the other is a plaintext */
-extern bool steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info);
-extern bool steward_type_equal_plain(FunctionCallInfo fcinfo,
-									 const StewardTypeInfo *info,
-									 StewardEncode encode, int encrypted_argument);
+/*
+ * compare.c. An argument with an encoder is a plaintext, one without (NULL) a value
+ * of the type.
+ */
+extern bool steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+							   StewardEncode left, StewardEncode right);
 extern int	steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info);
 extern int	steward_type_tag_order(FunctionCallInfo fcinfo,
-								   const StewardTypeInfo *info);
-extern int	steward_type_tag_order_plain(FunctionCallInfo fcinfo,
-										 const StewardTypeInfo *info,
-										 StewardEncode encode);
-extern int	steward_type_tag_order_of_plains(FunctionCallInfo fcinfo,
-											 const StewardTypeInfo *info,
-											 StewardEncode encode);
-extern uint64 steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info);
-extern uint64 steward_type_hash_plain(FunctionCallInfo fcinfo,
-									  const StewardTypeInfo *info,
-									  StewardEncode encode);
+								   const StewardTypeInfo *info,
+								   StewardEncode left, StewardEncode right);
+extern uint64 steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+								StewardEncode encode);
 
 /* sort.c */
 extern Datum steward_type_sort_support(FunctionCallInfo fcinfo,
@@ -203,8 +208,8 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 	STEWARD_TYPE_FUNCTION(type, decrypt, steward_type_decrypt(fcinfo, info)) \
 	STEWARD_TYPE_FUNCTION(type, under, steward_type_under(fcinfo, info)) \
 	STEWARD_TYPE_FUNCTION(type, array_under, steward_type_array_under(fcinfo, info)) \
-	STEWARD_TYPE_FUNCTION(type, eq, BoolGetDatum(steward_type_equal(fcinfo, info))) \
-	STEWARD_TYPE_FUNCTION(type, ne, BoolGetDatum(!steward_type_equal(fcinfo, info))) \
+	STEWARD_TYPE_FUNCTION(type, eq, BoolGetDatum(steward_type_equal(fcinfo, info, NULL, NULL))) \
+	STEWARD_TYPE_FUNCTION(type, ne, BoolGetDatum(!steward_type_equal(fcinfo, info, NULL, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, lt, BoolGetDatum(steward_type_order(fcinfo, info) < 0)) \
 	STEWARD_TYPE_FUNCTION(type, le, BoolGetDatum(steward_type_order(fcinfo, info) <= 0)) \
 	STEWARD_TYPE_FUNCTION(type, ge, BoolGetDatum(steward_type_order(fcinfo, info) >= 0)) \
@@ -212,11 +217,11 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 	STEWARD_TYPE_FUNCTION(type, cmp, Int32GetDatum(steward_type_order(fcinfo, info))) \
 	STEWARD_TYPE_FUNCTION(type, sort_support, steward_type_sort_support(fcinfo, info)) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp, \
-						  Int32GetDatum(steward_type_tag_order(fcinfo, info))) \
+						  Int32GetDatum(steward_type_tag_order(fcinfo, info, NULL, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, hash, \
-						  Int32GetDatum((int32) steward_type_hash(fcinfo, info))) \
+						  Int32GetDatum((int32) steward_type_hash(fcinfo, info, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, hash_extended, \
-						  Int64GetDatum((int64) steward_hash_with_seed(steward_type_hash(fcinfo, info), \
+						  Int64GetDatum((int64) steward_hash_with_seed(steward_type_hash(fcinfo, info, NULL), \
 																	   (uint64) PG_GETARG_INT64(1))))
 
 /* The assignment cast from a plaintext type. */
@@ -233,21 +238,21 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
  */
 #define STEWARD_PLAIN_FUNCTIONS(type, other, encode) \
 	STEWARD_TYPE_FUNCTION(type, eq_plain_##other, \
-						  BoolGetDatum(steward_type_equal_plain(fcinfo, info, encode, 0))) \
+						  BoolGetDatum(steward_type_equal(fcinfo, info, NULL, encode))) \
 	STEWARD_TYPE_FUNCTION(type, ne_plain_##other, \
-						  BoolGetDatum(!steward_type_equal_plain(fcinfo, info, encode, 0))) \
+						  BoolGetDatum(!steward_type_equal(fcinfo, info, NULL, encode))) \
 	STEWARD_TYPE_FUNCTION(type, plain_##other##_eq, \
-						  BoolGetDatum(steward_type_equal_plain(fcinfo, info, encode, 1))) \
+						  BoolGetDatum(steward_type_equal(fcinfo, info, encode, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, plain_##other##_ne, \
-						  BoolGetDatum(!steward_type_equal_plain(fcinfo, info, encode, 1))) \
+						  BoolGetDatum(!steward_type_equal(fcinfo, info, encode, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp_plain_##other, \
-						  Int32GetDatum(steward_type_tag_order_plain(fcinfo, info, encode))) \
+						  Int32GetDatum(steward_type_tag_order(fcinfo, info, NULL, encode))) \
 	STEWARD_TYPE_FUNCTION(type, plain_##other##_tag_cmp, \
-						  Int32GetDatum(steward_type_tag_order_of_plains(fcinfo, info, encode))) \
+						  Int32GetDatum(steward_type_tag_order(fcinfo, info, encode, encode))) \
 	STEWARD_TYPE_FUNCTION(type, hash_plain_##other, \
-						  Int32GetDatum((int32) steward_type_hash_plain(fcinfo, info, encode))) \
+						  Int32GetDatum((int32) steward_type_hash(fcinfo, info, encode))) \
 	STEWARD_TYPE_FUNCTION(type, hash_extended_plain_##other, \
-						  Int64GetDatum((int64) steward_hash_with_seed(steward_type_hash_plain(fcinfo, info, encode), \
+						  Int64GetDatum((int64) steward_hash_with_seed(steward_type_hash(fcinfo, info, encode), \
 																	   (uint64) PG_GETARG_INT64(1))))
 
 #endif							/* STEWARD_TYPES_TYPE_INFO_H */

@@ -36,15 +36,6 @@ encode_jsonb(Datum value)
 	return plain;
 }
 
-static void
-wipe_jsonb(Datum jsonb)
-{
-	struct varlena *bytes = (struct varlena *) DatumGetPointer(jsonb);
-
-	sodium_memzero(bytes, VARSIZE_ANY(bytes));
-	pfree(bytes);
-}
-
 /* What json allows and jsonb does not is an error, as in PostgreSQL's own cast. */
 static StewardPlain
 encode_json(Datum value)
@@ -53,7 +44,7 @@ encode_json(Datum value)
 	Datum		jsonb = steward_input_quietly(&steward_jsonb_info, json);
 	StewardPlain plain = encode_jsonb(jsonb);
 
-	wipe_jsonb(jsonb);
+	steward_wipe_varlena((struct varlena *) DatumGetPointer(jsonb));
 	sodium_memzero(json, strlen(json));
 	pfree(json);
 	return plain;
@@ -75,13 +66,7 @@ decode_jsonb(StewardPlain *plain)
 static bool
 open_jsonb(const StewardDatum *datum, Datum *value)
 {
-	StewardPlain plain;
-
-	if (!steward_open(datum, &plain))
-		return false;
-	*value = decode_jsonb(&plain);
-	steward_plain_free(&plain);
-	return true;
+	return steward_open_decoded(datum, decode_jsonb, value);
 }
 
 /* Puts keys into the order of this database; another may have sealed the value. */

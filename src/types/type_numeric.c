@@ -7,8 +7,6 @@
  */
 #include "types/type_info.h"
 
-#include <sodium.h>
-
 #include "crypto/bytes.h"
 #include "crypto/plain_numeric.h"
 #include "lib/stringinfo.h"
@@ -70,46 +68,26 @@ encode_numeric(Datum value)
 	bytea	   *wire = DatumGetByteaPP(DirectFunctionCall1(numeric_send, value));
 	StewardPlain plain = encode_wire((unsigned char *) VARDATA_ANY(wire));
 
-	sodium_memzero(wire, VARSIZE_ANY(wire));
-	pfree(wire);
+	steward_wipe_varlena(wire);
 	return plain;
 }
 
-static StewardPlain
-cast_by(PGFunction conversion, Datum value)
-{
-	return encode_numeric(DirectFunctionCall1(conversion, value));
-}
+/* Encoders of other numbers, which PostgreSQL makes numerics of. */
+#define ENCODE_BY(source, conversion) \
+	static StewardPlain \
+	encode_##source(Datum value) \
+	{ \
+		Datum		numeric = DirectFunctionCall1(conversion, value); \
+		StewardPlain plain = encode_numeric(numeric); \
+		steward_wipe_varlena((struct varlena *) DatumGetPointer(numeric)); \
+		return plain; \
+	}
 
-static StewardPlain
-encode_int8(Datum value)
-{
-	return cast_by(int8_numeric, value);
-}
-
-static StewardPlain
-encode_int4(Datum value)
-{
-	return cast_by(int4_numeric, value);
-}
-
-static StewardPlain
-encode_int2(Datum value)
-{
-	return cast_by(int2_numeric, value);
-}
-
-static StewardPlain
-encode_float8(Datum value)
-{
-	return cast_by(float8_numeric, value);
-}
-
-static StewardPlain
-encode_float4(Datum value)
-{
-	return cast_by(float4_numeric, value);
-}
+ENCODE_BY(int8, int8_numeric)
+ENCODE_BY(int4, int4_numeric)
+ENCODE_BY(int2, int2_numeric)
+ENCODE_BY(float8, float8_numeric)
+ENCODE_BY(float4, float4_numeric)
 
 static StewardNumericHeader
 parse_plain(const StewardPlain *plain)
@@ -123,7 +101,7 @@ parse_plain(const StewardPlain *plain)
 }
 
 static Datum
-decode_numeric(const StewardPlain *plain)
+decode_numeric(StewardPlain *plain)
 {
 	StewardNumericHeader header = parse_plain(plain);
 	StewardPlain wire = steward_plain_make(WIRE_HEADER_BYTES + 2 * header.digits);
@@ -146,13 +124,7 @@ decode_numeric(const StewardPlain *plain)
 static bool
 open_numeric(const StewardDatum *datum, Datum *value)
 {
-	StewardPlain plain;
-
-	if (!steward_open(datum, &plain))
-		return false;
-	*value = decode_numeric(&plain);
-	steward_plain_free(&plain);
-	return true;
+	return steward_open_decoded(datum, decode_numeric, value);
 }
 
 static void
