@@ -132,14 +132,15 @@ shows_values(const ErrorData *error)
 		error->detail != NULL;
 }
 
-/* The input functions of tsvector and tsquery call theirs a syntax error. */
+/* The input functions of tsvector, tsquery and jsonpath say "syntax error". */
 static bool
-is_of_text_search(const ErrorData *error)
+is_of_input(const ErrorData *error)
 {
-	const char *start = "syntax error in ts";
+	const char *wording = error->message_id;
 
-	return error->sqlerrcode == ERRCODE_SYNTAX_ERROR && error->message_id != NULL &&
-		strncmp(error->message_id, start, strlen(start)) == 0;
+	return error->sqlerrcode == ERRCODE_SYNTAX_ERROR && wording != NULL &&
+		(strncmp(wording, "syntax error in ts", 18) == 0 ||
+		 strstr(wording, "of jsonpath input") != NULL);
 }
 
 static void
@@ -194,7 +195,7 @@ mask(ErrorData *error, const char *copy_table)
 	if (copy != NULL)
 		changed = mask_copy(error, copy);
 	if ((ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
-		 is_of_text_search(error)) &&
+		 is_of_input(error)) &&
 		!is_masked(error) && shows_values(error))
 	{
 		mask_values(error, copy);

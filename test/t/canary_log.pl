@@ -199,6 +199,7 @@ my %failures = (
 	'an element of an array' => [ qr/malformed array literal: "\.\.\."/, q[SELECT ('{' || steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')))::text[];] ],
 	'a pattern' => [ qr/invalid regular expression: \.\.\./, q{SELECT 'a' ~ ('(' || steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')));} ],
 	'a tsquery' => [ qr/syntax error in tsquery: "\.\.\."/, q{SELECT (steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')) || ' x &')::tsquery;} ],
+	'a jsonpath' => [ qr/ERROR:  \.\.\. at or near "\.\.\." of jsonpath input/, q{SELECT ('$a $' || regexp_replace(steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')), '[^A-Za-z0-9]', '', 'g') || ' x')::jsonpath;} ],
 	'a time' => [ qr/invalid input syntax for type timestamp with time zone: "\.\.\."/, q{SELECT steward.decrypt(steward.encrypt_text(:v, 'pii/t.v'))::timestamptz;} ],
 	'a number out of range' => [ qr/value "\.\.\." is out of range for type \.\.\./, q{SELECT steward.decrypt(steward.encrypt_text(repeat('9', length(:v)), 'pii/t.v'))::int;} ]);
 
