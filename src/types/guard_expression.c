@@ -125,6 +125,24 @@ hashes_container(Oid function)
 		function == F_HASH_RECORD || function == F_HASH_RECORD_EXTENDED;
 }
 
+/* Is this a function written in SQL that casts an encrypted value to text? */
+static bool
+casts_to_text(Oid function, const List *arguments)
+{
+	ListCell   *cell;
+
+	if (function != F_TEXTANYCAT && function != F_ANYTEXTCAT &&
+		function != F_QUOTE_LITERAL_ANYELEMENT &&
+		function != F_QUOTE_NULLABLE_ANYELEMENT)
+		return false;
+	foreach(cell, arguments)
+	{
+		if (is_encrypted_type(getBaseType(exprType(lfirst(cell)))))
+			return true;
+	}
+	return false;
+}
+
 /* A row made on the spot has no type that tells of its columns. */
 static bool
 holds_encrypted(Node *node)
@@ -152,6 +170,11 @@ walk(Node *node, void *context)
 		return false;
 	if (IsA(node, FuncExpr) && hashes_container(((FuncExpr *) node)->funcid) &&
 		holds_encrypted(linitial(((FuncExpr *) node)->args)))
+		findings->decrypts = true;
+	if ((IsA(node, FuncExpr) &&
+		 casts_to_text(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args)) ||
+		(IsA(node, OpExpr) &&
+		 casts_to_text(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args)))
 		findings->decrypts = true;
 	if (IsA(node, Query))
 	{

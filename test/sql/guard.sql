@@ -120,6 +120,9 @@ CREATE TABLE null_default (c steward.encrypted_text('guard/null') DEFAULT NULL, 
 -- checks that decrypt
 CREATE TABLE bad (c steward.encrypted_text('guard/bad') CHECK (c::text <> ''));
 CREATE TABLE bad (c steward.encrypted_text('guard/bad') CHECK (c <> 'x'::text));
+-- PostgreSQL's functions that are written in SQL cast to text
+CREATE TABLE bad (c steward.encrypted_text('guard/bad') CHECK ('' || c <> ''));
+CREATE TABLE bad (c steward.encrypted_text('guard/bad') CHECK (quote_nullable(c) <> ''));
 ALTER TABLE ok ADD CHECK (steward.decrypt(c) <> '');
 ALTER TABLE ok ADD CONSTRAINT late CHECK (steward.decrypt(c) <> '') NOT VALID;
 INSERT INTO ok VALUES (2, '');
@@ -161,6 +164,8 @@ CREATE INDEX bad ON good (d);
 CREATE INDEX bad ON ok ((ok.*));
 CREATE STATISTICS bad ON c, d FROM ok;
 CREATE STATISTICS bad ON (c::text), id FROM ok;
+CREATE STATISTICS bad ON (c || 'x'), id FROM ok;
+CREATE STATISTICS bad ON (quote_literal(c)), id FROM ok;
 CREATE TABLE bad (c steward.encrypted_text('guard/bad')) PARTITION BY LIST (c);
 CREATE TABLE bad (c steward.encrypted_text('guard/bad')) PARTITION BY RANGE (c);
 CREATE TABLE bad (c steward.encrypted_text('guard/bad')) PARTITION BY HASH (c);
