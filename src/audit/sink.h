@@ -27,8 +27,9 @@ typedef struct StewardAuditRecord
 extern void steward_sink_write(const StewardAuditRecord *record);
 
 /*
- * Adds a row to another audit table, which has natts columns. Like records, it is inserted directly: no
- * trigger, no row security, no privilege of the writer is involved.
+ * Adds a row to another audit table, which has natts columns. Like records, it is
+ * inserted directly: no trigger, no row security, no privilege of the writer is
+ * involved.
  */
 extern void steward_sink_insert(StewardRelationRef *ref, int natts,
 								Datum *values, bool *nulls);

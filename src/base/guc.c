@@ -5,15 +5,15 @@
 
 #include "utils/guc.h"
 
+bool		steward_allow_unkeyed_ddl = false;
+bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
 int			steward_revocation_interval = 10000;
 int			steward_revocation_timeout = 60000;
-char	   *steward_root_key_file = NULL;
 char	   *steward_root_key_command = NULL;
+char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
-bool		steward_protect_memory = true;
-bool		steward_allow_unkeyed_ddl = false;
 int			steward_subject_cache_size = 4096;
 
 void

@@ -276,9 +276,9 @@ steward_type_tag_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 /* ---- hashes ---- */
 
 /*
- * SipHash-64 under the hash secret. It asks for the right
- * to search: anyone can reach it, through hash_array() or DISTINCT, and equal
- * hashes tell of equal plaintexts. No index uses it, so no writer needs it.
+ * SipHash-64 under the hash secret. It asks for the right to search: anyone can
+ * reach it, through hash_array() or DISTINCT, and equal hashes tell of equal
+ * plaintexts. No index uses it, so no writer needs it.
  */
 static uint64
 hash_and_release(const StewardTypeInfo *info, StewardSide *side)

@@ -2,10 +2,7 @@
  * encrypted.h: values of the encrypted types.
  *
  * One implementation serves all types; what differs stands in a descriptor, see
- * type_info.h.
- * The plaintext bytes of a type are those of docs/formats.md; the canonical
- * bytes are those that are compared, hashed and tagged (equal plaintexts have
- * equal canonical bytes).
+ * type_info.h, which also says what plaintext bytes and canonical bytes are.
  *
  * Terms
  *	 armour		the text form of ciphertext, "stw1:…"
@@ -64,8 +61,9 @@ extern void steward_plain_init(void);
 
 /*
  * Seals plaintext bytes under a key id (0 = transient) and, unless NULL, bound to
- * the subject of this uuid; a varlena in the current context. Raises what steward_key_for_sealing raises, and
- * ERRCODE_PROGRAM_LIMIT_EXCEEDED. Checks no right.
+ * the subject of this uuid; a varlena in the current context. Raises what
+ * steward_key_for_sealing raises, and ERRCODE_PROGRAM_LIMIT_EXCEEDED. Checks no
+ * right.
  */
 extern struct varlena *steward_seal(const StewardTypeInfo *info, uint32 key_id,
 									const unsigned char *subject,

@@ -5,10 +5,9 @@
  * thirty times. Here it opens a value once, puts the plaintext into a store of its
  * own and takes a handle for an abbreviated key. Tuplesort keeps abbreviated keys
  * in memory and never writes them, and a handle tells nothing but which values are
- * equal. Where handles
- * do not decide (the store has pushed one out, plaintexts are equal, runs are
- * merged from temporary files) the values themselves are compared, each opened
- * once more unless the store still has it.
+ * equal. Where handles do not decide (the store has pushed one out, plaintexts are
+ * equal, runs are merged from temporary files) the values themselves are compared,
+ * each opened once more unless the store still has it.
  *
  * Rights: a value is opened only for who may decrypt it. Comparisons of the values
  * ask again each time, those of handles every few, between which nothing can
