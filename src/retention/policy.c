@@ -123,17 +123,12 @@ choose_time_zone(FunctionCallInfo fcinfo, int number)
 	return pg_get_timezone_name(zone);
 }
 
-/* Who does not own a table may not lock it either: that is asked first. */
+/* Raises unless the caller owns the table, and a policy can be made for it. */
 static void
 check_table(Oid relid, const char *age)
 {
-	Relation	rel;
+	Relation	rel = steward_own_relation_open(relid, AccessShareLock);
 
-	if (!STEWARD_OWNS_RELATION(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(get_rel_relkind(relid)),
-					   get_rel_name(relid));
-	rel = relation_open(relid, AccessShareLock);
 	steward_target_check(rel);
 	relation_close(rel, NoLock);
 	list_free(steward_target_leaves(relid, age));

@@ -155,6 +155,7 @@ CREATE SERVER rt_server FOREIGN DATA WRAPPER rt_wrapper;
 CREATE FOREIGN TABLE rt_foreign (at date) SERVER rt_server;
 CREATE TABLE rt_odd (id int PRIMARY KEY, name text, gone date, clock time, days date[]);
 ALTER TABLE rt_odd DROP COLUMN gone;
+SELECT steward.create_policy('x', 1::regclass, 'seen', '1 day');
 SELECT steward.create_policy('x', 'rt_view', 'seen', '1 day');
 SELECT steward.create_policy('x', 'rt_matview', 'seen', '1 day');
 SELECT steward.create_policy('x', 'rt_temp', 'at', '1 day');
