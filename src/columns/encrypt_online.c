@@ -199,6 +199,8 @@ resume(StewardOnlineRun *run, Relation rel, const StewardConversionState *state)
 											   wanted.target_type != conversion.target_type ||
 											   wanted.target_typmod != conversion.target_typmod : false))
 		refuse_other(rel, conversion.column, conversion.encrypt);
+	steward_conversion_check_dependents(&conversion, rel);
+	steward_conversion_check_rights(&conversion, run->build_indexes);
 	if (state == NULL)
 		steward_conversion_state_begin(&conversion, run->rows);
 	run->phase = MemoryContextStrdup(run->context, state != NULL ? state->phase : "filling");
@@ -213,10 +215,12 @@ start(StewardOnlineRun *run, Relation rel)
 
 	steward_conversion_describe(&conversion, rel, run->column, run->key, run->type);
 	steward_conversion_check_dependents(&conversion, rel);
+	steward_conversion_check_rights(&conversion, run->build_indexes);
 	steward_conversion_warn(&conversion, rel);
 	relation_close(rel, NoLock);
 	steward_become(conversion.owner, &identity);
 	steward_conversion_prepare(&conversion);
+	steward_conversion_rehearse(&conversion);
 	steward_become_caller(&identity);
 	steward_conversion_state_begin(&conversion, run->rows);
 	run->phase = MemoryContextStrdup(run->context, "filling");
