@@ -319,6 +319,24 @@ validate_part(StewardOnlineRun *run)
 
 /* ---- indexes ---- */
 
+/*
+ * The command for an index that has no successor. Its names are as its owner
+ * finds them, by a safe search path: the run executes it so, and who is told to
+ * run it may have another path.
+ */
+static char *
+index_command(StewardOnlineRun *run, const StewardConversion *conversion, Oid index)
+{
+	StewardIdentity identity;
+	char	   *command;
+
+	steward_become(conversion->owner, &identity);
+	command = steward_conversion_index_sql(conversion, index, conversion->shadow,
+										   NULL, !run->build_indexes);
+	steward_become_caller(&identity);
+	return MemoryContextStrdup(run->context, command);
+}
+
 static void
 indexes_part(StewardOnlineRun *run)
 {
@@ -338,11 +356,9 @@ indexes_part(StewardOnlineRun *run)
 		taken = lappend_oid(taken, successor);
 		if (OidIsValid(successor))
 			continue;
-		command = steward_conversion_index_sql(&conversion, lfirst_oid(cell),
-											   conversion.shadow, NULL,
-											   !run->build_indexes);
+		command = index_command(run, &conversion, lfirst_oid(cell));
 		MemoryContextSwitchTo(run->context);
-		run->commands = lappend(run->commands, pstrdup(command));
+		run->commands = lappend(run->commands, command);
 		MemoryContextSwitchTo(run->scratch);
 	}
 	relation_close(rel, NoLock);
