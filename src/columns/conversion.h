@@ -146,7 +146,7 @@ extern void steward_conversion_write_options(StringInfo sql, Oid relid);
 typedef struct StewardAttribute StewardAttribute;
 
 /*
- * Reads NOT NULL, default, statistics target, storage, options, comment, labels
+ * Reads NOT NULL, default, statistics target, storage, compression, options, comment, labels
  * and privileges of the source. Raises ERRCODE_FEATURE_NOT_SUPPORTED for a
  * default that the target type cannot have.
  */
@@ -160,7 +160,7 @@ extern void steward_attribute_try_default(const StewardAttribute *attribute,
 										  AttrNumber column);
 
 /*
- * Gives a column, as the owner of the table, the default, the storage and, with
+ * Gives a column, as the owner of the table, the default, storage, compression and, with
  * all, what else the source had but for NOT NULL.
  */
 extern void steward_attribute_write(const StewardAttribute *attribute,

@@ -18,6 +18,7 @@ BEGIN
         INSERT INTO %1$I SELECT n, 'm' || n, CASE n %% 3 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE repeat(md5(n::text), 200) END
         FROM generate_series(1, 300) AS n;
         ALTER TABLE %1$I ALTER COLUMN mail SET STATISTICS 7;
+        ALTER TABLE %1$I ALTER COLUMN mail SET COMPRESSION pglz;
         ALTER TABLE %1$I ALTER COLUMN mail SET (n_distinct = -0.5);
         COMMENT ON COLUMN %1$I.mail IS 'the mail';
         GRANT SELECT (id, mail), UPDATE (mail) ON %1$I TO ec_reader;
@@ -40,7 +41,7 @@ $$;
 -- All that is to be the same before and after, but for types and operator classes.
 CREATE FUNCTION ec_look(name text) RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws(' ', 'column', attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid),
-        coalesce(nullif(attstattarget, -1), -1), (SELECT array_agg(o) FROM unnest(attoptions) AS o WHERE o ~ '^n_distinct'), attacl, col_description(attrelid, attnum))
+        coalesce(nullif(attstattarget, -1), -1), (SELECT array_agg(o) FROM unnest(attoptions) AS o WHERE o ~ '^n_distinct'), nullif(attcompression, ''), attacl, col_description(attrelid, attnum))
     FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE attrelid = name::regclass AND attnum > 0 AND NOT attisdropped AND attname IN ('mail', 'note')
 UNION ALL

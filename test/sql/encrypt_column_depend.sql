@@ -41,6 +41,7 @@ SELECT ed_try('statistics of an index', 'CREATE INDEX ed_i ON ed_t (lower(d), c,
     look => $$SELECT string_agg(coalesce(attstattarget, -1)::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'ed_i'::regclass$$);
 SELECT ed_try('default', $$ALTER TABLE ed_t ALTER COLUMN c SET DEFAULT upper('x')$$, look => $$INSERT INTO ed_t (id) VALUES (0) RETURNING c::text$$);
 SELECT ed_try('storage', 'ALTER TABLE ed_t ALTER COLUMN c SET STORAGE MAIN', look => $$SELECT attstorage FROM pg_attribute WHERE attrelid = 'ed_t'::regclass AND attname = 'c'$$);
+SELECT ed_try('compression', 'ALTER TABLE ed_t ALTER COLUMN c SET COMPRESSION pglz', look => $$SELECT attcompression FROM pg_attribute WHERE attrelid = 'ed_t'::regclass AND attname = 'c'$$);
 SELECT ed_try('view', 'CREATE VIEW ed_v AS SELECT d, c FROM ed_t', look => $$SELECT c::text FROM ed_v WHERE d = 'd7'$$);
 SELECT ed_try('view that had a trigger', 'CREATE VIEW ed_v AS SELECT c FROM ed_t; CREATE TRIGGER ed_g INSTEAD OF UPDATE ON ed_v FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); DROP TRIGGER ed_g ON ed_v',
     look => 'SELECT count(c) FROM ed_v');
