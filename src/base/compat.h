@@ -76,6 +76,16 @@
 	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_MAY_CREATE_IN(class_id, object, role) \
+	(object_aclcheck(class_id, object, role, ACL_CREATE) == ACLCHECK_OK)
+#else
+#define STEWARD_MAY_CREATE_IN(class_id, object, role) \
+	(((class_id) == NamespaceRelationId ? \
+	  pg_namespace_aclcheck(object, role, ACL_CREATE) : \
+	  pg_tablespace_aclcheck(object, role, ACL_CREATE)) == ACLCHECK_OK)
+#endif
+
 /* 17 knows infinite intervals; utils/timestamp.h is the caller's to include. */
 #if PG_VERSION_NUM >= 170000
 #define STEWARD_INTERVAL_IS_INFINITE(interval) INTERVAL_NOT_FINITE(interval)

@@ -117,6 +117,16 @@ extern char *steward_conversion_index_sql(const StewardConversion *conversion,
 extern Oid	steward_conversion_find_index(const StewardConversion *conversion,
 										  Oid index, List *taken);
 
+/* ---- conversion_rights.c ---- */
+
+/*
+ * Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless those who are to make and to name
+ * the indexes of an online conversion that have no successor yet may do so.
+ * Dependents were checked.
+ */
+extern void steward_conversion_check_rights(const StewardConversion *conversion,
+											bool build_indexes);
+
 /* ---- conversion_property.c: what an object carries in the catalogs ---- */
 
 typedef struct StewardProperties StewardProperties;
@@ -136,7 +146,7 @@ extern void steward_conversion_write_options(StringInfo sql, Oid relid);
 typedef struct StewardAttribute StewardAttribute;
 
 /*
- * Reads NOT NULL, default, statistics target, storage, options, comment, labels
+ * Reads NOT NULL, default, statistics target, storage, compression, options, comment, labels
  * and privileges of the source. Raises ERRCODE_FEATURE_NOT_SUPPORTED for a
  * default that the target type cannot have.
  */
@@ -150,7 +160,7 @@ extern void steward_attribute_try_default(const StewardAttribute *attribute,
 										  AttrNumber column);
 
 /*
- * Gives a column, as the owner of the table, the default, the storage and, with
+ * Gives a column, as the owner of the table, the default, storage, compression and, with
  * all, what else the source had but for NOT NULL.
  */
 extern void steward_attribute_write(const StewardAttribute *attribute,
@@ -281,6 +291,13 @@ extern void steward_conversion_batch(StewardConversion *conversion,
 
 /* Adds shadow and trigger; the caller has the exclusive lock and is the owner. */
 extern void steward_conversion_prepare(StewardConversion *conversion);
+
+/*
+ * Does what the swap will do, but for indexes and NOT NULL, and undoes it, so that
+ * what is in its way is raised before anything is filled. Prepared just now, by
+ * the same caller; takes the locks of the views and gives them back.
+ */
+extern void steward_conversion_rehearse(StewardConversion *conversion);
 
 /*
  * Lets the shadow take the place of the source. The relation is locked

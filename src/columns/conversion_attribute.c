@@ -9,6 +9,7 @@
 #include "access/relation.h"
 #include "access/reloptions.h"
 #include "access/table.h"
+#include "access/toast_compression.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
@@ -35,6 +36,7 @@ struct StewardAttribute
 	char	   *default_sql;	/* or NULL */
 	int			statistics;		/* negative is the usual target */
 	const char *storage;		/* or NULL, the usual one */
+	const char *compression;	/* or NULL, the server's */
 	List	   *options;		/* DefElem */
 	StewardProperties *properties;
 };
@@ -98,6 +100,16 @@ read_storage(const StewardConversion *conversion, Form_pg_attribute att)
 	return storage_name(att->attstorage);
 }
 
+/* A method that somebody chose; it is kept for the way back too. */
+static const char *
+read_compression(const StewardConversion *conversion, Form_pg_attribute att)
+{
+	if (!CompressionMethodIsValid(att->attcompression) ||
+		get_typstorage(conversion->target_type) == TYPSTORAGE_PLAIN)
+		return NULL;
+	return GetCompressionMethodName(att->attcompression);
+}
+
 /* Name of a column's NOT NULL constraint, or NULL. */
 static char *
 not_null_constraint(Oid relid, AttrNumber attnum)
@@ -146,6 +158,7 @@ steward_attribute_read(const StewardConversion *conversion)
 												   conversion->source);
 	attribute->default_sql = read_default(conversion, rel);
 	attribute->storage = read_storage(conversion, att);
+	attribute->compression = read_compression(conversion, att);
 	value = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attstattarget, &isnull);
 	attribute->statistics = isnull ? -1 : STEWARD_STATISTICS_TARGET_VALUE(value);
 	value = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attoptions, &isnull);
@@ -224,6 +237,9 @@ steward_attribute_write(const StewardAttribute *attribute,
 	if (attribute->storage != NULL)
 		steward_conversion_execute("ALTER TABLE %s ALTER COLUMN %s SET STORAGE %s",
 								   table, name, attribute->storage);
+	if (attribute->compression != NULL)
+		steward_conversion_execute("ALTER TABLE %s ALTER COLUMN %s SET COMPRESSION %s",
+								   table, name, attribute->compression);
 	if (all)
 		write_rest(attribute, conversion, column, table, name);
 }

@@ -10,12 +10,14 @@
  */
 #include "columns/conversion.h"
 
+#include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "portability/instr_time.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/rewrite.h"
+#include "types/scratch.h"
 
 /* How long to look for rows before what was done is committed. */
 #define PIECE_MILLISECONDS 100.0
@@ -64,28 +66,47 @@ milliseconds_since(instr_time start)
 	return INSTR_TIME_GET_MILLISEC(now);
 }
 
-void
-steward_conversion_batch(StewardConversion *conversion, Relation rel,
-						 StewardBatch *batch)
+/* In memory that is overwritten. */
+static void
+step_blocks(Stepping *stepping, Relation rel, StewardBatch *batch)
 {
-	Stepping	stepping = {.conversion = conversion, .verify = batch->verify};
 	StewardRewrite rewrite;
 	instr_time	start;
 
-	stepping.step = steward_step_make(conversion, rel);
+	stepping->step = steward_step_make(stepping->conversion, rel);
 	INSTR_TIME_SET_CURRENT(start);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	steward_rewrite_begin(&rewrite, rel, step_row, &stepping);
+	steward_rewrite_begin(&rewrite, rel, step_row, stepping);
+	steward_work_per_tuple(GetPerTupleExprContext(rewrite.estate));
 	rewrite.wait = batch->wait;
-	while (batch->next_block < batch->end_block && stepping.found < batch->size &&
+	while (batch->next_block < batch->end_block && stepping->found < batch->size &&
 		   milliseconds_since(start) <= PIECE_MILLISECONDS)
 	{
 		steward_rewrite_blocks(&rewrite, batch->next_block, batch->next_block + 1);
 		batch->next_block++;
 	}
-	batch->found += stepping.found;
+	batch->found += stepping->found;
 	batch->written += (int64) rewrite.changed;
 	steward_rewrite_end(&rewrite);
 	PopActiveSnapshot();
-	steward_step_free(stepping.step);
+	steward_step_free(stepping->step);
+}
+
+void
+steward_conversion_batch(StewardConversion *conversion, Relation rel,
+						 StewardBatch *batch)
+{
+	Stepping	stepping = {.conversion = conversion, .verify = batch->verify};
+	MemoryContext old;
+	MemoryContext work = steward_work_begin(&old);
+
+	PG_TRY();
+	{
+		step_blocks(&stepping, rel, batch);
+	}
+	PG_FINALLY();
+	{
+		steward_work_end(work, old);
+	}
+	PG_END_TRY();
 }

@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_opclass.h"
@@ -384,7 +385,23 @@ struct StewardIndex
 	char	   *name;
 	bool		clustered;
 	StewardProperties *properties;
+	int			count;			/* of columns */
+	int		   *statistics;		/* targets; negative is the usual one */
 };
+
+/* Only those of expressions can be set, and these stay where they are. */
+static int
+statistics_target(Oid index, AttrNumber column)
+{
+	HeapTuple	tuple = SearchSysCacheAttNum(index, column);
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attstattarget,
+										&isnull);
+	int			target = isnull ? -1 : STEWARD_STATISTICS_TARGET_VALUE(value);
+
+	ReleaseSysCache(tuple);
+	return target;
+}
 
 StewardIndex *
 steward_index_read(Oid relid)
@@ -395,6 +412,10 @@ steward_index_read(Oid relid)
 	result->name = pstrdup(RelationGetRelationName(index));
 	result->clustered = index->rd_index->indisclustered;
 	result->properties = steward_properties_read(relid, 0);
+	result->count = index->rd_index->indnatts;
+	result->statistics = palloc(result->count * sizeof(int));
+	for (int i = 0; i < result->count; i++)
+		result->statistics[i] = statistics_target(relid, i + 1);
 	relation_close(index, NoLock);
 	return result;
 }
@@ -416,5 +437,12 @@ steward_index_write(const StewardIndex *index, Oid table, Oid successor)
 		steward_conversion_execute("ALTER TABLE %s CLUSTER ON %s",
 								   steward_conversion_table(table),
 								   quote_identifier(index->name));
+	for (int i = 0; i < index->count; i++)
+	{
+		if (index->statistics[i] >= 0)
+			steward_conversion_execute("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
+									   steward_conversion_table(successor), i + 1,
+									   index->statistics[i]);
+	}
 	steward_properties_write(index->properties, successor, 0);
 }

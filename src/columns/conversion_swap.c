@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 
 #include "base/catalog.h"
 
@@ -112,13 +113,78 @@ set_not_null(const StewardConversion *conversion, const char *table,
 								   STEWARD_SHADOW_CHECK);
 }
 
+/* The shadow takes name and properties of the source, which goes. */
+static void
+take_place(const StewardConversion *conversion, const StewardAttribute *attribute,
+		   const char *table, const char *shadow)
+{
+	char	   *source = pstrdup(quote_identifier(conversion->column));
+
+	steward_conversion_execute("COMMENT ON COLUMN %s.%s IS NULL", table, shadow);
+	steward_conversion_execute("ALTER TABLE %s DROP COLUMN %s", table, source);
+	steward_conversion_execute("ALTER TABLE %s RENAME COLUMN %s TO %s", table, shadow,
+							   source);
+	steward_attribute_write(attribute, conversion, conversion->shadow, true);
+}
+
+static char *
+shadow_identifier(const StewardConversion *conversion)
+{
+	return pstrdup(quote_identifier(get_attname(conversion->relid,
+												conversion->shadow, false)));
+}
+
+static void
+drop_trigger(const char *table)
+{
+	steward_conversion_execute("DROP TRIGGER %s ON %s",
+							   quote_identifier(STEWARD_STEP_TRIGGER), table);
+}
+
+static void
+play(const StewardConversion *conversion)
+{
+	char	   *table = steward_conversion_table(conversion->relid);
+	StewardAttribute *attribute = steward_attribute_read(conversion);
+	List	   *views = steward_conversion_drop_views(conversion);
+
+	drop_trigger(table);
+	take_place(conversion, attribute, table, shadow_identifier(conversion));
+	steward_conversion_make_views(views);
+}
+
+void
+steward_conversion_rehearse(StewardConversion *conversion)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resources = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(context);
+		play(conversion);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resources;
+	if (error != NULL)
+		ReThrowError(error);
+}
+
 void
 steward_conversion_swap(StewardConversion *conversion)
 {
 	char	   *table = steward_conversion_table(conversion->relid);
-	char	   *source = pstrdup(quote_identifier(conversion->column));
-	char	   *shadow = pstrdup(quote_identifier(get_attname(conversion->relid,
-															  conversion->shadow, false)));
+	char	   *shadow = shadow_identifier(conversion);
 	StewardAttribute *attribute = steward_attribute_read(conversion);
 	List	   *views = steward_conversion_drop_views(conversion);
 	List	   *indexes = NIL;
@@ -127,14 +193,9 @@ steward_conversion_swap(StewardConversion *conversion)
 	ListCell   *successor;
 
 	match_indexes(conversion, &indexes, &successors);
-	steward_conversion_execute("DROP TRIGGER %s ON %s",
-							   quote_identifier(STEWARD_STEP_TRIGGER), table);
+	drop_trigger(table);
 	set_not_null(conversion, table, shadow, steward_attribute_not_null(attribute));
-	steward_conversion_execute("COMMENT ON COLUMN %s.%s IS NULL", table, shadow);
-	steward_conversion_execute("ALTER TABLE %s DROP COLUMN %s", table, source);
-	steward_conversion_execute("ALTER TABLE %s RENAME COLUMN %s TO %s", table, shadow,
-							   source);
-	steward_attribute_write(attribute, conversion, conversion->shadow, true);
+	take_place(conversion, attribute, table, shadow);
 	forboth(index, indexes, successor, successors)
 		steward_index_write(lfirst(index), conversion->relid, lfirst_oid(successor));
 	steward_conversion_make_views(views);

@@ -35,6 +35,7 @@
 #include "base/catalog.h"
 #include "types/encrypted.h"
 #include "types/guard.h"
+#include "types/scratch.h"
 
 #define STEP_EVENTS \
 	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE)
@@ -263,6 +264,7 @@ steward_step_make(const StewardConversion *conversion, Relation rel)
 	step->shadow = conversion->shadow;
 	step->key_id = conversion->key_id;
 	step->scratch = CreateStandaloneExprContext();
+	steward_work_per_tuple(step->scratch);
 	fmgr_info(decrypt, &step->decrypt);
 	step->to_shadow = make_coercion(rel, conversion->encrypt ? conversion->source_type : plain,
 									conversion->encrypt ? conversion->source_typmod : -1,

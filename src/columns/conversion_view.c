@@ -163,7 +163,8 @@ check_view_itself(const StewardConversion *conversion, Oid view)
 		refuse(conversion, view, "it belongs to an extension");
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		refuse(conversion, view, "it is temporary");
-	if (rel->rd_rel->relhastriggers)
+	/* relhastriggers stays when the last one is dropped. */
+	if (rel->trigdesc != NULL)
 		refuse(conversion, view, "it has triggers");
 	if (rel->rd_rules == NULL || rel->rd_rules->numLocks != 1)
 		refuse(conversion, view, "it has rules");

@@ -199,6 +199,8 @@ resume(StewardOnlineRun *run, Relation rel, const StewardConversionState *state)
 											   wanted.target_type != conversion.target_type ||
 											   wanted.target_typmod != conversion.target_typmod : false))
 		refuse_other(rel, conversion.column, conversion.encrypt);
+	steward_conversion_check_dependents(&conversion, rel);
+	steward_conversion_check_rights(&conversion, run->build_indexes);
 	if (state == NULL)
 		steward_conversion_state_begin(&conversion, run->rows);
 	run->phase = MemoryContextStrdup(run->context, state != NULL ? state->phase : "filling");
@@ -213,10 +215,12 @@ start(StewardOnlineRun *run, Relation rel)
 
 	steward_conversion_describe(&conversion, rel, run->column, run->key, run->type);
 	steward_conversion_check_dependents(&conversion, rel);
+	steward_conversion_check_rights(&conversion, run->build_indexes);
 	steward_conversion_warn(&conversion, rel);
 	relation_close(rel, NoLock);
 	steward_become(conversion.owner, &identity);
 	steward_conversion_prepare(&conversion);
+	steward_conversion_rehearse(&conversion);
 	steward_become_caller(&identity);
 	steward_conversion_state_begin(&conversion, run->rows);
 	run->phase = MemoryContextStrdup(run->context, "filling");
@@ -315,6 +319,24 @@ validate_part(StewardOnlineRun *run)
 
 /* ---- indexes ---- */
 
+/*
+ * The command for an index that has no successor. Its names are as its owner
+ * finds them, by a safe search path: the run executes it so, and who is told to
+ * run it may have another path.
+ */
+static char *
+index_command(StewardOnlineRun *run, const StewardConversion *conversion, Oid index)
+{
+	StewardIdentity identity;
+	char	   *command;
+
+	steward_become(conversion->owner, &identity);
+	command = steward_conversion_index_sql(conversion, index, conversion->shadow,
+										   NULL, !run->build_indexes);
+	steward_become_caller(&identity);
+	return MemoryContextStrdup(run->context, command);
+}
+
 static void
 indexes_part(StewardOnlineRun *run)
 {
@@ -334,11 +356,9 @@ indexes_part(StewardOnlineRun *run)
 		taken = lappend_oid(taken, successor);
 		if (OidIsValid(successor))
 			continue;
-		command = steward_conversion_index_sql(&conversion, lfirst_oid(cell),
-											   conversion.shadow, NULL,
-											   !run->build_indexes);
+		command = index_command(run, &conversion, lfirst_oid(cell));
 		MemoryContextSwitchTo(run->context);
-		run->commands = lappend(run->commands, pstrdup(command));
+		run->commands = lappend(run->commands, command);
 		MemoryContextSwitchTo(run->scratch);
 	}
 	relation_close(rel, NoLock);

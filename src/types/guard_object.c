@@ -11,6 +11,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
@@ -276,23 +277,34 @@ is_unique_class(Oid opclass)
 	return result;
 }
 
+/* What to do instead, if there is something; as an argument of ereport. */
+static int
+hint_index(Oid heap, const char *column, const StewardTypeInfo *info)
+{
+	const char *schema = RelationIsVisible(heap) ? NULL :
+		get_namespace_name(get_rel_namespace(heap));
+
+	if (info == NULL)
+		return 0;
+	if (column == NULL)
+		return errhint("An index can have a column itself, of class steward.%s.",
+					   info->unique_class);
+	return errhint("Use CREATE UNIQUE INDEX ON %s (%s steward.%s); ON CONFLICT and foreign keys work with it.",
+				   quote_qualified_identifier(schema, get_rel_name(heap)),
+				   quote_identifier(column), info->unique_class);
+}
+
 void
 steward_guard_raise_index(Oid heap, AttrNumber column, Oid type)
 {
-	const char *relation = get_rel_name(heap);
 	const char *name = column > 0 ? get_attname(heap, column, true) : NULL;
-	const StewardTypeInfo *info = steward_type_info(getBaseType(type));
 
-	if (name == NULL)
-		name = "(expression)";
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("encrypted column \"%s\" cannot have this index", name),
+			 errmsg("encrypted column \"%s\" cannot have this index",
+					name != NULL ? name : "(expression)"),
 			 errdetail("It would keep the order or the hashes of the plaintext, and no PRIMARY KEY or UNIQUE constraint can use the class that does not."),
-			 info != NULL ?
-			 errhint("Use CREATE UNIQUE INDEX ON %s (%s steward.%s); ON CONFLICT and foreign keys work with it.",
-					 quote_identifier(relation), quote_identifier(name),
-					 info->unique_class) : 0));
+			 hint_index(heap, name, steward_type_info(getBaseType(type)))));
 }
 
 void

@@ -20,11 +20,15 @@
 static MemoryContext scratch = NULL;
 static int	depth = 0;
 
+static int	wiping = 0;
+
+/* What is freed between the two is overwritten. */
 static void
-perturb(int byte)
+wipe_freed(bool on)
 {
+	wiping += on ? 1 : -1;
 #ifdef __GLIBC__
-	(void) mallopt(M_PERTURB, byte);
+	(void) mallopt(M_PERTURB, wiping > 0 ? 0x5a : 0);
 #endif
 }
 
@@ -47,9 +51,9 @@ steward_scratch_discard(void)
 	scratch = NULL;
 	if (context == NULL)
 		return;
-	perturb(0x5a);
+	wipe_freed(true);
 	MemoryContextDelete(context);
-	perturb(0);
+	wipe_freed(false);
 }
 
 void
@@ -58,4 +62,35 @@ steward_scratch_end(MemoryContext old)
 	MemoryContextSwitchTo(old);
 	if (--depth == 0)
 		steward_scratch_discard();
+}
+
+MemoryContext
+steward_work_begin(MemoryContext *old)
+{
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext,
+											   "pg_steward work", FIRST_BYTES,
+											   FIRST_BYTES, LAST_BYTES);
+
+	*old = MemoryContextSwitchTo(work);
+	wipe_freed(true);
+	return work;
+}
+
+void
+steward_work_end(MemoryContext work, MemoryContext old)
+{
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(work);
+	wipe_freed(false);
+}
+
+void
+steward_work_per_tuple(ExprContext *context)
+{
+	MemoryContext usual = context->ecxt_per_tuple_memory;
+
+	context->ecxt_per_tuple_memory =
+		AllocSetContextCreate(MemoryContextGetParent(usual), "pg_steward row",
+							  FIRST_BYTES, FIRST_BYTES, LAST_BYTES);
+	MemoryContextDelete(usual);
 }

@@ -12,6 +12,8 @@
 
 #include "base/compat.h"
 
+#include "nodes/execnodes.h"
+
 /* Switches to such a context; returns the one to switch back to. May be nested. */
 extern MemoryContext steward_scratch_begin(void);
 
@@ -20,5 +22,20 @@ extern void steward_scratch_end(MemoryContext old);
 
 /* Does so after an error; called by steward_plain_wipe_all. */
 extern void steward_scratch_discard(void);
+
+/*
+ * The same for a longer piece of work that runs others' functions too, as a batch
+ * over the rows of a table: switches to a context of its own, a child of the
+ * current one, and until its end overwrites whatever memory is freed. Not nested
+ * in scratch; to be ended after an error too, in PG_FINALLY.
+ */
+extern MemoryContext steward_work_begin(MemoryContext *old);
+extern void steward_work_end(MemoryContext work, MemoryContext old);
+
+/*
+ * Gives an expression context, which is new, memory per row that work
+ * overwrites: PostgreSQL keeps the usual for reuse, as it is.
+ */
+extern void steward_work_per_tuple(ExprContext *context);
 
 #endif							/* STEWARD_TYPES_SCRATCH_H */

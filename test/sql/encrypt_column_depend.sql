@@ -37,9 +37,14 @@ SELECT ed_try('expression beside it', 'CREATE INDEX ed_i ON ed_t (lower(d), c DE
 SELECT ed_try('predicate beside it', 'CREATE INDEX ed_i ON ed_t (c) WHERE d IS NOT NULL AND id > 3', look => $$SELECT pg_get_indexdef('ed_i'::regclass)$$);
 SELECT ed_try('included', 'CREATE INDEX ed_i ON ed_t (id) INCLUDE (c)', look => $$SELECT pg_get_indexdef('ed_i'::regclass)$$);
 SELECT ed_try('index elsewhere', 'CREATE INDEX ed_i ON ed_t (d)', look => $$SELECT pg_get_indexdef('ed_i'::regclass)$$);
+SELECT ed_try('statistics of an index', 'CREATE INDEX ed_i ON ed_t (lower(d), c, upper(d)); ALTER INDEX ed_i ALTER COLUMN 1 SET STATISTICS 17; ALTER INDEX ed_i ALTER COLUMN 3 SET STATISTICS 0',
+    look => $$SELECT string_agg(coalesce(attstattarget, -1)::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'ed_i'::regclass$$);
 SELECT ed_try('default', $$ALTER TABLE ed_t ALTER COLUMN c SET DEFAULT upper('x')$$, look => $$INSERT INTO ed_t (id) VALUES (0) RETURNING c::text$$);
 SELECT ed_try('storage', 'ALTER TABLE ed_t ALTER COLUMN c SET STORAGE MAIN', look => $$SELECT attstorage FROM pg_attribute WHERE attrelid = 'ed_t'::regclass AND attname = 'c'$$);
+SELECT ed_try('compression', 'ALTER TABLE ed_t ALTER COLUMN c SET COMPRESSION pglz', look => $$SELECT attcompression FROM pg_attribute WHERE attrelid = 'ed_t'::regclass AND attname = 'c'$$);
 SELECT ed_try('view', 'CREATE VIEW ed_v AS SELECT d, c FROM ed_t', look => $$SELECT c::text FROM ed_v WHERE d = 'd7'$$);
+SELECT ed_try('view that had a trigger', 'CREATE VIEW ed_v AS SELECT c FROM ed_t; CREATE TRIGGER ed_g INSTEAD OF UPDATE ON ed_v FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); DROP TRIGGER ed_g ON ed_v',
+    look => 'SELECT count(c) FROM ed_v');
 SELECT ed_try('null test', 'CREATE VIEW ed_v AS SELECT id, c IS NULL AS none FROM ed_t', look => $$SELECT bool_or(none) FROM ed_v$$);
 SELECT ed_try('views on views', $$CREATE VIEW ed_v AS SELECT * FROM ed_t; CREATE VIEW ed_w AS SELECT v.c AS one, s.c AS other FROM ed_v AS v JOIN (SELECT * FROM ed_v) AS s USING (id);
     CREATE VIEW ed_x AS SELECT one FROM ed_w UNION ALL SELECT c FROM ed_v$$, look => $$SELECT count(*) || min(one::text) FROM ed_x$$);
@@ -200,6 +205,62 @@ SELECT c::text FROM ed_bound;
 SELECT steward.decrypt_column('ed_bound', 'c');
 SELECT c FROM ed_bound;
 CREATE INDEX ed_i ON ed_t (d);
+-- Rights that only the end needs are asked for first, and what would be refused in the end is: nothing was begun.
+CREATE FUNCTION ed_begun() RETURNS text LANGUAGE sql AS $$
+    SELECT (SELECT count(*) FROM steward.column_conversion) || ' begun, columns ' || string_agg(attname, ' ' ORDER BY attnum)
+    FROM pg_attribute WHERE attrelid = 'ed_t'::regclass AND attnum > 0 AND NOT attisdropped
+$$;
+SET ROLE ed_owner;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d', build_indexes => true);
+RESET ROLE;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d', build_indexes => true);
+SELECT steward.grant_key('ed_key', 'ed_owner', 'search');
+REVOKE CREATE ON SCHEMA public FROM ed_owner;
+SET ROLE ed_owner;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
+RESET ROLE;
+GRANT CREATE ON SCHEMA public TO ed_owner;
+SELECT steward.revoke_key('ed_key', 'ed_owner', 'search');
+SELECT ed_begun();
+DROP INDEX ed_i;
+CREATE VIEW ed_v AS SELECT d, lower(d) AS l FROM ed_t;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
+DROP VIEW ed_v;
+CREATE SCHEMA ed_s;
+CREATE VIEW ed_s.ed_v AS SELECT d FROM ed_t;
+ALTER VIEW ed_s.ed_v OWNER TO ed_owner;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
+SELECT ed_begun();
+-- An index that only has the column in it needs no right on the key.
+DROP SCHEMA ed_s CASCADE;
+CREATE INDEX ed_i ON ed_t (id) INCLUDE (d);
+SET ROLE ed_owner;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d', build_indexes => true);
+RESET ROLE;
+SELECT ed_begun(), pg_get_indexdef('ed_i'::regclass);
+CALL steward.decrypt_column_online('ed_t', 'd', build_indexes => true);
+DROP INDEX ed_i;
+CREATE INDEX ed_i ON ed_t (d);
+-- What the caller finds by his search path is named so that the owner finds it too.
+CREATE FUNCTION ed_abs(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN abs($1); END';
+CREATE OPERATOR CLASS ed_int_ops FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+DROP INDEX ed_i;
+CREATE INDEX ed_i ON ed_t (ed_abs(id), d, id ed_int_ops) WHERE ed_abs(id) > 0 AND d IS NOT NULL;
+ALTER INDEX ed_i ALTER COLUMN 1 SET STATISTICS 17;
+SET client_min_messages = notice;
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d');
+SET client_min_messages = error;
+SELECT steward.abort_column_conversion('ed_t');
+SELECT steward.grant_key('ed_key', 'ed_owner', 'search');
+CALL steward.encrypt_column_online('ed_t', 'd', 'ed_key/d', build_indexes => true);
+SELECT pg_get_indexdef('ed_i'::regclass), coalesce(attstattarget, -1) AS statistics FROM pg_attribute WHERE attrelid = 'ed_i'::regclass AND attnum = 1;
+SELECT steward.revoke_key('ed_key', 'ed_owner', 'search');
+SELECT steward.decrypt_column('ed_t', 'd');
+DROP INDEX ed_i;
+DROP OPERATOR FAMILY ed_int_ops USING btree;
+DROP FUNCTION ed_abs;
+CREATE INDEX ed_i ON ed_t (d);
 -- No trigger or check of the owner runs for rows that are filled; see encrypt_column_hostile too.
 CREATE TABLE ed_seen (who name);
 GRANT ALL ON ed_seen TO PUBLIC;
@@ -258,6 +319,6 @@ INSERT INTO ed_trap SELECT d FROM ed_t;
 CALL steward.decrypt_column_online('ed_t', 'd', build_indexes => true);
 
 DROP TABLE ed_t, ed_bound, ed_p, ed_temp, ed_trap, ed_seen CASCADE;
-DROP FUNCTION ed_try, ed_touch, ed_spy;
+DROP FUNCTION ed_try, ed_touch, ed_spy, ed_begun;
 DROP OWNED BY ed_owner, ed_other;
 DROP ROLE ed_owner, ed_other;

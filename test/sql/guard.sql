@@ -156,6 +156,18 @@ CREATE INDEX bad ON ok USING hash ((ARRAY[c]));
 CREATE INDEX bad ON ok USING gin ((ARRAY[c]));
 CREATE INDEX bad ON ok (id, (plain || 'x'), (coalesce(c, d)));
 CREATE INDEX bad ON ok ((coalesce(c, d)) steward.encrypted_unique_ops);
+-- what to do instead is said so that it can be run as it is
+\set VERBOSITY default
+CREATE SCHEMA "Guard else";
+CREATE TABLE "Guard else"."Some table" (id integer, "A col" steward.encrypted_text('guard/else'));
+ALTER TABLE "Guard else"."Some table" ADD UNIQUE ("A col");
+ALTER TABLE "Guard else"."Some table" ADD PRIMARY KEY ("A col");
+CREATE UNIQUE INDEX ON "Guard else"."Some table" ("A col" steward.encrypted_unique_ops);
+ALTER TABLE ok ADD UNIQUE (c);
+CREATE INDEX bad ON ok ((coalesce(c, d)) steward.encrypted_unique_ops);
+\set VERBOSITY terse
+DROP TABLE "Guard else"."Some table";
+DROP SCHEMA "Guard else";
 CREATE INDEX bad ON ok (id) WHERE c = d;
 CREATE INDEX bad ON good (a);
 CREATE INDEX bad ON good USING gin (a);

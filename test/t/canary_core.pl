@@ -63,6 +63,7 @@ sub memory_of
 # What can be written, and is in a core: all but what is excluded (dd) or a
 # device's. And what is excluded.
 sub core_image { return memory_of($_[0], sub { $_[0][3] =~ /\bwr\b/ && $_[0][3] !~ /\b(?:dd|io)\b/ }) }
+sub own_image { return memory_of($_[0], sub { $_[0][3] =~ /\bwr\b/ && $_[0][3] !~ /\b(?:dd|io|sh)\b/ }) }
 sub excluded { return memory_of($_[0], sub { $_[0][3] =~ /\bdd\b/ && $_[0][3] !~ /\bio\b/ && $_[0][2] !~ /^\[v/ }) }
 
 # Pieces of the arena that look like key material.
@@ -171,6 +172,33 @@ my $control = 'ControlZz9';
 	cmp_ok(scalar @pieces, '>', 20, 'pieces of keys and of what was made of them');
 	is(scalar(holds($image, @pieces)), 0, 'no piece of them lies elsewhere');
 	is(join("\n", holds($image, @needles)), '', 'no plaintext that was only worked with');
+	$session->quit;
+}
+
+# ---- a conversion: PostgreSQL's buffers hold the plaintext table, the process nothing ----
+
+$node->safe_psql('postgres', q{
+CREATE TABLE converted AS SELECT n AS id, 'Conv' || 'Zz1 ' || n AS short, ('Conv' || 'Zz2 ' || n)::varchar(50) AS limited,
+	repeat('Conv' || 'Zz3 ' || n, 300) AS compressed, repeat('Conv' || 'Zz4 ' || n, 300) AS external, jsonb_build_object('k', 'Conv' || 'Zz5 ' || n) AS json
+	FROM generate_series(1, 300) AS n;
+ALTER TABLE converted ALTER external SET STORAGE EXTERNAL;
+UPDATE converted SET external = repeat('Conv' || 'Zz4 ' || id, 400);
+CREATE INDEX ON converted (short)});
+{
+	my $session = steward_session($node);
+	my $pid = $session->query('SELECT pg_backend_pid()');
+	my $columns = join ' ', qw(short limited compressed external json);
+
+	$session->query("SET canary.control = '$control'; SET client_min_messages = error");
+	$session->query("CALL steward.encrypt_column_online('converted', '$_', 'pii/$_', build_indexes => true)") for split / /, $columns;
+	is($session->query(q{SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'converted'::regclass AND attnum > 0 AND NOT attisdropped AND format_type(atttypid, NULL) LIKE 'steward.%'}),
+		$columns, 'columns of a table are encrypted online');
+	my $image = own_image($pid);
+	is(join("\n", holds($image, $control)), $control, 'the memory of the process was searched');
+	is(join("\n", holds($image, map { "ConvZz$_" } 1 .. 5)), '', 'and holds none of what was encrypted');
+	$session->query("CALL steward.decrypt_column_online('converted', '$_', build_indexes => true)") for split / /, $columns;
+	is($session->query(q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'converted'::regclass AND attnum > 0 AND NOT attisdropped AND format_type(atttypid, NULL) LIKE 'steward.%'}), '0', 'and decrypted');
+	is(join("\n", holds(own_image($pid), map { "ConvZz$_" } 1 .. 5)), '', 'which leaves none either');
 	$session->quit;
 }
 
