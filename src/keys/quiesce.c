@@ -93,12 +93,18 @@ drop_ended(VirtualTransactionId *running, int count)
 	return left;
 }
 
-/* Waits a moment, in which most of them end; returns how many are left. */
+/*
+ * Waits a moment, in which most of them end, but no longer than for a lock;
+ * returns how many are left.
+ */
 static int
 wait_a_moment(VirtualTransactionId *running, int count)
 {
+	int			patience = LockTimeout > 0 ? Min(LockTimeout, PATIENCE_MILLISECONDS) :
+		PATIENCE_MILLISECONDS;
+
 	count = drop_ended(running, count);
-	for (int waited = 0; count > 0 && waited < PATIENCE_MILLISECONDS;
+	for (int waited = 0; count > 0 && waited < patience;
 		 waited += PAUSE_MILLISECONDS)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
