@@ -151,6 +151,16 @@
 	ExecInsertIndexTuples(result, slot, estate, false, true, conflict, NIL)
 #endif
 
+/*
+ * The process that a virtual transaction is of, or NULL; storage/procarray.h and
+ * storage/sinvaladt.h are the caller's to include. 17 counts processes anew.
+ */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_VXID_PROC(vxid) ProcNumberGetProc((vxid).procNumber)
+#else
+#define STEWARD_VXID_PROC(vxid) BackendIdGetProc((vxid).backendId)
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

@@ -15,9 +15,12 @@ typedef struct StewardBinder StewardBinder;
 
 /*
  * Of an open table, in the current context; NULL when it is not bound, or its
- * trigger is disabled. Raises what steward_guard_binding raises.
+ * trigger does not fire. Raises what steward_guard_binding raises.
  */
 extern StewardBinder *steward_binder(Relation rel);
+
+/* The same, though the trigger may not fire: whose values should be. */
+extern StewardBinder *steward_binder_any(Relation rel);
 
 /* The column that holds the key of a row's subject. */
 extern AttrNumber steward_binder_key(const StewardBinder *binder);

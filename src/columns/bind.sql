@@ -22,14 +22,14 @@ CREATE VIEW steward.subject_binding AS
 SELECT t.tgrelid::pg_catalog.regclass AS relation,
        pg_catalog.convert_from(pg_catalog.substring(t.tgargs, 1, z.first - 1), pg_catalog.getdatabaseencoding()) AS kind,
        pg_catalog.convert_from(pg_catalog.substring(t.tgargs, z.first + 1, pg_catalog.octet_length(t.tgargs) - z.first - 1), pg_catalog.getdatabaseencoding())::pg_catalog.name AS "column",
-       t.tgenabled OPERATOR(pg_catalog.<>) 'D' AS enabled
+       t.tgenabled OPERATOR(pg_catalog.=) ANY ('{O,A}'::pg_catalog."char"[]) AS enabled
   FROM pg_catalog.pg_trigger AS t,
        LATERAL (SELECT pg_catalog.position(t.tgargs, '\x00') AS first) AS z
  WHERE t.tgfoid OPERATOR(pg_catalog.=) 'steward.bind_row'::pg_catalog.regproc
-   AND t.tgparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid
+   AND (t.tgparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR t.tgenabled OPERATOR(pg_catalog.<>) ALL ('{O,A}'::pg_catalog."char"[]))
    AND t.tgnargs OPERATOR(pg_catalog.=) 2;
-COMMENT ON VIEW steward.subject_binding IS 'tables whose encrypted values are bound to subjects; partitions follow their table';
+COMMENT ON VIEW steward.subject_binding IS 'tables whose encrypted values are bound to subjects; partitions follow their table, and are shown where their trigger is disabled';
 COMMENT ON COLUMN steward.subject_binding.relation IS 'the table';
 COMMENT ON COLUMN steward.subject_binding.kind IS 'what its subjects are';
 COMMENT ON COLUMN steward.subject_binding."column" IS 'the column whose value is the key of a row''s subject';
-COMMENT ON COLUMN steward.subject_binding.enabled IS 'false when somebody disabled the trigger';
+COMMENT ON COLUMN steward.subject_binding.enabled IS 'false when somebody disabled the trigger, or has it fire on replicas only: what is written then is not bound';

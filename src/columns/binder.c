@@ -21,8 +21,8 @@ struct StewardBinder
 	FmgrInfo	key_output;
 };
 
-StewardBinder *
-steward_binder(Relation rel)
+static StewardBinder *
+make_binder(Relation rel, bool disabled_too)
 {
 	StewardBinding binding;
 	StewardBinder *binder;
@@ -30,7 +30,8 @@ steward_binder(Relation rel)
 	Oid			output;
 	bool		is_varlena;
 
-	if (!steward_binding_find(rel, &binding) || !binding.enabled)
+	if (!steward_binding_find(rel, &binding) ||
+		!(binding.enabled || disabled_too))
 		return NULL;
 	/* The guard of DDL has seen the table, unless it was told to look away. */
 	steward_guard_binding(RelationGetRelid(rel));
@@ -45,6 +46,18 @@ steward_binder(Relation rel)
 	getTypeOutputInfo(binder->key_type, &output, &is_varlena);
 	fmgr_info(output, &binder->key_output);
 	return binder;
+}
+
+StewardBinder *
+steward_binder(Relation rel)
+{
+	return make_binder(rel, false);
+}
+
+StewardBinder *
+steward_binder_any(Relation rel)
+{
+	return make_binder(rel, true);
 }
 
 AttrNumber

@@ -61,56 +61,27 @@ is_newest(const StewardDatum *head)
 		head->key_tag == current;
 }
 
-/* Errors that say that this value cannot be opened, and nothing else. */
-static bool
-is_about_value(int sqlerrcode)
-{
-	return sqlerrcode == ERRCODE_DATA_CORRUPTED ||
-		sqlerrcode == ERRCODE_UNDEFINED_OBJECT ||
-		sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-}
-
-/* Opens a value and seals it again for a subject; NULL when it was erased. */
+/*
+ * Opens a value and seals it again, for a subject or for none. NULL when it was
+ * erased, or cannot be opened, which is counted: one must not keep the others from
+ * being moved. Any error ends the batch: to catch one would need a subtransaction
+ * for each value, as it may come from reading a table, with a page pinned.
+ */
 static struct varlena *
 seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-		   const unsigned char *subject)
+		   const unsigned char *subject, StewardRenewal *sum)
 {
 	struct varlena *result;
 	StewardPlain plain;
+	StewardOpening opening = steward_try_open(datum, &plain);
 
-	if (!steward_open(datum, &plain))
-		return NULL;
-	result = steward_seal(info, datum->key_id, subject, plain.bytes, plain.len);
-	steward_plain_free(&plain);
-	return result;
-}
-
-/*
- * The same, where a value that cannot be opened is only counted: one must not
- * keep the others from being moved. What these errors are raised from holds
- * nothing that a subtransaction would have to give back.
- */
-static struct varlena *
-try_seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-			   const unsigned char *subject, StewardRenewal *sum)
-{
-	MemoryContext context = CurrentMemoryContext;
-	struct varlena *volatile result = NULL;
-
-	PG_TRY();
-	{
-		result = seal_again(info, datum, subject);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		if (!is_about_value(geterrcode()))
-			PG_RE_THROW();
-		FlushErrorState();
-		steward_plain_wipe_all();
+	if (opening == STEWARD_OPENING_FAILED)
 		sum->unreadable++;
-	}
-	PG_END_TRY();
+	if (opening != STEWARD_OPENING_DONE)
+		return NULL;
+	/* NULL: erased just now. */
+	result = steward_try_seal(info, datum->key_id, subject, plain.bytes, plain.len);
+	steward_plain_free(&plain);
 	return result;
 }
 
@@ -131,7 +102,7 @@ renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 	subject = datum.subject != NULL ? datum.subject : renewing->subject;
 	if (is_newest(&datum) && subject == datum.subject)
 		return value;
-	renewed = try_seal_again(info, &datum, subject, renewing->sum);
+	renewed = seal_again(info, &datum, subject, renewing->sum);
 	if (renewed == NULL)
 		return value;
 	renewing->values++;

@@ -22,6 +22,9 @@
 
 #define PAUSE_MILLISECONDS 100
 
+/* So long a wait says nothing. */
+#define PATIENCE_PAUSES 10
+
 STEWARD_FUNCTION(steward_shred_subject)
 {
 	text	   *kind = PG_GETARG_TEXT_PP(0);
@@ -63,8 +66,10 @@ STEWARD_FUNCTION(steward_apply_revocations)
 static void
 wait_for_turn(void)
 {
-	while (!steward_quiesce_try_lock())
+	for (int pauses = 0; !steward_quiesce_try_lock(); pauses++)
 	{
+		if (pauses == PATIENCE_PAUSES)
+			steward_quiesce_tell_turn();
 		SPI_commit();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 PAUSE_MILLISECONDS, PG_WAIT_EXTENSION);
@@ -83,6 +88,7 @@ finish_erasure(void)
 	/* No snapshot while we wait: it would hold up vacuum everywhere. */
 	SPI_commit();
 	wait_for_turn();
+	steward_begin_read_committed(false);
 	steward_quiesce();
 	return steward_subject_finish(uuids);
 }

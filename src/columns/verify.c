@@ -227,7 +227,7 @@ verify_table(Verification *verification, Oid relid, MemoryContext per_row)
 	.previous = error_context_stack};
 
 	verification->rel = rel;
-	verification->binder = steward_binder(rel);
+	verification->binder = steward_binder_any(rel);
 	memset(&verification->owner, 0, sizeof verification->owner);
 	ItemPointerSetInvalid(&verification->row);
 	initStringInfo(&verification->part);

@@ -8,6 +8,7 @@
 #include "columns/verify.h"
 
 #include "base/errors.h"
+#include "columns/count.h"
 #include "crypto/value.h"
 #include "keys/keys.h"
 #include "keys/subject_table.h"
@@ -133,6 +134,10 @@ steward_verify_value(const StewardTypeInfo *info, uint32 key_id,
 	if (key_id != 0 && datum.key_id != 0 && datum.key_id != key_id)
 		report(arg, "other key", name_of_key(datum.key_id));
 	subject = has_subject(&datum, owner, report, arg);
+	/* What was erased is left behind when its version is destroyed. */
+	if (steward_key_is_destroyed(datum.key_id, datum.key_tag) &&
+		steward_is_erased(&datum))
+		return;
 	if (has_key(&datum, report, arg) && subject && !opens(&datum))
 		report(arg, "altered", "it does not open");
 }

@@ -233,10 +233,10 @@ raise_root_missing(const unsigned char *root_id)
 			 errhint("Add this root key to the keyring and reload the configuration.")));
 }
 
-/* Unwraps into secrets->scratch, which the caller zeroes. */
-static void
-unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
-	   uint32 key_tag)
+/* Unwraps into secrets->scratch, which the caller zeroes; false when altered. */
+static bool
+try_unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
+		   uint32 key_tag)
 {
 	StewardSecrets *secrets = steward_secrets();
 	const StewardRoot *root = steward_root_find(row->root_id);
@@ -255,18 +255,25 @@ unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
 	if (root == NULL)
 		raise_root_missing(row->root_id);
 	steward_wrap_context(&context, realm, kind, key_id, key_tag);
-	if (!steward_wrap_open(secrets->scratch, row->wrapped, STEWARD_WRAP_BYTES,
-						   root->key, &context) ||
-		(kind == STEWARD_WRAP_KEY_VERSION &&
-		 steward_kdf_key_tag(secrets->scratch) != key_tag))
-	{
-		sodium_memzero(secrets->scratch, sizeof secrets->scratch);
+	if (steward_wrap_open(secrets->scratch, row->wrapped, STEWARD_WRAP_BYTES,
+						  root->key, &context) &&
+		(kind != STEWARD_WRAP_KEY_VERSION ||
+		 steward_kdf_key_tag(secrets->scratch) == key_tag))
+		return true;
+	sodium_memzero(secrets->scratch, sizeof secrets->scratch);
+	return false;
+}
+
+static void
+unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
+	   uint32 key_tag)
+{
+	if (!try_unwrap(row, kind, key_id, key_tag))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a wrapped key cannot be opened"),
 				 errdetail("It was altered, or it belongs to another database."),
 				 errhint("Restore the tables of schema \"steward\" together, from one dump.")));
-	}
 }
 
 static pg_attribute_noreturn() void
@@ -463,6 +470,29 @@ steward_key_has_version(uint32 key_id, uint32 key_tag)
 	{
 		if (name->holder->versions[i].row.key_tag == key_tag)
 			return !name->holder->versions[i].row.destroyed;
+	}
+	return false;
+}
+
+bool
+steward_key_opens(uint32 key_id, uint32 key_tag)
+{
+	CachedName *name = lookup(key_id);
+
+	for (int i = 0; name != NULL && i < name->holder->version_count; i++)
+	{
+		const CachedVersion *version = &name->holder->versions[i];
+		StewardWrappedRow row = version->row;
+		bool		opens;
+
+		if (row.key_tag != key_tag)
+			continue;
+		if (row.destroyed || version->key != NULL)
+			return !row.destroyed;
+		opens = try_unwrap(&row, STEWARD_WRAP_KEY_VERSION, name->holder->key_id,
+						   key_tag);
+		sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
+		return opens;
 	}
 	return false;
 }

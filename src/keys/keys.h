@@ -61,6 +61,10 @@ extern bool steward_key_has_versions(uint32 key_id);
 /* Has a known key this version, not destroyed? Needs no root. */
 extern bool steward_key_has_version(uint32 key_id, uint32 key_tag);
 
+/* Would steward_key_for_opening find it, unaltered? Raises
+ * ERRCODE_CONFIG_FILE_ERROR without the root that it needs. */
+extern bool steward_key_opens(uint32 key_id, uint32 key_tag);
+
 /* Was this version of a known key destroyed? Needs no root. */
 extern bool steward_key_is_destroyed(uint32 key_id, uint32 key_tag);
 

@@ -18,11 +18,16 @@ extern void steward_quiesce_lock(bool session);
 extern bool steward_quiesce_try_lock(void);
 extern void steward_quiesce_unlock(void);
 
+/* A NOTICE with the process that has it, if one still does. */
+extern void steward_quiesce_tell_turn(void);
+
 /*
  * Waits for the end of every other transaction that runs in this database now.
  * Sessions that begin one afterwards have heard of all changes of key tables,
  * and of a reload of the configuration, from before the call. Hold no lock that
- * these may wait for.
+ * these may wait for. After a second a NOTICE names those that are left, and another
+ * one when these have become fewer. Leaves no snapshot behind in a transaction
+ * that is READ COMMITTED.
  */
 extern void steward_quiesce(void);
 

@@ -60,6 +60,30 @@ extern bool steward_subject_find(const StewardSubjectName *name,
 extern void steward_subject_ensure(const StewardSubjectName *name,
 								   StewardSubject *subject);
 
+/* What can be said of a subject by its number. */
+typedef enum StewardSubjectState
+{
+	STEWARD_SUBJECT_ALIVE,
+	STEWARD_SUBJECT_ERASED,		/* which a valid tombstone alone can say */
+	STEWARD_SUBJECT_MISSING,	/* this database does not have it */
+	STEWARD_SUBJECT_REVOKED,	/* the journal names it, its secret is alive */
+	STEWARD_SUBJECT_ALTERED		/* its row was */
+} StewardSubjectState;
+
+/* Always from the table. Raises ERRCODE_CONFIG_FILE_ERROR without the root that it
+ * needs, and what steward_revocation_is_revoked raises. */
+extern StewardSubjectState steward_subject_state(const unsigned char *uuid);
+
+/*
+ * The key of values under this version and bound to this subject, which must be
+ * alive; else *key is not to be used. Good until the next call of any function
+ * that may read tables. Raises what steward_key_for_opening and
+ * steward_subject_state raise.
+ */
+extern StewardSubjectState steward_subject_try_key(uint32 key_id, uint32 key_tag,
+												   const unsigned char *uuid,
+												   const StewardValueKey **key);
+
 /*
  * The key of values under this version and bound to this subject; NULL when the
  * subject was erased, which a valid tombstone alone can say. Good until the next

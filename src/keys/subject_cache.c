@@ -145,23 +145,32 @@ raise_revoked(void)
 			 errhint("Run SELECT steward.apply_revocations(), which erases it here too; its values read as null then.")));
 }
 
+static pg_attribute_noreturn() void
+raise_altered(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the wrapped secret of a subject cannot be opened"),
+			 errdetail("It was altered, or it belongs to another subject or another database."),
+			 errhint("Restore the tables of schema \"steward\" together, from one dump.")));
+}
+
 /*
  * Reads the row of a subject; when it is alive, its secret is in the scratch
  * space, which the caller zeroes.
  */
-static void
+static StewardSubjectState
 read_subject(const unsigned char *uuid, StewardSubjectRow *row)
 {
 	if (!steward_subject_table_find(uuid, row))
-		raise_missing();
+		return STEWARD_SUBJECT_MISSING;
 	if (row->erased)
-		steward_subject_check_tombstone(row);
-	else
-	{
-		if (steward_revocation_is_revoked(uuid))
-			raise_revoked();
-		steward_subject_unwrap(row);
-	}
+		return steward_subject_is_tombstone(row) ? STEWARD_SUBJECT_ERASED :
+			STEWARD_SUBJECT_ALTERED;
+	if (steward_revocation_is_revoked(uuid))
+		return STEWARD_SUBJECT_REVOKED;
+	return steward_subject_unwrap(row) ? STEWARD_SUBJECT_ALIVE :
+		STEWARD_SUBJECT_ALTERED;
 }
 
 /* Caches the key of a subject under a version; returns its place. */
@@ -184,27 +193,26 @@ keep_key(const KeyPlace *name, const StewardSubjectRow *row)
 	return place;
 }
 
-/* The values of an erased subject read as null without their version too. */
-static bool
-is_erased(const unsigned char *uuid)
+StewardSubjectState
+steward_subject_state(const unsigned char *uuid)
 {
 	StewardSubjectRow row;
+	StewardSubjectState state = read_subject(uuid, &row);
 
-	read_subject(uuid, &row);
 	sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
-	return row.erased;
+	return state;
 }
 
-const StewardValueKey *
-steward_subject_key(uint32 key_id, uint32 key_tag, const unsigned char *uuid)
+StewardSubjectState
+steward_subject_try_key(uint32 key_id, uint32 key_tag,
+						const unsigned char *uuid, const StewardValueKey **key)
 {
-	if (unlikely(steward_key_is_destroyed(key_id, key_tag) && is_erased(uuid)))
-		return NULL;
 	for (;;)
 	{
 		uint64		generation = refresh();
 		KeyPlace	name;
 		StewardSubjectRow row;
+		StewardSubjectState state;
 		uint64		before;
 		int			place;
 
@@ -217,16 +225,61 @@ steward_subject_key(uint32 key_id, uint32 key_tag, const unsigned char *uuid)
 		if (unlikely(place < 0))
 		{
 			before = changes;
-			read_subject(uuid, &row);
+			state = read_subject(uuid, &row);
 			/* Something changed while we read: what we have may be old. */
-			if (before == changes && generation == refresh())
+			if (before == changes && generation == refresh() &&
+				state <= STEWARD_SUBJECT_ERASED)
 				place = keep_key(&name, &row);
 			sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
+			if (state > STEWARD_SUBJECT_ERASED)
+				return state;
 			if (place < 0)
 				continue;
 		}
-		return key_states[place].erased ? NULL : &keys[place];
+		*key = &keys[place];
+		return key_states[place].erased ? STEWARD_SUBJECT_ERASED :
+			STEWARD_SUBJECT_ALIVE;
 	}
+}
+
+static void
+check_state(StewardSubjectState state)
+{
+	switch (state)
+	{
+		case STEWARD_SUBJECT_ALIVE:
+		case STEWARD_SUBJECT_ERASED:
+			return;
+		case STEWARD_SUBJECT_MISSING:
+			raise_missing();
+		case STEWARD_SUBJECT_REVOKED:
+			raise_revoked();
+		case STEWARD_SUBJECT_ALTERED:
+			raise_altered();
+	}
+}
+
+const StewardValueKey *
+steward_subject_key(uint32 key_id, uint32 key_tag, const unsigned char *uuid)
+{
+	const StewardValueKey *key;
+	StewardSubjectState state;
+
+	/* The values of an erased subject read as null without their version too. */
+	if (unlikely(steward_key_is_destroyed(key_id, key_tag)))
+	{
+		state = steward_subject_state(uuid);
+		check_state(state);
+		if (state == STEWARD_SUBJECT_ERASED)
+			return NULL;
+	}
+	state = steward_subject_try_key(key_id, key_tag, uuid, &key);
+	if (unlikely(state != STEWARD_SUBJECT_ALIVE))
+	{
+		check_state(state);
+		return NULL;
+	}
+	return key;
 }
 
 uint64

@@ -42,26 +42,15 @@ need_root(const unsigned char *root_id)
 							 "Add this root key to the keyring and reload the configuration.");
 }
 
-static pg_attribute_noreturn() void
-raise_altered(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the wrapped secret of a subject cannot be opened"),
-			 errdetail("It was altered, or it belongs to another subject or another database."),
-			 errhint("Restore the tables of schema \"steward\" together, from one dump.")));
-}
-
-void
+bool
 steward_subject_unwrap(const StewardSubjectRow *row)
 {
 	StewardWrapContext context;
 
 	fill_context(&context, STEWARD_WRAP_SUBJECT_SECRET, row->uuid);
-	if (!steward_wrap_open(steward_secrets()->scratch, row->wrapped,
-						   STEWARD_WRAP_BYTES, need_root(row->root_id)->key,
-						   &context))
-		raise_altered();
+	return steward_wrap_open(steward_secrets()->scratch, row->wrapped,
+							 STEWARD_WRAP_BYTES, need_root(row->root_id)->key,
+							 &context);
 }
 
 bool
@@ -73,13 +62,6 @@ steward_subject_is_tombstone(const StewardSubjectRow *row)
 	return row->erased &&
 		steward_wrap_is_tombstone(row->wrapped, STEWARD_WRAP_BYTES,
 								  need_root(row->root_id)->key, &context);
-}
-
-void
-steward_subject_check_tombstone(const StewardSubjectRow *row)
-{
-	if (!steward_subject_is_tombstone(row))
-		raise_altered();
 }
 
 void

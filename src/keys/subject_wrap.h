@@ -16,15 +16,12 @@
 extern void steward_subject_label(StewardSubjectLabel *label,
 								  const StewardSubjectName *name);
 
-/* Opens a secret into secrets->scratch, which the caller zeroes. Raises
- * ERRCODE_DATA_CORRUPTED when the row was altered. */
-extern void steward_subject_unwrap(const StewardSubjectRow *row);
+/* Opens a secret into secrets->scratch, which the caller zeroes; false when the
+ * row was altered. */
+extern bool steward_subject_unwrap(const StewardSubjectRow *row);
 
 /* Is this the row of an erased subject with its own tombstone? */
 extern bool steward_subject_is_tombstone(const StewardSubjectRow *row);
-
-/* Raises ERRCODE_DATA_CORRUPTED unless it is. */
-extern void steward_subject_check_tombstone(const StewardSubjectRow *row);
 
 /* Fill root_id and wrapped for the uuid: a fresh secret, or a tombstone, under
  * the current root, which is recorded. */

@@ -8,7 +8,6 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "base/catalog.h"
 #include "access/genam.h"
 #include "catalog/pg_proc.h"
@@ -67,7 +66,9 @@ steward_binding_find(Relation rel, StewardBinding *binding)
 	binding->column = pstrdup(trigger->tgargs[1]);
 	binding->key = get_attnum(RelationGetRelid(rel), binding->column);
 	binding->trigger = pstrdup(trigger->tgname);
-	binding->enabled = trigger->tgenabled != TRIGGER_DISABLED;
+	/* A replica trigger does not fire when somebody writes here. */
+	binding->enabled = trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+		trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
 	return true;
 }
 
@@ -113,41 +114,40 @@ check_trigger(Relation rel, const Trigger *bound)
 	}
 }
 
-/* Is a row of pg_trigger new in this transaction? */
+/* Is this trigger one that binds, made by itself and not cloned from another? */
 static bool
-is_new(Oid trigger)
+binds(Oid trigger)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		result;
+	bool		result = false;
 
 	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(trigger));
 	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
-	result = HeapTupleIsValid(tuple) &&
-		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		result = form->tgfoid == bind_function() && !OidIsValid(form->tgparentid);
+	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return result;
 }
 
-/*
- * Everybody may execute the trigger's function, because whoever attaches a
- * partition to a bound table clones the trigger; but only those make a binding who
- * may call steward.bind_subject.
- */
-static void
-check_right(const Trigger *bound)
+void
+steward_guard_new_trigger(Oid trigger)
 {
 	Oid			types[] = {REGCLASSOID, TEXTOID, NAMEOID};
 	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
 								  makeString(pstrdup("bind_subject")));
 	Oid			function;
 
-	if (bound->tgisclone || !is_new(bound->tgoid))
+	if (!binds(trigger))
 		return;
 	function = LookupFuncName(name, lengthof(types), types, false);
 	if (!STEWARD_MAY_EXECUTE(function, GetUserId()))
@@ -262,7 +262,6 @@ steward_guard_binding(Oid relid)
 
 	if (bound != NULL)
 	{
-		check_right(bound);
 		check_trigger(rel, bound);
 		check_key(rel, bound->tgargs[1]);
 		check_columns(rel);

@@ -20,7 +20,8 @@ typedef struct StewardBinding
 	AttrNumber	key;			/* its number; InvalidAttrNumber when it is
 								 * gone */
 	char	   *trigger;		/* its name */
-	bool		enabled;		/* it is not disabled */
+	bool		enabled;		/* it fires, unless session_replication_role
+								 * says otherwise */
 } StewardBinding;
 
 /* The binding of an open table; false when it has none. */
@@ -32,6 +33,15 @@ extern bool steward_binding_find(Relation rel, StewardBinding *binding);
  * type that has several spellings, or there are columns that cannot be bound.
  */
 extern void steward_guard_binding(Oid relid);
+
+/*
+ * Everybody may execute the trigger's function, because whoever attaches a
+ * partition to a bound table clones the trigger; but only those make a binding who
+ * may call steward.bind_subject. For a trigger that CREATE TRIGGER made or replaced:
+ * raises ERRCODE_INSUFFICIENT_PRIVILEGE. To rename, disable or drop the trigger of a
+ * binding that is there, is for the table's owner.
+ */
+extern void steward_guard_new_trigger(Oid trigger);
 
 /* Raises when the table is bound: a unique index on its column would be out of
  * order after an erasure, when a tag cannot be computed any more. */

@@ -63,8 +63,13 @@ extern void steward_plain_init(void);
  * Seals plaintext bytes under a key id (0 = transient) and, unless NULL, bound to
  * the subject of this uuid; a varlena in the current context. Raises what
  * steward_key_for_sealing raises, and ERRCODE_PROGRAM_LIMIT_EXCEEDED. Checks no
- * right.
+ * right. When the subject was erased, steward_seal raises
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE and steward_try_seal gives NULL.
  */
+extern struct varlena *steward_try_seal(const StewardTypeInfo *info,
+										uint32 key_id,
+										const unsigned char *subject,
+										const unsigned char *plain, size_t len);
 extern struct varlena *steward_seal(const StewardTypeInfo *info, uint32 key_id,
 									const unsigned char *subject,
 									const unsigned char *plain, size_t len);
@@ -89,6 +94,23 @@ extern bool steward_open_into(const StewardDatum *datum, unsigned char *out);
  * value false and a plaintext without bytes.
  */
 extern bool steward_open(const StewardDatum *datum, StewardPlain *plain);
+
+/* How it went. */
+typedef enum StewardOpening
+{
+	STEWARD_OPENING_DONE,
+	STEWARD_OPENING_ERASED,
+	STEWARD_OPENING_FAILED
+} StewardOpening;
+
+/*
+ * The same, which says it of a value that cannot be opened, of a named key: it
+ * was altered, or its key or its subject are not there. The plaintext is there,
+ * and to be given back, only when it is done. Raises what is wrong with the server or with
+ * its configuration.
+ */
+extern StewardOpening steward_try_open(const StewardDatum *datum,
+									   StewardPlain *plain);
 
 /*
  * Gives a value the key of a type modifier: returns it as it is when it has

@@ -30,6 +30,7 @@
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
+#include "types/binding.h"
 #include "utils/fmgroids.h"
 
 /*
@@ -114,30 +115,37 @@ guard_object(Oid class_id, Oid object)
 	}
 }
 
+typedef struct Touched
+{
+	Oid			class_id;
+	Oid			object;
+	bool		new_trigger;	/* CREATE TRIGGER made or replaced it */
+} Touched;
+
 /* The objects that the command touched, copied out of SPI's memory. */
 static int
-touched_objects(Oid **classes, Oid **objects)
+touched_objects(Touched **touched)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int			count;
 
 	SPI_connect();
-	if (SPI_execute("SELECT DISTINCT c.classid, c.objid FROM pg_catalog.pg_event_trigger_ddl_commands() AS c WHERE c.objid IS NOT NULL",
+	if (SPI_execute("SELECT c.classid, c.objid, pg_catalog.bool_or(c.command_tag OPERATOR(pg_catalog.=) 'CREATE TRIGGER')"
+					" FROM pg_catalog.pg_event_trigger_ddl_commands() AS c WHERE c.objid IS NOT NULL GROUP BY 1, 2",
 					true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not list the objects of the command");
 	count = (int) SPI_processed;
-	*classes = MemoryContextAlloc(caller, Max(count, 1) * sizeof(Oid));
-	*objects = MemoryContextAlloc(caller, Max(count, 1) * sizeof(Oid));
+	*touched = MemoryContextAlloc(caller, Max(count, 1) * sizeof(Touched));
 	for (int i = 0; i < count; i++)
 	{
-		bool		isnull;
+		Datum		values[3];
+		bool		nulls[3];
 
-		(*classes)[i] = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-													   SPI_tuptable->tupdesc, 1,
-													   &isnull));
-		(*objects)[i] = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-													   SPI_tuptable->tupdesc, 2,
-													   &isnull));
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values,
+						  nulls);
+		(*touched)[i].class_id = DatumGetObjectId(values[0]);
+		(*touched)[i].object = DatumGetObjectId(values[1]);
+		(*touched)[i].new_trigger = DatumGetBool(values[2]);
 	}
 	SPI_finish();
 	return count;
@@ -145,8 +153,7 @@ touched_objects(Oid **classes, Oid **objects)
 
 STEWARD_FUNCTION(steward_guard_ddl)
 {
-	Oid		   *classes;
-	Oid		   *objects;
+	Touched    *touched;
 	int			count;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
@@ -155,8 +162,12 @@ STEWARD_FUNCTION(steward_guard_ddl)
 				 errmsg("function \"%s\" was not called as an event trigger", "guard_ddl")));
 	if (steward_allow_unkeyed_ddl || !OidIsValid(steward_extension_oid(true)))
 		PG_RETURN_NULL();
-	count = touched_objects(&classes, &objects);
+	count = touched_objects(&touched);
 	for (int i = 0; i < count; i++)
-		guard_object(classes[i], objects[i]);
+	{
+		if (touched[i].new_trigger)
+			steward_guard_new_trigger(touched[i].object);
+		guard_object(touched[i].class_id, touched[i].object);
+	}
 	PG_RETURN_NULL();
 }

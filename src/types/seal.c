@@ -25,9 +25,9 @@ raise_erased(void)
 }
 
 struct varlena *
-steward_seal(const StewardTypeInfo *info, uint32 key_id,
-			 const unsigned char *subject, const unsigned char *plain,
-			 size_t len)
+steward_try_seal(const StewardTypeInfo *info, uint32 key_id,
+				 const unsigned char *subject, const unsigned char *plain,
+				 size_t len)
 {
 	StewardDatumLabel label = {.type = info->code, .key_id = key_id,
 	.subject = subject};
@@ -48,8 +48,23 @@ steward_seal(const StewardTypeInfo *info, uint32 key_id,
 	if (subject != NULL)
 		key = steward_subject_key(key_id, label.key_tag, subject);
 	if (unlikely(key == NULL))
-		raise_erased();
+	{
+		pfree(result);
+		return NULL;
+	}
 	steward_value_seal((unsigned char *) VARDATA(result), key, &label, plain, len);
+	return result;
+}
+
+struct varlena *
+steward_seal(const StewardTypeInfo *info, uint32 key_id,
+			 const unsigned char *subject, const unsigned char *plain,
+			 size_t len)
+{
+	struct varlena *result = steward_try_seal(info, key_id, subject, plain, len);
+
+	if (unlikely(result == NULL))
+		raise_erased();
 	return result;
 }
 
@@ -106,6 +121,45 @@ steward_open(const StewardDatum *datum, StewardPlain *plain)
 		return true;
 	steward_plain_free(plain);
 	return false;
+}
+
+/* The key that opens a value, if there is one; good as those it comes from. */
+static StewardOpening
+find_key(const StewardDatum *datum, const StewardValueKey **key)
+{
+	StewardSubjectState state;
+
+	if (datum->key_id != 0 && !steward_key_opens(datum->key_id, datum->key_tag))
+		return datum->subject != NULL &&
+			steward_key_is_destroyed(datum->key_id, datum->key_tag) &&
+			steward_subject_state(datum->subject) == STEWARD_SUBJECT_ERASED ?
+			STEWARD_OPENING_ERASED : STEWARD_OPENING_FAILED;
+	if (datum->subject == NULL)
+	{
+		*key = steward_key_for_opening(datum->key_id, datum->key_tag);
+		return STEWARD_OPENING_DONE;
+	}
+	state = steward_subject_try_key(datum->key_id, datum->key_tag, datum->subject,
+									key);
+	return state == STEWARD_SUBJECT_ALIVE ? STEWARD_OPENING_DONE :
+		state == STEWARD_SUBJECT_ERASED ? STEWARD_OPENING_ERASED :
+		STEWARD_OPENING_FAILED;
+}
+
+StewardOpening
+steward_try_open(const StewardDatum *datum, StewardPlain *plain)
+{
+	const StewardValueKey *key;
+	StewardOpening result = find_key(datum, &key);
+
+	if (result != STEWARD_OPENING_DONE)
+		return result;
+	steward_plain_opened = true;
+	*plain = steward_plain_make(datum->plain_len);
+	if (steward_value_open(plain->bytes, datum, key))
+		return STEWARD_OPENING_DONE;
+	steward_plain_free(plain);
+	return STEWARD_OPENING_FAILED;
 }
 
 struct varlena *

@@ -51,6 +51,22 @@ SELECT steward.shred_subject('rotbound_customer', '2');
 RESET client_min_messages;
 SELECT * FROM rotbound_seen WHERE id = 2;
 
+-- What cannot be opened for want of its subject or its key is left and counted.
+CREATE TABLE subject_row AS SELECT s.* FROM steward.subject_key AS s WHERE s.kind = 'rotbound_customer' AND s.erased_at IS NULL;
+CREATE TABLE version_row AS SELECT v.key_id, v.version, v.wrapped FROM steward.key_version AS v JOIN steward.key AS k USING (key_id) WHERE k.path = 'rotbound' AND v.wrapped IS NOT NULL;
+SELECT steward.rotate_key('rotbound');
+UPDATE steward.key_version AS v SET wrapped = overlay(v.wrapped PLACING '\x00000000'::bytea FROM 60) FROM version_row AS r WHERE v.key_id = r.key_id AND v.version = r.version;
+CALL steward.reencrypt('rotbound');
+UPDATE steward.key_version AS v SET wrapped = r.wrapped FROM version_row AS r WHERE v.key_id = r.key_id AND v.version = r.version;
+UPDATE steward.subject_key AS s SET wrapped = overlay(s.wrapped PLACING '\x00000000'::bytea FROM 60) WHERE s.kind = 'rotbound_customer' AND s.erased_at IS NULL;
+CALL steward.reencrypt('rotbound');
+DELETE FROM steward.subject_key AS s WHERE s.kind = 'rotbound_customer' AND s.erased_at IS NULL;
+CALL steward.reencrypt('rotbound');
+INSERT INTO steward.subject_key SELECT * FROM subject_row;
+CALL steward.reencrypt('rotbound');
+SELECT finding FROM steward.verify_column('rotbound', 'v');
+DROP TABLE subject_row, version_row;
+
 -- With the trigger disabled nothing is bound, only moved.
 ALTER TABLE rotbound DISABLE TRIGGER ALL;
 INSERT INTO rotbound VALUES (7, 'v7', NULL);

@@ -108,11 +108,28 @@ $waiting->quit;
 # ---- the end of erasures ----
 sql('CALL steward.finish_erasure()');
 sql(q{BEGIN; INSERT INTO person VALUES (201, 'prepared'); PREPARE TRANSACTION 'writer'});
+my $slow = steward_session($node);
+my $slow_pid = $slow->query('SELECT pg_backend_pid()');
+$slow->query(q{BEGIN; SELECT pg_catalog.count(*) FROM person});
 shred(6);
 my @finishers = map { steward_session($node) } 1 .. 2;
 $_->query_until(qr/waits/, "\\echo waits\nCALL steward.finish_erasure();\n\\echo done\n") for @finishers;
 ok(steward_poll(sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL steward.finish%' AND state = 'active'}) eq '2' }),
 	'two wait for the end of the same erasure');
+# What they wait for is told: by one of them that which of the other, by the other the transactions.
+my $said = sub { return join('', map { $_->{stderr} } @finishers) };
+sub says
+{
+	my ($what, $name) = @_;
+
+	ok(steward_poll(sub { eval { $_->{run}->pump_nb } for @finishers; return $said->() =~ $what }), $name) or diag $said->();
+	return;
+}
+says(qr/NOTICE:  waiting for 2 transactions that began before\nDETAIL:  Processes: $slow_pid\. Prepared transactions: 'writer'\.\nHINT:  .*ROLLBACK PREPARED/, 'who waits says for what');
+says(qr/NOTICE:  waiting for another session that .* or finishes erasures\nDETAIL:  Process: \d+\./, 'and for whom');
+$slow->query('ROLLBACK');
+$slow->quit;
+says(qr/NOTICE:  waiting for 1 transaction that began before\nDETAIL:  Prepared transactions: 'writer'\.\n/, 'and again, of those that are left');
 is(sql(q{SELECT count(*) FROM steward.pending_erasure}), '1', 'it is not final while a prepared transaction could still write');
 is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL steward.finish%' AND backend_xmin IS NOT NULL}), '0', 'who waits holds no snapshot');
 is(sql(q{SELECT bool_or(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'CALL steward.finish%' AND wait_event_type = 'Lock'}), 't', 'waiting can be cancelled');
