@@ -115,6 +115,13 @@ steward_secrets_subjects_release(void)
 }
 
 void
+steward_secrets_subjects_wipe(void)
+{
+	if (subjects != NULL)
+		sodium_memzero(subjects, subject_count * sizeof(StewardValueKey));
+}
+
+void
 steward_secrets_flush(void)
 {
 	if (arena == NULL)
@@ -122,6 +129,5 @@ steward_secrets_flush(void)
 	sodium_memzero(&arena->tags, sizeof arena->tags);
 	sodium_memzero(arena->slots, arena->slots_used * sizeof(StewardValueKey));
 	arena->slots_used = 0;
-	if (subjects != NULL)
-		sodium_memzero(subjects, subject_count * sizeof(StewardValueKey));
+	steward_secrets_subjects_wipe();
 }

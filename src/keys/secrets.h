@@ -45,9 +45,11 @@ extern StewardValueKey *steward_secrets_slot(void);
 /*
  * The places for keys of subjects: as many as steward.subject_cache_size says
  * when they are made, in locked memory of their own. *count is their number.
- * Zeroed by steward_secrets_flush, and by release, which gives the memory back.
+ * Zeroed by steward_secrets_flush, by wipe, and by release, which gives the memory
+ * back. Wiping and releasing raise nothing.
  */
 extern StewardValueKey *steward_secrets_subjects(int *count);
+extern void steward_secrets_subjects_wipe(void);
 extern void steward_secrets_subjects_release(void);
 
 /* Zeroes what was derived from the database: slots, keys of subjects, tag keys. */

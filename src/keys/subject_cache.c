@@ -7,7 +7,8 @@
  *
  * Both are thrown away when a row of steward.subject_key is changed or deleted
  * (its trigger sends a relation-cache invalidation, which is transactional and
- * reaches standbys), and when the named keys are. New rows say nothing about
+ * reaches standbys), and when the named keys are: before the next use, and the keys
+ * when the transaction ends that heard of it. New rows say nothing about
  * cached ones. What was read from rows of this very transaction is dropped by
  * itself when a part of the transaction is rolled back or prepared.
  */
@@ -440,10 +441,26 @@ settle_own(bool keep)
 	own_keys = own_names = NIL;
 }
 
+/*
+ * Keys that are to be thrown away do not stay for as long as the session has
+ * nothing to do with subjects. Nobody uses one now; nothing here can fail.
+ */
+static void
+wipe_stale(XactEvent event)
+{
+	if (stale && key_places != NULL && event != XACT_EVENT_PRE_COMMIT &&
+		event != XACT_EVENT_PRE_PREPARE && event != XACT_EVENT_PARALLEL_PRE_COMMIT)
+	{
+		steward_secrets_subjects_wipe();
+		key_places = NULL;
+	}
+}
+
 /* Rolled back, they never were; prepared, nobody sees them yet. */
 static void
 on_transaction_end(XactEvent event, void *arg)
 {
+	wipe_stale(event);
 	if (event == XACT_EVENT_COMMIT)
 		settle_own(true);
 	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE ||

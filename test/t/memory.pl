@@ -83,6 +83,55 @@ SELECT pg_catalog.count(*) FROM t WHERE v::text LIKE 'row %'}), '2000', 'paralle
 	$session->quit;
 }
 
+# Keys of subjects in a session that has been told that somebody was erased, but
+# has nothing more to do with subjects. Its memory is in one piece of pages that
+# are left out of cores.
+sub subject_keys
+{
+	my ($pid) = @_;
+	my ($from, $to, $found) = (0, 0, '');
+
+	open(my $memory, '<:raw', "/proc/$pid/mem") or die "mem: $!";
+	for my $line (split /\n/, slurp_file("/proc/$pid/smaps"))
+	{
+		($from, $to) = (hex $1, hex $2) if $line =~ /^([0-9a-f]+)-([0-9a-f]+) /;
+		next unless $line =~ /^VmFlags:.* dd\b/ && $to - $from == 4096 * 48;
+		sysseek($memory, $from, 0) or die "seek: $!";
+		sysread($memory, $found, $to - $from) == $to - $from or die "read: $!";
+		return $found =~ /[^\0]/ ? 'keys' : 'zeros';
+	}
+	return 'no memory';
+}
+
+{
+	steward_set($node, 'steward.protect_memory' => 'off');
+	$node->safe_psql('postgres', q{CREATE TABLE person (id int, v steward.encrypted_text('pii/person.v')); SELECT steward.bind_subject('person', 'person', 'id'); INSERT INTO person SELECT g, 'p' FROM generate_series(1, 20) AS g});
+	my $session = steward_session($node);
+	my $pid = $session->query('SELECT pg_catalog.pg_backend_pid()');
+	my $next = 0;
+	my $shred = sub { $next++; $node->safe_psql('postgres', "SELECT steward.shred_subject('person', '$next')") };
+
+	$session->query('SELECT pg_catalog.count(v::text) FROM person');
+	is(subject_keys($pid), 'keys', 'a session that read has keys of subjects');
+	$shred->();
+	is(subject_keys($pid), 'keys', 'an idle one still does after an erasure');
+	$session->query('SELECT 1');
+	is(subject_keys($pid), 'zeros', 'until its next statement, whatever that is');
+	is($session->query('SELECT pg_catalog.count(v::text) FROM person'), '19', 'it reads what is left');
+	is(subject_keys($pid), 'keys', 'with keys again');
+	$session->query('BEGIN; SELECT 1');
+	$shred->();
+	$session->query('SELECT 1');
+	$session->query('ROLLBACK');
+	is(subject_keys($pid), 'zeros', 'or the end of its transaction');
+	$session->query('SELECT pg_catalog.count(v::text) FROM person');
+	$shred->();
+	is(subject_keys($pid), 'keys', 'idle again');
+	$node->safe_psql('postgres', 'DO $$ BEGIN FOR i IN 1 .. 400 LOOP CREATE TEMPORARY TABLE noise (a text PRIMARY KEY, b text, c text); DROP TABLE noise; COMMIT; END LOOP; END $$');
+	ok(steward_poll(sub { return subject_keys($pid) eq 'zeros' }), 'or until the server tells it what it missed');
+	$session->quit;
+}
+
 # Where memory cannot be locked keys work all the same: one WARNING a session.
 {
 	system_or_bail('prlimit', "--pid=$postmaster", '--memlock=0:');
