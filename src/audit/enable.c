@@ -12,6 +12,7 @@
 #include "audit/codec.h"
 #include "audit/schema_row.h"
 #include "audit/segment.h"
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
@@ -114,11 +115,7 @@ open_table(FunctionCallInfo fcinfo)
 {
 	Oid			relid;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"relation\" must not be null"),
-				 errhint("Give the name of a table.")));
+	steward_require_argument(fcinfo, 0, "relation");
 	relid = PG_GETARG_OID(0);
 	return steward_own_relation_open(relid, ShareRowExclusiveLock);
 }

@@ -159,6 +159,19 @@ steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode)
 }
 
 Relation
+steward_named_relation_open(Oid relid, LOCKMODE lockmode)
+{
+	Relation	rel = try_relation_open(relid, lockmode);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errhint("Give the name of a table.")));
+	return rel;
+}
+
+Relation
 steward_own_relation_open(Oid relid, LOCKMODE lockmode)
 {
 	Relation	rel;
@@ -166,12 +179,7 @@ steward_own_relation_open(Oid relid, LOCKMODE lockmode)
 	if (get_rel_name(relid) != NULL && !STEWARD_OWNS_RELATION(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
 					   get_rel_name(relid));
-	rel = try_relation_open(relid, lockmode);
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid),
-				 errhint("Give the name of a table.")));
+	rel = steward_named_relation_open(relid, lockmode);
 	if (!STEWARD_OWNS_RELATION(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(rel->rd_rel->relkind),
 					   RelationGetRelationName(rel));

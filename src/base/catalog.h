@@ -52,6 +52,12 @@ extern Oid	steward_relation_oid(StewardRelationRef *ref);
 extern Relation steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode);
 
 /*
+ * Opens the relation that an argument of an SQL function names; raises
+ * ERRCODE_UNDEFINED_TABLE when a number was given that is none's.
+ */
+extern Relation steward_named_relation_open(Oid relid, LOCKMODE lockmode);
+
+/*
  * Opens a relation that the current user owns; the caller closes it. Ownership is
  * asked for before the lock too, so that this is no means to block others. Raises
  * ERRCODE_INSUFFICIENT_PRIVILEGE, or ERRCODE_UNDEFINED_TABLE.

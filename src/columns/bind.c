@@ -8,6 +8,7 @@
 #include "base/compat.h"
 
 #include "access/relation.h"
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "columns/conversion.h"
 #include "catalog/catalog.h"
@@ -27,15 +28,6 @@
 
 #define TRIGGER_NAME "~~~~steward_bind_subject"
 #define KIND_MAX 100
-
-static void
-check_argument(FunctionCallInfo fcinfo, int number, const char *name)
-{
-	if (PG_ARGISNULL(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
-}
 
 /* Opens the table under the lock that CREATE TRIGGER takes. */
 static Relation
@@ -138,15 +130,14 @@ has_rows(Oid relid)
 
 STEWARD_FUNCTION(steward_bind_subject)
 {
+	static const char *const names[] = {"relation", "kind", "column"};
 	StewardBinding binding;
 	const char *column;
 	char	   *kind;
 	Relation	rel;
 	Oid			relid;
 
-	check_argument(fcinfo, 0, "relation");
-	check_argument(fcinfo, 1, "kind");
-	check_argument(fcinfo, 2, "column");
+	steward_require_arguments(fcinfo, lengthof(names), names);
 	relid = PG_GETARG_OID(0);
 	kind = read_kind(fcinfo);
 	column = NameStr(*PG_GETARG_NAME(2));
@@ -187,7 +178,7 @@ STEWARD_FUNCTION(steward_unbind_subject)
 	StewardBinding binding;
 	Relation	rel;
 
-	check_argument(fcinfo, 0, "relation");
+	steward_require_argument(fcinfo, 0, "relation");
 	rel = open_table(PG_GETARG_OID(0));
 	if (!steward_binding_find(rel, &binding))
 	{

@@ -14,6 +14,7 @@
 #include "base/compat.h"
 
 #include "access/relation.h"
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -50,37 +51,6 @@ refuse(Relation rel, const char *what, const char *hint)
 			 errmsg("cannot make a decrypted view of \"%s\": it %s",
 					RelationGetRelationName(rel), what),
 			 errhint("%s", hint)));
-}
-
-static void
-check_owner(Oid relid)
-{
-	const char *name = get_rel_name(relid);
-
-	if (name != NULL && !STEWARD_OWNS_RELATION(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(get_rel_relkind(relid)), name);
-}
-
-/*
- * Who does not own a table may not lock it either: that is asked first, and again
- * when it is locked. The lock makes two who make the view at once come one after
- * the other.
- */
-static Relation
-open_table(Oid relid)
-{
-	Relation	rel;
-
-	check_owner(relid);
-	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid),
-				 errhint("Give the name of a table.")));
-	check_owner(relid);
-	return rel;
 }
 
 static void
@@ -477,12 +447,9 @@ STEWARD_FUNCTION(steward_create_decrypted_view)
 	Relation	rel;
 	Oid			view;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"relation\" must not be null"),
-				 errhint("Give the name of a table.")));
-	rel = open_table(PG_GETARG_OID(0));
+	steward_require_argument(fcinfo, 0, "relation");
+	/* The lock makes two who make the view at once come one after the other. */
+	rel = steward_own_relation_open(PG_GETARG_OID(0), ShareUpdateExclusiveLock);
 	check_table(rel);
 	view = make_view(rel, view_name(fcinfo, rel));
 	relation_close(rel, NoLock);

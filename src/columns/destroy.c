@@ -17,6 +17,7 @@
  */
 #include "base/compat.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/pg_type_d.h"
 #include "columns/remains.h"
@@ -178,13 +179,18 @@ destroy(uint32 holder_id, int32 version, bool force, uint64 values_left)
 
 STEWARD_FUNCTION(steward_destroy_key_version)
 {
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int32		version = PG_GETARG_INT32(1);
-	bool		force = PG_GETARG_BOOL(2);
+	static const char *const names[] = {"key", "version", "force"};
+	char	   *path;
+	int32		version;
+	bool		force;
 	StewardRemains remains = {0};
 	StewardIdentity caller;
 
 	PreventCommandIfReadOnly("steward.destroy_key_version()");
+	steward_require_arguments(fcinfo, lengthof(names), names);
+	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	version = PG_GETARG_INT32(1);
+	force = PG_GETARG_BOOL(2);
 	remains.holder_id = steward_key_find_holder(path, "versions");
 	(void) check_version(path, remains.holder_id, version);
 	steward_quiesce_lock(false);

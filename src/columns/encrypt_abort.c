@@ -10,6 +10,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 
 static void
@@ -46,7 +47,7 @@ say_remains(Oid relid, const StewardConversionState *state)
 
 STEWARD_FUNCTION(steward_abort_column_conversion)
 {
-	Oid			relid = PG_GETARG_OID(0);
+	Oid			relid;
 	StewardConversionState *state;
 	StewardIdentity identity;
 	Relation	rel;
@@ -55,6 +56,8 @@ STEWARD_FUNCTION(steward_abort_column_conversion)
 	char	   *shadow;
 
 	PreventCommandIfReadOnly("steward.abort_column_conversion()");
+	steward_require_argument(fcinfo, 0, "relation");
+	relid = PG_GETARG_OID(0);
 	steward_conversion_check_owner(relid);
 	refuse_unless_free(relid);
 	rel = relation_open(relid, AccessExclusiveLock);

@@ -14,15 +14,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/argument.h"
 #include "base/procedure.h"
-
-static pg_attribute_noreturn() void
-refuse_null(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null", name)));
-}
 
 static void
 read_arguments(FunctionCallInfo fcinfo, StewardOnlineRun *run)
@@ -32,8 +25,8 @@ read_arguments(FunctionCallInfo fcinfo, StewardOnlineRun *run)
 
 	for (int i = 0; i < lengthof(names); i++)
 	{
-		if (PG_ARGISNULL(i) && (i != 2 || run->encrypt))
-			refuse_null(names[i]);
+		if (i != 2 || run->encrypt)
+			steward_require_argument(fcinfo, i, names[i]);
 	}
 	run->relid = PG_GETARG_OID(0);
 	run->column = pstrdup(NameStr(*PG_GETARG_NAME(1)));

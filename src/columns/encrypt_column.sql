@@ -62,7 +62,7 @@ COMMENT ON COLUMN steward.column_progress.started_at IS 'when it was begun';
 COMMENT ON COLUMN steward.column_progress.updated_at IS 'when it last came on';
 
 CREATE FUNCTION steward.encrypt_column(relation regclass, "column" name, key text) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_encrypt_column';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_encrypt_column';
 COMMENT ON FUNCTION steward.encrypt_column(regclass, name, text) IS 'encrypts a column of a table at once: one rewrite under one lock';
 REVOKE ALL ON FUNCTION steward.encrypt_column(regclass, name, text) FROM PUBLIC;
 
@@ -86,7 +86,7 @@ COMMENT ON PROCEDURE steward.decrypt_column_online(regclass, name, text, integer
 REVOKE ALL ON PROCEDURE steward.decrypt_column_online(regclass, name, text, integer, interval, boolean, text) FROM PUBLIC;
 
 CREATE FUNCTION steward.abort_column_conversion(relation regclass) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_abort_column_conversion';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_abort_column_conversion';
 COMMENT ON FUNCTION steward.abort_column_conversion(regclass) IS 'gives up an online conversion that has begun: the column stays what it was';
 REVOKE ALL ON FUNCTION steward.abort_column_conversion(regclass) FROM PUBLIC;
 

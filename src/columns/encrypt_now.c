@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "types/binding.h"
 #include "types/encrypted.h"
@@ -210,6 +211,9 @@ convert_column(Oid relid, const char *column, const char *key, const char *type,
 
 STEWARD_FUNCTION(steward_encrypt_column)
 {
+	static const char *const names[] = {"relation", "column", "key"};
+
+	steward_require_arguments(fcinfo, lengthof(names), names);
 	convert_column(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1)),
 				   text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL, true);
 	PG_RETURN_VOID();
@@ -217,8 +221,9 @@ STEWARD_FUNCTION(steward_encrypt_column)
 
 STEWARD_FUNCTION(steward_decrypt_column)
 {
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
+	static const char *const names[] = {"relation", "column"};
+
+	steward_require_arguments(fcinfo, lengthof(names), names);
 	convert_column(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1)), NULL,
 				   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
 				   false);

@@ -14,6 +14,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "base/procedure.h"
 #include "catalog/pg_class.h"
@@ -280,6 +281,21 @@ look(Run *run)
 	record_blocks(run);
 }
 
+typedef struct Attempt
+{
+	Run		   *run;
+	StewardRenewBlocks *work;
+} Attempt;
+
+/* One batch, as steward_attempt calls it. */
+static void
+attempt_batch(void *arg)
+{
+	Attempt    *attempt = arg;
+
+	steward_renew_batch(attempt->work, BATCH_MILLISECONDS, &attempt->run->sweep);
+}
+
 /*
  * Does a batch in a subtransaction. False, with nothing done, when it ran into a
  * deadlock: whoever makes a subject and then changes a row of it may wait for us.
@@ -289,27 +305,9 @@ try_batch(Run *run, StewardRenewBlocks *work)
 {
 	StewardRenewBlocks work_before = *work;
 	StewardRenewal sweep_before = run->sweep;
-	ResourceOwner resources = CurrentResourceOwner;
-	MemoryContext caller = CurrentMemoryContext;
-	ErrorData  *volatile error = NULL;
+	Attempt		attempt = {run, work};
+	ErrorData  *error = steward_attempt(attempt_batch, &attempt, run->batch_context);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(run->batch_context);
-	PG_TRY();
-	{
-		steward_renew_batch(work, BATCH_MILLISECONDS, &run->sweep);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = resources;
 	MemoryContextReset(run->batch_context);
 	if (error == NULL)
 		return true;
@@ -393,7 +391,7 @@ sweep_and_look(Run *run)
 static void
 check_relation(Oid relid)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
+	Relation	rel = steward_named_relation_open(relid, AccessShareLock);
 	char		relkind = rel->rd_rel->relkind;
 
 	if (!STEWARD_OWNS_RELATION(relid, GetUserId()) &&
@@ -420,16 +418,11 @@ check_relation(Oid relid)
 static void
 check_call(FunctionCallInfo fcinfo)
 {
+	static const char *const names[] = {"relation", "pause"};
+
 	steward_call_must_commit(fcinfo, "reencrypt",
 							 "Call it by itself: it commits after each batch.");
-	for (int i = 0; i < 2; i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null",
-							i == 0 ? "relation" : "pause")));
-	}
+	steward_require_arguments(fcinfo, lengthof(names), names);
 	if (PG_GETARG_INT32(1) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -66,17 +66,13 @@ stores_rows(Oid relid)
 	return relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW;
 }
 
-static int
-compare_oids(const ListCell *left, const ListCell *right)
-{
-	return lfirst_oid(left) < lfirst_oid(right) ? -1
-		: lfirst_oid(left) > lfirst_oid(right);
-}
-
 List *
 steward_remains_places(uint32 holder_id, TransactionId *pending)
 {
 	Relation	catalog = table_open(AttributeRelationId, AccessShareLock);
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext column = AllocSetContextCreate(caller, "column of a look",
+												 ALLOCSET_SMALL_SIZES);
 	List	   *places = NIL;
 	SnapshotData dirty;
 	SysScanDesc scan;
@@ -89,20 +85,28 @@ steward_remains_places(uint32 holder_id, TransactionId *pending)
 	{
 		Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
 		TransactionId maker = dirty.xmin;
+		bool		wanted;
 
+		CHECK_FOR_INTERRUPTS();
 		if (att->attnum <= 0 || att->attisdropped)
 			continue;
+		MemoryContextReset(column);
+		MemoryContextSwitchTo(column);
+		wanted = is_under(att, holder_id);
+		MemoryContextSwitchTo(caller);
 		/* A type of that transaction is not to be seen yet either. */
 		if (TransactionIdIsValid(maker) &&
-			(is_under(att, holder_id) ||
+			(wanted ||
 			 !SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(att->atttypid))))
 			*pending = maker;
-		else if (is_under(att, holder_id) && stores_rows(att->attrelid))
-			places = list_append_unique_oid(places, att->attrelid);
+		else if (wanted && stores_rows(att->attrelid))
+			places = lappend_oid(places, att->attrelid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	list_sort(places, compare_oids);
+	MemoryContextDelete(column);
+	list_sort(places, list_oid_cmp);
+	list_deduplicate_oid(places);
 	return places;
 }
 
@@ -120,18 +124,18 @@ look_at_head(const StewardDatum *head, void *arg)
 {
 	Looking    *looking = arg;
 
-	bool		is_under;
+	bool		wanted;
 
 	if (head == NULL)
 		return;
-	is_under = head->key_tag == looking->remains->key_tag &&
+	wanted = head->key_tag == looking->remains->key_tag &&
 		steward_key_holder(head->key_id) == looking->remains->holder_id;
 	/* What nobody can read any more needs no version. */
-	if (is_under && steward_is_erased(head))
+	if (wanted && steward_is_erased(head))
 		return;
 	if (looking->counts != NULL)
 		steward_count(looking->counts, head);
-	looking->found |= is_under;
+	looking->found |= wanted;
 }
 
 /*
@@ -256,6 +260,7 @@ index_holds(const StewardRemains *remains, Relation index)
 	StewardShape **shapes = steward_shapes(RelationGetDescr(index));
 	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
 	BlockNumber blocks = RelationGetNumberOfBlocks(index);
+	PGAlignedBlock copy;
 
 	if (shapes == NULL || index->rd_rel->relam != BTREE_AM_OID)
 		return false;
@@ -267,8 +272,10 @@ index_holds(const StewardRemains *remains, Relation index)
 		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL,
 									strategy);
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		(void) page_holds(&looking, index, BufferGetPage(buffer), shapes);
+		memcpy(copy.data, BufferGetPage(buffer), BLCKSZ);
 		UnlockReleaseBuffer(buffer);
+		/* This may read tables of the keys. */
+		(void) page_holds(&looking, index, (Page) copy.data, shapes);
 	}
 	FreeAccessStrategy(strategy);
 	return looking.found;

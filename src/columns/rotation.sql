@@ -80,7 +80,7 @@ COMMENT ON PROCEDURE steward.reencrypt(regclass, integer, bigint, bigint) IS 'mo
 REVOKE ALL ON PROCEDURE steward.reencrypt(regclass, integer, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION steward.destroy_key_version(key text, version integer, force boolean DEFAULT false) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_destroy_key_version';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_destroy_key_version';
 COMMENT ON FUNCTION steward.destroy_key_version(text, integer, boolean) IS 'destroys an old version of a key, which no value must be under any more unless forced';
 REVOKE ALL ON FUNCTION steward.destroy_key_version(text, integer, boolean) FROM PUBLIC;
 

@@ -8,6 +8,7 @@
  */
 #include "base/compat.h"
 
+#include "base/argument.h"
 #include "base/errors.h"
 #include "base/procedure.h"
 #include "executor/spi.h"
@@ -27,8 +28,9 @@
 
 STEWARD_FUNCTION(steward_shred_subject)
 {
-	text	   *kind = PG_GETARG_TEXT_PP(0);
-	text	   *key = PG_GETARG_TEXT_PP(1);
+	static const char *const names[] = {"kind", "key"};
+	text	   *kind;
+	text	   *key;
 	StewardPlaintextScope scope;
 	StewardSubjectName name;
 	StewardPlain kind_utf8;
@@ -36,6 +38,9 @@ STEWARD_FUNCTION(steward_shred_subject)
 	bool		erased;
 
 	PreventCommandIfReadOnly("steward.shred_subject()");
+	steward_require_arguments(fcinfo, lengthof(names), names);
+	kind = PG_GETARG_TEXT_PP(0);
+	key = PG_GETARG_TEXT_PP(1);
 	/* The key may be personal: no error shows the statement. */
 	steward_plaintext_begin(&scope);
 	kind_utf8 = steward_text_to_utf8(VARDATA_ANY(kind), VARSIZE_ANY_EXHDR(kind));

@@ -1,7 +1,7 @@
 -- Erasing subjects.
 
 CREATE FUNCTION steward.shred_subject(kind text, key text) RETURNS boolean
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_shred_subject';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_shred_subject';
 COMMENT ON FUNCTION steward.shred_subject(text, text) IS 'destroys the secret of a subject: every value bound to it reads as null, at once and everywhere; false when it had none';
 REVOKE ALL ON FUNCTION steward.shred_subject(text, text) FROM PUBLIC;
 

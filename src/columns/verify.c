@@ -15,6 +15,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
@@ -309,27 +310,16 @@ check_column(Oid relid, const char *column)
 	relation_close(rel, NoLock);
 }
 
-static Oid
-argument_table(FunctionCallInfo fcinfo)
-{
-	for (int i = 0; i < 2; i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("arguments of verify_column must not be null"),
-					 errhint("Give the name of a table and that of its column.")));
-	}
-	return PG_GETARG_OID(0);
-}
-
 STEWARD_FUNCTION(steward_verify_column)
 {
+	static const char *const names[] = {"relation", "column"};
 	Verification verification = {0};
-	Oid			relid = argument_table(fcinfo);
+	Oid			relid;
 	MemoryContext per_row;
 	ListCell   *cell;
 
+	steward_require_arguments(fcinfo, lengthof(names), names);
+	relid = PG_GETARG_OID(0);
 	/* Before the lock, so that it is no means to block others. */
 	check_owner(relid);
 	verification.column = text_to_cstring(PG_GETARG_TEXT_PP(1));

@@ -103,6 +103,7 @@ opens(const StewardDatum *datum)
 	bool		opened;
 
 	steward_plaintext_begin(&scope);
+	steward_plain_opened = true;
 	plain = steward_plain_make(datum->plain_len);
 	key = datum->subject != NULL ?
 		steward_subject_key(datum->key_id, datum->key_tag, datum->subject) :

@@ -107,17 +107,17 @@ END
 $$;
 
 CREATE FUNCTION steward.create_key(key text) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_create_key';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_create_key';
 COMMENT ON FUNCTION steward.create_key(text) IS 'makes a named key, or registers a path below one';
 REVOKE ALL ON FUNCTION steward.create_key(text) FROM PUBLIC;
 
 CREATE FUNCTION steward.grant_key(key text, role regrole, privilege text) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_grant_key';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_grant_key';
 COMMENT ON FUNCTION steward.grant_key(text, regrole, text) IS 'gives a role the right to decrypt, search or load values under a key';
 REVOKE ALL ON FUNCTION steward.grant_key(text, regrole, text) FROM PUBLIC;
 
 CREATE FUNCTION steward.revoke_key(key text, role regrole, privilege text) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_revoke_key';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_revoke_key';
 COMMENT ON FUNCTION steward.revoke_key(text, regrole, text) IS 'takes a right on a key away from a role, at once and for running transactions too';
 REVOKE ALL ON FUNCTION steward.revoke_key(text, regrole, text) FROM PUBLIC;
 

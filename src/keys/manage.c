@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "access/xact.h"
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/pg_type_d.h"
 #include "commands/trigger.h"
@@ -187,11 +188,14 @@ make_key(const char *path, uint32 key_id)
 
 STEWARD_FUNCTION(steward_create_key)
 {
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	uint32		key_id = steward_name_check(path);
+	char	   *path;
+	uint32		key_id;
 	StewardIdentity caller;
 	StewardKeyRow row;
 
+	steward_require_argument(fcinfo, 0, "key");
+	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	key_id = steward_name_check(path);
 	SPI_connect();
 	steward_become_owner(&caller);
 	steward_keys_lock();
@@ -313,10 +317,15 @@ delete_void_grants(Oid role)
 static Oid
 read_grant(FunctionCallInfo fcinfo, Datum values[3])
 {
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Oid			role = check_grantee(PG_GETARG_OID(1));
-	char	   *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	static const char *const names[] = {"key", "role", "privilege"};
+	char	   *path;
+	Oid			role;
+	char	   *privilege;
 
+	steward_require_arguments(fcinfo, lengthof(names), names);
+	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	role = check_grantee(PG_GETARG_OID(1));
+	privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	(void) parse_privilege(privilege);
 	values[0] = Int32GetDatum((int32) steward_key_find_holder(path, "rights"));
 	values[1] = ObjectIdGetDatum(role);

@@ -7,6 +7,7 @@
  */
 #include "base/compat.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "executor/spi.h"
 #include "keys/manage.h"
@@ -15,14 +16,17 @@
 
 STEWARD_FUNCTION(steward_rotate_key)
 {
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	uint32		key_id = steward_key_find_holder(path, "versions");
+	char	   *path;
+	uint32		key_id;
 	unsigned char realm[STEWARD_REALM_BYTES];
 	StewardWrappedRow *rows;
 	StewardIdentity caller;
 	int32		newest = 0;
 	int			count;
 
+	steward_require_argument(fcinfo, 0, "key");
+	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	key_id = steward_key_find_holder(path, "versions");
 	SPI_connect();
 	steward_become_owner(&caller);
 	steward_keys_lock();

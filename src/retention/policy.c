@@ -19,6 +19,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "retention/target.h"
 
@@ -73,10 +74,7 @@ steward_policy_sql(const char *sql, int expected, int count,
 static char *
 argument_text(FunctionCallInfo fcinfo, int number, const char *name)
 {
-	if (PG_ARGISNULL(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
+	steward_require_argument(fcinfo, number, name);
 	return text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
@@ -169,11 +167,8 @@ STEWARD_FUNCTION(steward_create_policy)
 	const char *time_zone;
 	Interval   *keep;
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(3))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null",
-						PG_ARGISNULL(1) ? "relation" : "keep")));
+	steward_require_argument(fcinfo, 1, "relation");
+	steward_require_argument(fcinfo, 3, "keep");
 	keep = PG_GETARG_INTERVAL_P(3);
 	if (name[0] == '\0')
 		ereport(ERROR,

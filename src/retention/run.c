@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "base/procedure.h"
 #include "retention/batch.h"
@@ -444,10 +445,7 @@ STEWARD_FUNCTION(steward_run_policy)
 	char	   *name;
 
 	run.atomic = steward_call_is_atomic(fcinfo);
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", "name")));
+	steward_require_argument(fcinfo, 0, "name");
 	check_transaction(&run);
 
 	SPI_connect_ext(run.atomic ? 0 : SPI_OPT_NONATOMIC);

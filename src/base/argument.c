@@ -1,0 +1,21 @@
+/*
+ * argument.c: arguments of functions that SQL calls; see argument.h.
+ */
+#include "base/argument.h"
+
+void
+steward_require_argument(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	if (PG_ARGISNULL(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+}
+
+void
+steward_require_arguments(FunctionCallInfo fcinfo, int count,
+						  const char *const *names)
+{
+	for (int i = 0; i < count; i++)
+		steward_require_argument(fcinfo, i, names[i]);
+}
