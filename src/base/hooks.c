@@ -8,7 +8,10 @@
 #include "base/hooks.h"
 
 #include "base/mask.h"
+#include "catalog/objectaccess.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "tcop/utility.h"
 #include "utils/inval.h"
@@ -24,6 +27,62 @@ static planner_hook_type next_planner = NULL;
 static StewardCopyCallback copy_callback = NULL;
 static StewardPlanCallback plan_callback = NULL;
 static StewardRunCallback run_callback = NULL;
+static object_access_hook_type next_object_access = NULL;
+static get_relation_info_hook_type next_relation_info = NULL;
+static StewardObjectCallback object_callback = NULL;
+static StewardRelationCallback relation_callback = NULL;
+
+/* The statement that runs, how many lie around it, and this one among them. */
+static StewardCommand command = {InvalidOid, false};
+static int	command_depth = 0;
+
+StewardCommand
+steward_hooks_command(void)
+{
+	StewardCommand current = command;
+
+	if (!OidIsValid(current.role))
+		current.role = GetUserId();
+	return current;
+}
+
+/* The next command that passes by here forgets it. */
+void
+steward_hooks_command_begun(void)
+{
+	if (command_depth == 0)
+		command.role = GetUserId();
+}
+
+static void
+next_utility(PlannedStmt *pstmt, const char *query_string,
+			 bool read_only_tree, ProcessUtilityContext context,
+			 ParamListInfo params, QueryEnvironment *environment,
+			 DestReceiver *dest, QueryCompletion *completion)
+{
+	StewardCommand outer = {InvalidOid, false};
+
+	if (command_depth > 0)
+		outer = command;
+	command.role = GetUserId();
+	command.rebuilds = IsA(pstmt->utilityStmt, ReindexStmt);
+	command_depth++;
+	PG_TRY();
+	{
+		if (next_process_utility != NULL)
+			next_process_utility(pstmt, query_string, read_only_tree, context,
+								 params, environment, dest, completion);
+		else
+			standard_ProcessUtility(pstmt, query_string, read_only_tree, context,
+									params, environment, dest, completion);
+	}
+	PG_FINALLY();
+	{
+		command_depth--;
+		command = outer;
+	}
+	PG_END_TRY();
+}
 
 static void
 process_utility(PlannedStmt *pstmt, const char *query_string,
@@ -40,12 +99,8 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 		copy_table = copy_callback(pstmt->utilityStmt);
 
 	steward_mask_begin(&scope, copy_table);
-	if (next_process_utility != NULL)
-		next_process_utility(pstmt, query_string, read_only_tree, context,
-							 params, environment, dest, completion);
-	else
-		standard_ProcessUtility(pstmt, query_string, read_only_tree, context,
-								params, environment, dest, completion);
+	next_utility(pstmt, query_string, read_only_tree, context, params,
+				 environment, dest, completion);
 	steward_mask_end(&scope);
 }
 
@@ -110,9 +165,32 @@ STEWARD_EXECUTOR_RUN(executor_run)
 	steward_mask_end(&scope);
 }
 
+static void
+object_access(ObjectAccessType access, Oid class_id, Oid object, int part,
+			  void *arg)
+{
+	if (next_object_access != NULL)
+		next_object_access(access, class_id, object, part, arg);
+	if (object_callback != NULL)
+		object_callback((int) access, class_id, object, part);
+}
+
+static void
+relation_info(PlannerInfo *root, Oid relid, bool with_heirs, RelOptInfo *rel)
+{
+	if (next_relation_info != NULL)
+		next_relation_info(root, relid, with_heirs, rel);
+	if (relation_callback != NULL)
+		relation_callback(root, rel);
+}
+
 void
 steward_hooks_init(void)
 {
+	next_object_access = object_access_hook;
+	object_access_hook = object_access;
+	next_relation_info = get_relation_info_hook;
+	get_relation_info_hook = relation_info;
 	next_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = executor_run;
 	next_planner = planner_hook;
@@ -148,4 +226,18 @@ steward_hooks_on_run(StewardRunCallback callback)
 {
 	Assert(run_callback == NULL);
 	run_callback = callback;
+}
+
+void
+steward_hooks_on_object(StewardObjectCallback callback)
+{
+	Assert(object_callback == NULL);
+	object_callback = callback;
+}
+
+void
+steward_hooks_on_relation(StewardRelationCallback callback)
+{
+	Assert(relation_callback == NULL);
+	relation_callback = callback;
 }

@@ -30,6 +30,31 @@ typedef struct ParamListInfoData *(*StewardPlanCallback) (struct Query *query,
 struct PlanState;
 typedef void (*StewardRunCallback) (struct PlanState *plan);
 
+/*
+ * Called when PostgreSQL tells of an object: an ObjectAccessType, the class and oid
+ * of the object, and the number of a part of it, or 0.
+ */
+typedef void (*StewardObjectCallback) (int access, Oid class_id, Oid object,
+									   int part);
+
+/* Called when the planner has gathered what it knows of a relation. */
+struct PlannerInfo;
+struct RelOptInfo;
+typedef void (*StewardRelationCallback) (struct PlannerInfo *root,
+										 struct RelOptInfo *rel);
+
+/* The innermost utility statement that runs. */
+typedef struct StewardCommand
+{
+	Oid			role;			/* who runs it; the current user, if none runs */
+	bool		rebuilds;		/* REINDEX */
+} StewardCommand;
+
+extern StewardCommand steward_hooks_command(void);
+
+/* To be called in a command that loads the library: tells who runs it. */
+extern void steward_hooks_command_begun(void);
+
 /* Installs the hooks, keeping those that were there; called by _PG_init. */
 extern void steward_hooks_init(void);
 
@@ -40,5 +65,7 @@ extern void steward_hooks_on_utility(StewardUtilityCallback callback);
 extern void steward_hooks_on_copy(StewardCopyCallback callback);
 extern void steward_hooks_on_plan(StewardPlanCallback callback);
 extern void steward_hooks_on_run(StewardRunCallback callback);
+extern void steward_hooks_on_object(StewardObjectCallback callback);
+extern void steward_hooks_on_relation(StewardRelationCallback callback);
 
 #endif							/* STEWARD_BASE_HOOKS_H */

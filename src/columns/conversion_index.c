@@ -426,6 +426,27 @@ steward_index_name(const StewardIndex *index)
 	return index->name;
 }
 
+/* Rows may lie in the order of plaintext, but not in that of keyed tags. */
+static void
+write_clustered(const StewardIndex *index, Oid table, Oid successor)
+{
+	StewardCatalogRow row;
+	bool		tags = steward_guard_row_begin(&row, IndexRelationId, IndexRelidIndexId,
+											   Anum_pg_index_indexrelid, successor) &&
+	steward_guard_orders_tags(row.catalog, row.tuple);
+
+	steward_guard_row_end(&row);
+	if (!tags)
+		steward_conversion_execute("ALTER TABLE %s CLUSTER ON %s",
+								   steward_conversion_table(table),
+								   quote_identifier(index->name));
+	else
+		ereport(WARNING,
+				(errmsg("table \"%s\" is not clustered on index \"%s\" any more",
+						get_rel_name(table), index->name),
+				 errdetail("The order of the rows would tell whoever reads the table which values are equal.")));
+}
+
 void
 steward_index_write(const StewardIndex *index, Oid table, Oid successor)
 {
@@ -434,9 +455,7 @@ steward_index_write(const StewardIndex *index, Oid table, Oid successor)
 								   steward_conversion_table(successor),
 								   quote_identifier(index->name));
 	if (index->clustered)
-		steward_conversion_execute("ALTER TABLE %s CLUSTER ON %s",
-								   steward_conversion_table(table),
-								   quote_identifier(index->name));
+		write_clustered(index, table, successor);
 	for (int i = 0; i < index->count; i++)
 	{
 		if (index->statistics[i] >= 0)

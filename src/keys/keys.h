@@ -91,6 +91,12 @@ extern bool steward_key_allowed(uint32 key_id, Oid role, int rights);
 /* Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless the current user may. */
 extern void steward_key_require(uint32 key_id, int rights);
 
+/* The same of another role, which the error names. */
+extern void steward_key_require_of(uint32 key_id, Oid role, int rights);
+
+/* The table that is invalidated with every change of rights; or InvalidOid. */
+extern Oid	steward_key_rights_table(void);
+
 /* Does the role itself hold REFERENCES on the marker of grantees? */
 extern bool steward_grantee_is_marked(Oid marker, Oid role);
 

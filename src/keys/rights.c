@@ -202,9 +202,15 @@ steward_key_allowed(uint32 key_id, Oid role, int rights)
 void
 steward_key_require(uint32 key_id, int rights)
 {
+	steward_key_require_of(key_id, GetUserId(), rights);
+}
+
+void
+steward_key_require_of(uint32 key_id, Oid role, int rights)
+{
 	char	   *path;
 
-	if (likely(steward_key_allowed(key_id, GetUserId(), rights)))
+	if (likely(steward_key_allowed(key_id, role, rights)))
 		return;
 	path = steward_key_path(key_id);
 	if (path == NULL)
@@ -214,7 +220,7 @@ steward_key_require(uint32 key_id, int rights)
 			 errmsg("permission denied for key \"%s\"", path),
 			 errhint("Ask the extension's owner for steward.grant_key('%.*s', '%s', '%s').",
 					 (int) strcspn(path, "/"), path,
-					 GetUserNameFromId(GetUserId(), false),
+					 GetUserNameFromId(role, false),
 					 rights & STEWARD_RIGHT_SEARCH ? "search" :
 					 rights & STEWARD_RIGHT_LOAD ? "load" : "decrypt")));
 }

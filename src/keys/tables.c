@@ -127,6 +127,12 @@ steward_key_table_is(Oid relid)
 		relid == realm_table.oid || relid == grantee_table.oid;
 }
 
+Oid
+steward_key_rights_table(void)
+{
+	return steward_relation_lookup(&grant_table);
+}
+
 bool
 steward_key_table_find(uint32 key_id, StewardKeyRow *row)
 {

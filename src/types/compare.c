@@ -5,7 +5,7 @@
  * Operators check rights: "search" or "decrypt" for equality, "decrypt" for
  * order. What unique indexes call asks for no right to maintain them, for whoever may
  * INSERT does; nothing else can call it, and making such an index needs the right
- * to search (see guard_object.c). Hashing and the default btree class are not for
+ * to search (see guard_index.c). Hashing and the default btree class are not for
  * indexes and do check, since DISTINCT and ORDER BY call them for anyone.
  *
  * Equality is of canonical bytes; identical ciphertexts are equal without being

@@ -156,6 +156,9 @@ extern void steward_plain_to_server(StewardPlain *plain);
 /* Asks who runs a plan for the right to search; called by steward_types_init. */
 extern void steward_scan_rights_init(void);
 
+/* Looks at indexes and foreign keys while they are made; called likewise. */
+extern void steward_guard_create_init(void);
+
 /* Keeps plaintext parameters out of plans, and COPY's data out of errors; called
  * by steward_types_init. */
 extern void steward_parameters_init(void);

@@ -2,8 +2,9 @@
  * guard.h: the parts of the DDL guard.
  *
  * guard.c finds out what a command touched; guard_affected.c what that changes
- * besides; guard_object.c and guard_rule.c go through what the catalogs hold
- * about an object; guard_expression.c judges expressions.
+ * besides; guard_object.c, guard_index.c and guard_rule.c go through what the
+ * catalogs hold about an object; guard_expression.c judges expressions.
+ * guard_create.c looks at indexes and foreign keys while a command makes them.
  */
 #ifndef STEWARD_TYPES_GUARD_H
 #define STEWARD_TYPES_GUARD_H
@@ -11,8 +12,10 @@
 #include "base/compat.h"
 
 #include "access/attnum.h"
+#include "access/htup.h"
 #include "nodes/nodes.h"
 #include "nodes/pg_list.h"
+#include "utils/relcache.h"
 
 /* Is this an encrypted type, or made of one (array, domain, composite, range)? */
 extern bool steward_guard_type(Oid type);
@@ -61,12 +64,45 @@ extern void steward_guard_type_object(Oid type);
 extern void steward_guard_function(Oid function);
 extern void steward_guard_publication(Oid publication);
 
+/* Text of a column of a catalog row, or NULL. */
+extern char *steward_guard_text(Relation catalog, HeapTuple tuple,
+								AttrNumber column);
+
 /*
- * Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless the current user may search under
- * the key of this column: a unique index of one's own compares any ciphertext
- * one can read with any guess.
+ * A row of a catalog as it is, be it of this very command; begin is false when
+ * there is none. End releases it in any case.
  */
-extern void steward_guard_unique(Oid type, int32 typmod);
+typedef struct StewardCatalogRow
+{
+	Relation	catalog;
+	struct SysScanDescData *scan;
+	HeapTuple	tuple;
+} StewardCatalogRow;
+
+extern bool steward_guard_row_begin(StewardCatalogRow *row, Oid class_id,
+									Oid index_id, AttrNumber column, Oid object);
+extern void steward_guard_row_end(StewardCatalogRow *row);
+
+/*
+ * Raises what is refused about an index, by its row in pg_index. Before it is
+ * built also ERRCODE_INSUFFICIENT_PRIVILEGE, unless who runs the command may search
+ * under the keys of its columns: a unique index of one's own compares any
+ * ciphertext one can read with any guess.
+ */
+extern void steward_guard_index(Relation catalog, HeapTuple tuple,
+								bool before_build);
+
+/* The same for a foreign key that is being made, by its row in pg_constraint. */
+extern void steward_guard_foreign_key(Relation catalog, HeapTuple tuple);
+
+/* Does an index, by its row in pg_index, keep rows in the order of keyed tags? */
+extern bool steward_guard_orders_tags(Relation catalog, HeapTuple tuple);
+
+/* Raises when a table is to lie in the order of this index's keyed tags. */
+extern void steward_guard_clustered(Relation catalog, HeapTuple tuple);
+
+/* Is this operator class one of ours for unique indexes? */
+extern bool steward_guard_unique_class(Oid opclass);
 
 /* Raises that a column, or an expression (0), of this type has no such index. */
 pg_attribute_noreturn()

@@ -9,6 +9,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
@@ -20,8 +21,27 @@
 #include "storage/lockdefs.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 static List *add_users_of_type(List *found, Oid type);
+
+bool
+steward_guard_has_encrypted(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	bool		found = false;
+
+	relation_close(rel, AccessShareLock);
+	for (int i = 0; i < desc->natts && !found; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		found = !att->attisdropped && steward_guard_type(att->atttypid);
+	}
+	FreeTupleDesc(desc);
+	return found;
+}
 
 /* A relation, its heirs, and the users of their row types. */
 static List *

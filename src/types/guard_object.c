@@ -141,9 +141,8 @@ guard_columns(Oid relid)
 
 /* ---- expressions that belong to a relation ---- */
 
-/* Text of a column of a catalog row, or NULL. */
-static char *
-text_column(Relation catalog, HeapTuple tuple, AttrNumber column)
+char *
+steward_guard_text(Relation catalog, HeapTuple tuple, AttrNumber column)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, column, RelationGetDescr(catalog),
@@ -205,8 +204,8 @@ guard_place_row(Relation catalog, HeapTuple tuple, const void *arg)
 	for (int i = 0; i < 2; i++)
 	{
 		if (place->columns[i] != 0)
-			(void) steward_guard_no_constant(text_column(catalog, tuple,
-														 place->columns[i]),
+			(void) steward_guard_no_constant(steward_guard_text(catalog, tuple,
+																place->columns[i]),
 											 place->what);
 	}
 }
@@ -223,8 +222,8 @@ guard_check_row(Relation catalog, HeapTuple tuple, const void *arg)
 
 	if (form->contype != CONSTRAINT_CHECK)
 		return;
-	findings = steward_guard_no_constant(text_column(catalog, tuple,
-													 Anum_pg_constraint_conbin),
+	findings = steward_guard_no_constant(steward_guard_text(catalog, tuple,
+															Anum_pg_constraint_conbin),
 										 "a check constraint");
 	if (findings.decrypts && form->convalidated)
 		ereport(ERROR,
@@ -240,8 +239,8 @@ guard_statistics_row(Relation catalog, HeapTuple tuple, const void *arg)
 	Form_pg_statistic_ext form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
 	StewardFindings findings;
 
-	findings = steward_guard_no_constant(text_column(catalog, tuple,
-													 Anum_pg_statistic_ext_stxexprs),
+	findings = steward_guard_no_constant(steward_guard_text(catalog, tuple,
+															Anum_pg_statistic_ext_stxexprs),
 										 "extended statistics");
 	if (findings.decrypts)
 		ereport(ERROR,
@@ -261,135 +260,10 @@ guard_statistics_row(Relation catalog, HeapTuple tuple, const void *arg)
 
 /* ---- indexes and partition keys ---- */
 
-static bool
-is_unique_class(Oid opclass)
-{
-	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass));
-	Form_pg_opclass form;
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_opclass) GETSTRUCT(tuple);
-	result = steward_is_unique_class(NameStr(form->opcname)) &&
-		strcmp(get_namespace_name(form->opcnamespace), STEWARD_SCHEMA) == 0;
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/* What to do instead, if there is something; as an argument of ereport. */
-static int
-hint_index(Oid heap, const char *column, const StewardTypeInfo *info)
-{
-	const char *schema = RelationIsVisible(heap) ? NULL :
-		get_namespace_name(get_rel_namespace(heap));
-
-	if (info == NULL)
-		return 0;
-	if (column == NULL)
-		return errhint("An index can have a column itself, of class steward.%s.",
-					   info->unique_class);
-	return errhint("Use CREATE UNIQUE INDEX ON %s (%s steward.%s); ON CONFLICT and foreign keys work with it.",
-				   quote_qualified_identifier(schema, get_rel_name(heap)),
-				   quote_identifier(column), info->unique_class);
-}
-
-void
-steward_guard_raise_index(Oid heap, AttrNumber column, Oid type)
-{
-	const char *name = column > 0 ? get_attname(heap, column, true) : NULL;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("encrypted column \"%s\" cannot have this index",
-					name != NULL ? name : "(expression)"),
-			 errdetail("It would keep the order or the hashes of the plaintext, and no PRIMARY KEY or UNIQUE constraint can use the class that does not."),
-			 hint_index(heap, name, steward_type_info(getBaseType(type)))));
-}
-
-void
-steward_guard_unique(Oid type, int32 typmod)
-{
-	int32		key_typmod;
-
-	if (steward_guard_type_takes_key(type, typmod, &key_typmod) && key_typmod > 0)
-		steward_key_require((uint32) key_typmod,
-							STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
-}
-
-/* A column of an index; expression is NULL unless it is one. */
-static void
-guard_index_column(HeapTuple tuple, AttrNumber column, Node *expression,
-				   Oid opclass)
-{
-	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
-	Oid			type;
-	Oid			collation;
-	int32		typmod;
-	int32		key_typmod;
-
-	/* What counts is not the index's own type: a hash index holds integers. */
-	if (expression == NULL)
-		get_atttypetypmodcoll(form->indrelid, column, &type, &typmod, &collation);
-	else
-	{
-		type = exprType(expression);
-		typmod = exprTypmod(expression);
-	}
-	if (!steward_guard_type(type))
-		return;
-	/* Where an expression mixes keys, no right can be asked for. */
-	if (!is_unique_class(opclass) || form->indisexclusion ||
-		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
-		key_typmod < 0)
-		steward_guard_raise_index(form->indrelid, column, type);
-	if (expression == NULL)
-		steward_guard_bound_index(form->indrelid, column);
-	/* New in this transaction, be it by another command than CREATE INDEX. */
-	if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
-		steward_guard_unique(type, typmod);
-}
-
 static void
 guard_index_row(Relation catalog, HeapTuple tuple, const void *arg)
 {
-	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
-	List	   *expressions;
-	ListCell   *next;
-	char	   *trees;
-	oidvector  *classes;
-	bool		isnull;
-
-	if (steward_guard_no_constant(text_column(catalog, tuple,
-											  Anum_pg_index_indpred),
-								  "an index predicate").decrypts ||
-		steward_guard_no_constant(text_column(catalog, tuple,
-											  Anum_pg_index_indexprs),
-								  "an index expression").decrypts)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("index \"%s\" decrypts", get_rel_name(form->indexrelid)),
-				 errdetail("It would keep plaintext on disk.")));
-
-	classes = (oidvector *) DatumGetPointer(heap_getattr(tuple,
-														 Anum_pg_index_indclass,
-														 RelationGetDescr(catalog),
-														 &isnull));
-	trees = text_column(catalog, tuple, Anum_pg_index_indexprs);
-	expressions = trees == NULL ? NIL : (List *) stringToNode(trees);
-	next = list_head(expressions);
-	for (int i = 0; i < form->indnkeyatts; i++)
-	{
-		Node	   *expression = NULL;
-
-		if (form->indkey.values[i] == 0)
-		{
-			expression = lfirst(next);
-			next = lnext(expressions, next);
-		}
-		guard_index_column(tuple, form->indkey.values[i], expression,
-						   classes->values[i]);
-	}
+	steward_guard_index(catalog, tuple, false);
 }
 
 static void

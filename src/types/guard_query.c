@@ -259,6 +259,7 @@ steward_types_init(void)
 {
 	steward_plain_init();
 	steward_scan_rights_init();
+	steward_guard_create_init();
 	steward_parameters_init();
 	steward_tag_cache_init();
 	next_post_parse_analyze = post_parse_analyze_hook;

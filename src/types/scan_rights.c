@@ -1,32 +1,65 @@
 /*
- * scan_rights.c: the right to search an index of encrypted values.
+ * scan_rights.c: the right to use an index of encrypted values.
  *
  * What a unique index calls checks no right, for whoever may INSERT keeps it up
  * to date. A search compares too, and where it ends tells on which side of the
  * searched value's tag a stored one lies, row by row in an index with a column
- * before. So whoever runs a plan that searches one must have the right. Upkeep
- * of indexes and the checks of uniqueness run no plan.
+ * before. And rows that an index gives in its order tell, next to inserted
+ * guesses, which are equal, whatever was searched for. So whoever runs such a plan
+ * must have the right. A bitmap has lost the order, so it only matters what was
+ * searched for. Upkeep of indexes and the checks of uniqueness run no plan.
+ *
+ * The planner is told not to use such an index, but for bitmaps, for whom has not
+ * the right: the same query works without its order. The check before a plan
+ * runs is what counts.
  */
 #include "base/compat.h"
 
+#include "access/reloptions.h"
 #include "access/skey.h"
 #include "base/hooks.h"
 #include "keys/keys.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
 #include "types/encrypted.h"
 #include "types/guard.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#define RIGHTS (STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT)
+
+/* ---- before a plan runs ---- */
+
+static void
+require_column(Relation index, int column)
+{
+	Form_pg_attribute att;
+	int32		key_typmod;
+
+	if (!steward_guard_type(index->rd_opcintype[column]))
+		return;
+	att = TupleDescAttr(RelationGetDescr(index), column);
+	if (steward_guard_type_takes_key(att->atttypid, att->atttypmod,
+									 &key_typmod) && key_typmod > 0)
+		steward_key_require((uint32) key_typmod, RIGHTS);
+}
+
+/* For rows in the order of the index. */
+static void
+require_order(Relation index)
+{
+	for (int i = 0; index != NULL && i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+		require_column(index, i);
+}
+
+/* For what is searched for. */
 static void
 require_search(Relation index, ScanKey keys, int count)
 {
 	for (int i = 0; index != NULL && i < count; i++)
 	{
-		int			column = keys[i].sk_attno - 1;
-		Form_pg_attribute att;
-		int32		key_typmod;
-
 		/* A row comparison keeps its columns in a list of its own. */
 		if (keys[i].sk_flags & SK_ROW_HEADER)
 		{
@@ -35,16 +68,9 @@ require_search(Relation index, ScanKey keys, int count)
 			do
 				require_search(index, member, 1);
 			while (!((member++)->sk_flags & SK_ROW_END));
-			continue;
 		}
-		if ((keys[i].sk_flags & (SK_SEARCHNULL | SK_SEARCHNOTNULL)) ||
-			!steward_guard_type(index->rd_opcintype[column]))
-			continue;
-		att = TupleDescAttr(RelationGetDescr(index), column);
-		if (steward_guard_type_takes_key(att->atttypid, att->atttypmod,
-										 &key_typmod) && key_typmod > 0)
-			steward_key_require((uint32) key_typmod,
-								STEWARD_RIGHT_SEARCH | STEWARD_RIGHT_DECRYPT);
+		else if (!(keys[i].sk_flags & (SK_SEARCHNULL | SK_SEARCHNOTNULL)))
+			require_column(index, keys[i].sk_attno - 1);
 	}
 }
 
@@ -52,19 +78,9 @@ static bool
 check_scans(PlanState *plan, void *context)
 {
 	if (IsA(plan, IndexScanState))
-	{
-		IndexScanState *scan = (IndexScanState *) plan;
-
-		require_search(scan->iss_RelationDesc, scan->iss_ScanKeys,
-					   scan->iss_NumScanKeys);
-	}
+		require_order(((IndexScanState *) plan)->iss_RelationDesc);
 	else if (IsA(plan, IndexOnlyScanState))
-	{
-		IndexOnlyScanState *scan = (IndexOnlyScanState *) plan;
-
-		require_search(scan->ioss_RelationDesc, scan->ioss_ScanKeys,
-					   scan->ioss_NumScanKeys);
-	}
+		require_order(((IndexOnlyScanState *) plan)->ioss_RelationDesc);
 	else if (IsA(plan, BitmapIndexScanState))
 	{
 		BitmapIndexScanState *scan = (BitmapIndexScanState *) plan;
@@ -81,8 +97,76 @@ check_plan(PlanState *plan)
 	(void) check_scans(plan, NULL);
 }
 
+/* ---- while a query is planned ---- */
+
+/* Has an index encrypted values, and may the current user use its order? */
+static bool
+judge_index(const IndexOptInfo *index, bool *allowed)
+{
+	bool		encrypted = false;
+
+	*allowed = true;
+	for (int i = 0; i < index->nkeycolumns; i++)
+	{
+		Oid			type;
+		Oid			collation;
+		int32		typmod;
+		int32		key_typmod;
+
+		if (!steward_guard_type(index->opcintype[i]))
+			continue;
+		encrypted = true;
+		get_atttypetypmodcoll(index->indexoid, i + 1, &type, &typmod, &collation);
+		if (steward_guard_type_takes_key(type, typmod, &key_typmod) && key_typmod > 0)
+			*allowed = *allowed &&
+				steward_key_allowed((uint32) key_typmod, GetUserId(), RIGHTS);
+	}
+	return encrypted;
+}
+
+/*
+ * A plan that was made with or without the order of an index is good for this
+ * role, until rights change.
+ */
+static void
+limit_indexes(PlannerInfo *root, RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->indexlist)
+	{
+		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
+		bool		allowed;
+
+		if (index->hypothetical || !judge_index(index, &allowed))
+			continue;
+		if (!allowed)
+		{
+			index->amhasgettuple = false;
+			index->amcanparallel = false;
+		}
+		root->glob->dependsOnRole = true;
+		root->glob->relationOids =
+			list_append_unique_oid(root->glob->relationOids,
+								   steward_key_rights_table());
+	}
+}
+
+/*
+ * The options of an operator class that has none. An index may be read in its order
+ * without calling anything of ours; this PostgreSQL calls when it opens one first.
+ */
+STEWARD_FUNCTION(steward_unique_options)
+{
+	local_relopts *options = (local_relopts *) PG_GETARG_POINTER(0);
+
+	init_local_reloptions(options, VARHDRSZ);
+	PG_RETURN_VOID();
+}
+
 void
 steward_scan_rights_init(void)
 {
 	steward_hooks_on_run(check_plan);
+	steward_hooks_on_relation(limit_indexes);
 }

@@ -11,6 +11,13 @@
 -- alone: with ordering operators ORDER BY could sort by tags, which tells equal
 -- values apart from others without the right to search.
 
+-- PostgreSQL calls this when a session first opens such an index: it loads the
+-- library, which then watches over what the index is used for.
+CREATE FUNCTION steward.encrypted_unique_options(internal) RETURNS void
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_unique_options';
+COMMENT ON FUNCTION steward.encrypted_unique_options(internal) IS 'options of the classes for unique indexes, of which there are none; loads the library';
+REVOKE ALL ON FUNCTION steward.encrypted_unique_options(internal) FROM PUBLIC;
+
 DO $operators$
 DECLARE
     o record;
@@ -105,7 +112,8 @@ CREATE OPERATOR FAMILY steward.<unique_ops> USING btree;
 COMMENT ON OPERATOR FAMILY steward.<unique_ops> USING btree IS 'keyed tags of encrypted values, for unique indexes';
 CREATE OPERATOR CLASS steward.<unique_ops> FOR TYPE steward.encrypted_<type> USING btree FAMILY steward.<unique_ops> AS
     OPERATOR 3 pg_catalog.=,
-    FUNCTION 1 steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, steward.encrypted_<type>);
+    FUNCTION 1 steward.encrypted_<type>_tag_cmp(steward.encrypted_<type>, steward.encrypted_<type>),
+    FUNCTION 5 (steward.encrypted_<type>, steward.encrypted_<type>) steward.encrypted_unique_options(internal);
 COMMENT ON OPERATOR CLASS steward.<unique_ops> USING btree IS 'keyed tags of encrypted values: for unique indexes and point lookups';
 
 CREATE OPERATOR FAMILY steward.encrypted_<type>_ops USING hash;

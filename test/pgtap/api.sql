@@ -75,7 +75,7 @@ SELECT set_eq($$SELECT signature FROM function WHERE proleakproof$$, $$SELECT si
 SELECT is_empty($$SELECT f.signature FROM function AS f JOIN pg_operator AS o ON o.oprcode = f.oid WHERE NOT (provolatile = CASE f.proname WHEN 'plain_eq' THEN 'i' ELSE 's' END AND proparallel = 's' AND proisstrict)$$, 'functions of operators are STABLE, STRICT and PARALLEL SAFE');
 SELECT set_eq($$SELECT DISTINCT f.proname || ' ' || provolatile::text FROM function AS f JOIN pg_amproc AS a ON a.amproc = f.oid JOIN pg_opfamily AS o ON o.oid = a.amprocfamily WHERE o.opfname ~ '^encrypted_'$$,
     $$SELECT format(name, type) FROM encrypted_type,
-        unnest(ARRAY['encrypted_%s_cmp s', 'encrypted_%s_sort_support s', 'encrypted_%s_tag_cmp i', 'encrypted_%s_hash s', 'encrypted_%s_hash_extended s', 'plain_%s_hash s', 'plain_%s_hash_extended s']) AS name$$,
+        unnest(ARRAY['encrypted_%s_cmp s', 'encrypted_%s_sort_support s', 'encrypted_%s_tag_cmp i', 'encrypted_%s_hash s', 'encrypted_%s_hash_extended s', 'encrypted_unique_options s', 'plain_%s_hash s', 'plain_%s_hash_extended s']) AS name$$,
     'support functions have the volatility they need');
 SELECT is_empty($$SELECT signature FROM function WHERE proname IN ('decrypt', 'decrypt_as_text', 'decrypt_or_null') AND provolatile <> 's'$$, 'decrypting is STABLE: no plan and no index keeps its result');
 SELECT is_empty($$SELECT signature FROM function WHERE prorettype IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass) AND proname !~ '_(in|recv|under)$' AND provolatile <> 'v'$$, 'encrypting is VOLATILE: each row has a salt of its own');

@@ -65,10 +65,11 @@ $$, $$ VALUES
     ('steward.encrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.encrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
+    ('steward.encrypted_unique_options(internal)', 'void', 'granted'),
     ('steward.finish_erasure(bigint)', '', 'granted'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
-    ('steward.guard_concurrent_index()', 'event_trigger', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
+    ('steward.guard_ddl_start()', 'event_trigger', 'granted'),
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
@@ -184,8 +185,8 @@ SELECT set_eq($$
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
-    ('event trigger steward_guard_concurrent_index'),
     ('event trigger steward_guard_ddl'),
+    ('event trigger steward_guard_ddl_start'),
     ('operator steward.==(bigint,bigint)'),
     ('operator steward.==(bytea,bytea)'),
     ('operator steward.==(date,date)'),
@@ -283,7 +284,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.pronargs > 0 AND p.proargnames IS NULL
        -- support functions of types, operators and operator classes are not called by name
-       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?|plain_eq)$'
+       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_unique_options|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?|plain_eq)$'
 $$, 'functions that are called by name have named arguments');
 
 -- ------------------------------------------------------------- privileges --

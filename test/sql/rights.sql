@@ -357,6 +357,9 @@ SET ROLE rights_reader;
 INSERT INTO t (id, c) VALUES (6, 'six');
 SET ROLE rights_owner;
 DROP TRIGGER peek ON t;
+-- making a foreign key needs the right to search, of whoever makes it
+CREATE TABLE child (c steward.encrypted_text('rights/c') REFERENCES t (c));
+RESET ROLE;
 CREATE TABLE child (c steward.encrypted_text('rights/c') REFERENCES t (c));
 GRANT ALL ON child TO PUBLIC;
 SET ROLE rights_reader;

@@ -50,6 +50,84 @@ SET enable_seqscan = off;
 SELECT count(*) FROM t WHERE id = 1 AND c = 'v7';
 RESET enable_seqscan;
 RESET ROLE;
+SELECT steward.revoke_key('scan', 'scan_user', 'search');
+
+-- The order of rows that an index gives tells too, next to guesses, whatever was
+-- searched for. Such a plan is not made for whom has not the right.
+CREATE TABLE acc (id integer, email steward.encrypted_text('scan/acc.email'), tenant integer);
+INSERT INTO acc SELECT g, 'e' || g, 10 + g FROM generate_series(1, 5) AS g;
+CREATE UNIQUE INDEX acc_u ON acc (email steward.encrypted_unique_ops, tenant);
+GRANT SELECT, INSERT ON acc TO scan_user;
+CREATE FUNCTION plan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+    scans text[];
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+        scans := scans || substring(line FROM '[A-Z][a-z]+ Index Scan|Index Only Scan|Index Scan|Seq Scan');
+    END LOOP;
+    RETURN (SELECT string_agg(DISTINCT s, ', ' ORDER BY s) FROM unnest(scans) AS s);
+END $$;
+SET ROLE scan_user;
+INSERT INTO acc VALUES (6, 'e3', 1), (7, 'e3', 99);
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT id FROM acc WHERE tenant >= 0;
+SELECT plan('SELECT id FROM acc WHERE tenant >= 0');
+SELECT plan('SELECT tenant FROM acc WHERE tenant >= 0');
+SELECT plan('SELECT a.id FROM acc AS a JOIN acc AS b ON b.tenant = a.id');
+SET enable_bitmapscan = on;
+SELECT plan('SELECT id FROM acc WHERE tenant >= 0');
+SELECT id FROM acc WHERE tenant >= 0;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_index_scan_size = 0;
+SET min_parallel_table_scan_size = 0;
+SET enable_bitmapscan = off;
+SELECT plan('SELECT id FROM acc WHERE tenant >= 0');
+RESET ALL;
+RESET ROLE;
+SET search_path = scan_rights;
+SELECT steward.grant_key('scan', 'scan_user', 'search');
+-- a plan is made anew for another role, and after a change of rights
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+PREPARE listed AS SELECT id FROM acc WHERE tenant = 99;
+SELECT plan('EXECUTE listed');
+SET ROLE scan_user;
+SELECT plan('EXECUTE listed');
+EXECUTE listed;
+RESET ROLE;
+SELECT steward.revoke_key('scan', 'scan_user', 'search');
+SET ROLE scan_user;
+SELECT plan('EXECUTE listed');
+EXECUTE listed;
+RESET ROLE;
+SELECT plan('EXECUTE listed');
+-- what was planned already is not run, nor fetched from
+BEGIN;
+DECLARE other CURSOR FOR SELECT id FROM acc WHERE tenant = 99;
+SAVEPOINT s;
+FETCH other;
+ROLLBACK TO s;
+SET ROLE scan_user;
+FETCH other;
+ROLLBACK;
+-- upkeep, conflicts and foreign keys go on
+SET ROLE scan_user;
+INSERT INTO acc VALUES (8, 'e3', 99);
+INSERT INTO acc VALUES (8, 'e8', 98);
+RESET ROLE;
+CREATE UNIQUE INDEX acc_email ON t (c steward.encrypted_unique_ops);
+CREATE TABLE fk (c steward.encrypted_text('scan/t.c') REFERENCES t (c));
+GRANT SELECT, INSERT ON fk TO scan_user;
+SET ROLE scan_user;
+INSERT INTO fk VALUES ('v7');
+INSERT INTO fk VALUES ('none');
+RESET ALL;
+RESET ROLE;
+SET search_path = scan_rights;
 SET client_min_messages = warning;
 DROP SCHEMA scan_rights CASCADE;
 DROP OWNED BY scan_user;

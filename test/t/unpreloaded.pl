@@ -41,6 +41,28 @@ for my $ddl (
 	like(steward_error($node, $ddl), qr/^ERROR:  /, "refused: $ddl");
 }
 
+# So is what watches over indexes, even where nothing of the library is called.
+$node->safe_psql('postgres', q{
+CREATE TABLE tenant (id int, tenant int, ssn steward.encrypted_text('pii/tenant.ssn'));
+CREATE UNIQUE INDEX tenant_ssn ON tenant (ssn steward.encrypted_unique_ops, tenant);
+INSERT INTO tenant VALUES (1, 1, 'one'), (2, 2, 'two');
+GRANT ALL ON tenant TO writer;
+CREATE ROLE owner LOGIN;
+GRANT ALL ON SCHEMA public TO writer, owner;
+CREATE TABLE owned (id int, ssn steward.encrypted_text('pii/owned.ssn'));
+INSERT INTO owned VALUES (1, 'one'), (2, 'one');
+ALTER TABLE owned OWNER TO owner;
+CREATE TABLE parted (id int, ssn steward.encrypted_text('pii/owned.ssn')) PARTITION BY LIST (id);
+CREATE UNIQUE INDEX ON parted (id, ssn steward.encrypted_unique_ops);
+ALTER TABLE parted OWNER TO owner});
+my $off = 'SET enable_seqscan = off; SET enable_bitmapscan = off';
+like($node->safe_psql('postgres', "$off; EXPLAIN (COSTS OFF) SELECT id FROM tenant WHERE tenant > 0", extra_params => [ '-U', 'writer' ]), qr/^Seq Scan/m, 'rows in the order of an index are not given without the right');
+like($node->safe_psql('postgres', "$off; EXPLAIN (COSTS OFF) SELECT id FROM tenant WHERE tenant > 0"), qr/^Index Scan/m, 'but with it');
+like(steward_error($node, 'CLUSTER tenant USING tenant_ssn'), qr/^ERROR:  cannot cluster on index/, 'nor do rows lie in it');
+like(steward_error($node, 'CREATE UNIQUE INDEX ON owned (ssn steward.encrypted_unique_ops)', user => 'owner'), qr/^ERROR:  permission denied for key/, 'rows are not compared without the right');
+like(steward_error($node, 'ALTER TABLE parted ATTACH PARTITION owned DEFAULT', user => 'owner'), qr/^ERROR:  permission denied for key/, 'nor by another command');
+like(steward_error($node, 'CREATE UNIQUE INDEX ON owned (ssn steward.encrypted_unique_ops)'), qr/^ERROR:  could not create unique index/, 'a superuser makes an index for an owner who may not search');
+
 # In each new session the first use is another one.
 for my $first (
 	'SELECT ssn FROM person WHERE id = 1', q{SELECT 'x'::steward.encrypted_text IS NOT NULL},
