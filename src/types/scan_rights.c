@@ -7,7 +7,8 @@
  * before. And rows that an index gives in its order tell, next to inserted
  * guesses, which are equal, whatever was searched for. So whoever runs such a plan
  * must have the right. A bitmap has lost the order, so it only matters what was
- * searched for. Upkeep of indexes and the checks of uniqueness run no plan.
+ * searched for. ON CONFLICT searches as well. Upkeep of indexes and the checks of
+ * uniqueness run no plan.
  *
  * The planner is told not to use such an index, but for bitmaps, for whom has not
  * the right: the same query works without its order. The check before a plan
@@ -15,6 +16,7 @@
  */
 #include "base/compat.h"
 
+#include "access/genam.h"
 #include "access/reloptions.h"
 #include "access/skey.h"
 #include "base/hooks.h"
@@ -74,10 +76,38 @@ require_search(Relation index, ScanKey keys, int count)
 	}
 }
 
+/*
+ * For ON CONFLICT, which looks values up in the indexes that it names, or in all
+ * that are unique. What it compares there asks too, but whether there is
+ * something to compare depends on the order of tags.
+ */
+static void
+require_conflicts(const ModifyTableState *state)
+{
+	const ModifyTable *plan = (const ModifyTable *) state->ps.plan;
+	List	   *indexes = plan->arbiterIndexes;
+	ListCell   *cell;
+
+	if (plan->onConflictAction == ONCONFLICT_NONE)
+		return;
+	if (indexes == NIL)
+		indexes = RelationGetIndexList(state->rootResultRelInfo->ri_RelationDesc);
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indisunique)
+			require_order(index);
+		index_close(index, AccessShareLock);
+	}
+}
+
 static bool
 check_scans(PlanState *plan, void *context)
 {
-	if (IsA(plan, IndexScanState))
+	if (IsA(plan, ModifyTableState))
+		require_conflicts((ModifyTableState *) plan);
+	else if (IsA(plan, IndexScanState))
 		require_order(((IndexScanState *) plan)->iss_RelationDesc);
 	else if (IsA(plan, IndexOnlyScanState))
 		require_order(((IndexOnlyScanState *) plan)->ioss_RelationDesc);

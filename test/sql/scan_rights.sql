@@ -57,7 +57,10 @@ SELECT steward.revoke_key('scan', 'scan_user', 'search');
 CREATE TABLE acc (id integer, email steward.encrypted_text('scan/acc.email'), tenant integer);
 INSERT INTO acc SELECT g, 'e' || g, 10 + g FROM generate_series(1, 5) AS g;
 CREATE UNIQUE INDEX acc_u ON acc (email steward.encrypted_unique_ops, tenant);
-GRANT SELECT, INSERT ON acc TO scan_user;
+GRANT SELECT, INSERT, UPDATE ON acc TO scan_user;
+CREATE TABLE empty (id integer PRIMARY KEY, email steward.encrypted_text('scan/acc.email'));
+CREATE UNIQUE INDEX ON empty (email steward.encrypted_unique_ops);
+GRANT SELECT, INSERT ON empty TO scan_user;
 CREATE FUNCTION plan(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     line text;
@@ -118,6 +121,13 @@ ROLLBACK;
 SET ROLE scan_user;
 INSERT INTO acc VALUES (8, 'e3', 99);
 INSERT INTO acc VALUES (8, 'e8', 98);
+-- ON CONFLICT searches, whether or not there is something to compare with
+INSERT INTO empty VALUES (1, 'e1') ON CONFLICT DO NOTHING;
+INSERT INTO empty VALUES (1, 'e1') ON CONFLICT (id) DO NOTHING;
+INSERT INTO acc VALUES (9, 'e9', 97) ON CONFLICT DO NOTHING;
+INSERT INTO acc VALUES (9, 'e3', 99) ON CONFLICT DO NOTHING;
+INSERT INTO acc VALUES (9, 'e9', 97) ON CONFLICT (email, tenant) DO NOTHING;
+WITH added AS (INSERT INTO acc VALUES (9, 'e9', 97) ON CONFLICT (tenant, email) DO UPDATE SET id = 9 RETURNING id) SELECT id FROM added;
 RESET ROLE;
 CREATE UNIQUE INDEX acc_email ON t (c steward.encrypted_unique_ops);
 CREATE TABLE fk (c steward.encrypted_text('scan/t.c') REFERENCES t (c));

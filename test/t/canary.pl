@@ -77,7 +77,8 @@ is($session->query('SELECT pg_catalog.count(*) FROM t WHERE v::text LIKE \'Canar
 $session->query(q{SET enable_hashagg = on; SELECT pg_catalog.count(DISTINCT v), pg_catalog.count(*) FROM t;
 SELECT v FROM t ORDER BY v; SELECT v, pg_catalog.count(*) FROM t GROUP BY v;
 SELECT pg_catalog.count(*) FROM t a JOIN t b ON a.v = b.v;
-CREATE TEMP TABLE tt AS SELECT v FROM t; ANALYZE t; ANALYZE tt; VACUUM FULL t; REINDEX TABLE t; CLUSTER t USING t_v});
+CREATE TEMP TABLE tt AS SELECT v FROM t; ANALYZE t; ANALYZE tt; VACUUM FULL t; REINDEX TABLE t;
+SET steward.allow_unkeyed_ddl = on; CLUSTER t USING t_v; RESET steward.allow_unkeyed_ddl});
 is($session->{stderr}, '', 'all of it succeeds');
 $session->query(sprintf q{PREPARE q(text) AS SELECT id FROM t WHERE v = $1; EXPLAIN (ANALYZE, VERBOSE) EXECUTE q('%s')}, canary('explain'));
 $session->query(q{SET plan_cache_mode = force_generic_plan});
