@@ -11,7 +11,6 @@
 #include "access/htup_details.h"
 #include "base/catalog.h"
 #include "base/hooks.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
@@ -46,8 +45,8 @@ steward_guard_unique_class(Oid opclass)
 static int
 hint_index(Oid heap, const char *column, const StewardTypeInfo *info)
 {
-	const char *schema = RelationIsVisible(heap) ? NULL :
-		get_namespace_name(get_rel_namespace(heap));
+	/* The search path is that of the building, from 17 on, not the caller's. */
+	const char *schema = get_namespace_name(get_rel_namespace(heap));
 
 	if (info == NULL)
 		return 0;
