@@ -55,7 +55,7 @@ has_key(const StewardDatum *datum, StewardFindingCallback report, void *arg)
 {
 	if (datum->key_id == 0)
 	{
-		report(arg, "transient", "a constant was stored before it got a key");
+		report(arg, "transient", "a constant was stored before it got a key; steward.reencrypt gives it the column's");
 		return false;
 	}
 	if (!steward_key_is_known(datum->key_id))
