@@ -47,6 +47,13 @@
 #define STEWARD_STATISTICS_TARGET_VALUE(datum) ((int) DatumGetInt32(datum))
 #endif
 
+/* 17 has JSON_VALUE and its like, which give a value of any type. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_IS_JSON_EXPR(node) IsA(node, JsonExpr)
+#else
+#define STEWARD_IS_JSON_EXPR(node) false
+#endif
+
 /* 18 asks who waits. */
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point(true)

@@ -7,6 +7,11 @@
  * the one it came from), below the scope, so that no callback inside it runs
  * twice.
  *
+ * What runs outside of a statement of the executor has no scope around it:
+ * triggers that fire after it or at commit, functions by the fast path. Once a
+ * plaintext is given there, the last resort is put below all other callbacks,
+ * where it stays until an error empties the stack.
+ *
  * Known to leave through: what an error of another class quotes (a cast to
  * regclass names a relation "…"), and an error in a parallel worker about a
  * value that another worker decrypted, in that worker's own log line.
@@ -30,11 +35,31 @@
 static bool given_in_transaction = false;
 static TimestampTz given_statement = 0;
 
+static void on_error(void *arg);
+
+static StewardMaskScope last_resort = {.callback = {.callback = on_error, .arg = &last_resort}};
+
+/* Puts the last resort in its place, unless a scope is there. */
+static void
+want_scope(void)
+{
+	ErrorContextCallback **end = &error_context_stack;
+
+	while (*end != NULL)
+	{
+		if ((*end)->callback == on_error)
+			return;
+		end = &(*end)->previous;
+	}
+	*end = &last_resort.callback;
+}
+
 void
 steward_mask_given(void)
 {
 	given_in_transaction = true;
 	given_statement = GetCurrentStatementStartTimestamp();
+	want_scope();
 }
 
 /* A procedure that commits keeps its variables: the statement goes on. */
@@ -132,15 +157,26 @@ shows_values(const ErrorData *error)
 		error->detail != NULL;
 }
 
-/* The input functions of tsvector, tsquery and jsonpath say "syntax error". */
+/*
+ * Input functions of another class: tsvector, tsquery, jsonpath and hstore have
+ * syntax errors, as statements do, which name the place; and a limit.
+ */
 static bool
 is_of_input(const ErrorData *error)
 {
 	const char *wording = error->message_id;
 
-	return error->sqlerrcode == ERRCODE_SYNTAX_ERROR && wording != NULL &&
-		(strncmp(wording, "syntax error in ts", 18) == 0 ||
-		 strstr(wording, "of jsonpath input") != NULL);
+	if (error->sqlerrcode == ERRCODE_SYNTAX_ERROR)
+		return error->cursorpos == 0 && error->internalpos == 0;
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
+		wording != NULL && strstr(wording, " in tsquery: ") != NULL;
+}
+
+static bool
+may_be_masked(int code)
+{
+	return ERRCODE_TO_CATEGORY(code) == ERRCODE_DATA_EXCEPTION ||
+		code == ERRCODE_SYNTAX_ERROR || code == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
 static void
@@ -211,11 +247,11 @@ on_error(void *arg)
 	ErrorData  *error;
 	MemoryContext old;
 
-	if (scope->copy_table == NULL &&
-		((ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION &&
-		  geterrcode() != ERRCODE_SYNTAX_ERROR) || !is_given()))
+	if (scope->copy_table == NULL && (!may_be_masked(geterrcode()) || !is_given()))
 		return;
-	old = MemoryContextSwitchTo(scope->context);
+	old = MemoryContextSwitchTo(scope->context != NULL ? scope->context :
+								TopTransactionContext != NULL ? TopTransactionContext :
+								TopMemoryContext);
 	error = CopyErrorData();
 	if (error->elevel == ERROR && mask(error, scope->copy_table))
 	{
@@ -252,7 +288,7 @@ steward_mask_depth(void)
 
 	for (const ErrorContextCallback *callback = error_context_stack;
 		 callback != NULL; callback = callback->previous)
-		depth += callback->callback == on_error;
+		depth += callback->callback == on_error && callback->arg != &last_resort;
 	return depth;
 }
 

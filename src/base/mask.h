@@ -5,7 +5,8 @@
  * type integer: "123-45-6789"' shows it to the client and to the log, and to
  * whoever calls a function that runs with somebody else's rights. So, in a
  * statement or transaction that was given a plaintext, an error of SQLSTATE class
- * 22 (data exception) keeps its code and its wording, but no value; and COPY
+ * 22 (data exception), or one of an input function that has another class, keeps
+ * its code and its wording, but no value; and COPY
  * into encrypted columns names the line that failed without showing it.
  *
  * Terms

@@ -27,7 +27,6 @@ typedef struct BoundTable
 {
 	StewardBinder *binder;
 	StewardShape **shapes;		/* by column; NULL where nothing is to be done */
-	uint32	   *key_ids;
 } BoundTable;
 
 /* One row on its way. */
@@ -59,19 +58,11 @@ describe(Relation rel)
 	if (table->binder == NULL)
 		steward_guard_binding(RelationGetRelid(rel));	/* raises */
 	table->shapes = steward_shapes(desc);
-	table->key_ids = palloc0(desc->natts * sizeof(uint32));
 	for (int i = 0; table->shapes != NULL && i < desc->natts; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		int32		typmod;
-
 		/* A generated column is computed later, from what is bound then. */
-		if (att->attgenerated)
+		if (TupleDescAttr(desc, i)->attgenerated)
 			table->shapes[i] = NULL;
-		if (table->shapes[i] == NULL)
-			continue;
-		(void) steward_guard_type_takes_key(att->atttypid, att->atttypmod, &typmod);
-		table->key_ids[i] = steward_typmod_key(typmod);
 	}
 	return table;
 }
@@ -140,7 +131,8 @@ for_each_head(BindRow *row, StewardShapeHead callback)
 
 /* A value that is not bound yet, sealed anew. */
 static struct varlena *
-bind_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
+bind_value(const StewardTypeInfo *info, int32 typmod, struct varlena *value,
+		   void *arg)
 {
 	const BindRow *row = arg;
 	StewardPlaintextScope scope;
@@ -154,8 +146,7 @@ bind_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 	steward_plaintext_begin(&scope);
 	(void) steward_open(&datum, &plain);	/* not bound, so not erased */
 	result = steward_seal(info, datum.key_id != 0 ? datum.key_id :
-						  row->table->key_ids[row->column],
-						  row->subject.uuid, plain.bytes, plain.len);
+						  steward_typmod_key(typmod), row->subject.uuid, plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	steward_plaintext_end(&scope);
 	return result;

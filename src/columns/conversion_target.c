@@ -243,7 +243,7 @@ static void
 choose_encrypted(StewardConversion *conversion, const char *key)
 {
 	Oid			type = conversion->source_type;
-	uint32		key_id = steward_name_check(key);
+	uint32		key_id = steward_key_named(key);
 
 	if (takes_key(type))
 		ereport(ERROR,
@@ -267,7 +267,6 @@ choose_encrypted(StewardConversion *conversion, const char *key)
 				 errmsg("key \"%s\" does not exist", key),
 				 errhint("Create it with steward.create_key('%.*s').",
 						 (int) steward_name_holder_length(key), key)));
-	steward_name_remember(key_id, key);
 	conversion->key_id = key_id;
 	conversion->target_typmod = (int32) key_id;
 	conversion->target_sql = psprintf("%s(%s)",

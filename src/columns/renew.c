@@ -62,14 +62,14 @@ is_newest(const StewardDatum *head)
 }
 
 /*
- * Opens a value and seals it again, for a subject or for none. NULL when it was
+ * Opens a value and seals it again under a key id, for a subject or for none. NULL when it was
  * erased, or cannot be opened, which is counted: one must not keep the others from
  * being moved. Any error ends the batch: to catch one would need a subtransaction
  * for each value, as it may come from reading a table, with a page pinned.
  */
 static struct varlena *
 seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
-		   const unsigned char *subject, StewardRenewal *sum)
+		   uint32 key_id, const unsigned char *subject, StewardRenewal *sum)
 {
 	struct varlena *result;
 	StewardPlain plain;
@@ -80,16 +80,18 @@ seal_again(const StewardTypeInfo *info, const StewardDatum *datum,
 	if (opening != STEWARD_OPENING_DONE)
 		return NULL;
 	/* NULL: erased just now. */
-	result = steward_try_seal(info, datum->key_id, subject, plain.bytes, plain.len);
+	result = steward_try_seal(info, key_id, subject, plain.bytes, plain.len);
 	steward_plain_free(&plain);
 	return result;
 }
 
 static struct varlena *
-renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
+renew_value(const StewardTypeInfo *info, int32 typmod, struct varlena *value,
+			void *arg)
 {
 	Renewing   *renewing = arg;
 	const unsigned char *subject;
+	uint32		key_id;
 	struct varlena *renewed;
 	StewardDatum datum;
 
@@ -102,7 +104,14 @@ renew_value(const StewardTypeInfo *info, struct varlena *value, void *arg)
 	subject = datum.subject != NULL ? datum.subject : renewing->subject;
 	if (is_newest(&datum) && subject == datum.subject)
 		return value;
-	renewed = seal_again(info, &datum, subject, renewing->sum);
+	/* A transient value gets the column's key at last, as INSERT gives it. */
+	key_id = datum.key_id != 0 ? datum.key_id : steward_typmod_key(typmod);
+	if (key_id == 0)
+	{
+		renewing->sum->unreadable++;
+		return value;
+	}
+	renewed = seal_again(info, &datum, key_id, subject, renewing->sum);
 	if (renewed == NULL)
 		return value;
 	renewing->values++;

@@ -3,7 +3,8 @@
  *
  * A value is opened and sealed again in memory of ours: same key id, same type,
  * same subject, so whoever may read the new one could read the old one, and
- * nobody is shown either. That is why it needs no right to decrypt.
+ * nobody is shown either. That is why it needs no right to decrypt. A transient
+ * value, which anyone may open, gets the key of its column.
  *
  * In a table that is bound to subjects, values that are not bound yet get bound,
  * as the trigger that binds it would do; what is bound to another subject than the

@@ -228,7 +228,7 @@ map_value(const StewardShape *shape, Datum value, StewardShapeValue callback,
 		  void *arg)
 {
 	struct varlena *whole = PG_DETOAST_DATUM_PACKED(value);
-	struct varlena *result = callback(shape->info, whole, arg);
+	struct varlena *result = callback(shape->info, shape->typmod, whole, arg);
 
 	return result == whole ? value : PointerGetDatum(result);
 }

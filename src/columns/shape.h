@@ -41,10 +41,11 @@ extern void steward_shape_heads(const StewardShape *shape, Datum value,
 
 /*
  * Replaces encrypted values in a non-null datum by what the callback returns for
- * them (the same pointer: as it was). Returns the datum itself when nothing
- * changed, else a new one in the current context.
+ * them (the same pointer: as it was); typmod names the key that they should have.
+ * Returns the datum itself when nothing changed, else a new one in the current
+ * context.
  */
-typedef struct varlena *(*StewardShapeValue) (const StewardTypeInfo *info,
+typedef struct varlena *(*StewardShapeValue) (const StewardTypeInfo *info, int32 typmod,
 											  struct varlena *value, void *arg);
 extern Datum steward_shape_map(const StewardShape *shape, Datum value,
 							   StewardShapeValue callback, void *arg);

@@ -55,7 +55,7 @@ has_key(const StewardDatum *datum, StewardFindingCallback report, void *arg)
 {
 	if (datum->key_id == 0)
 	{
-		report(arg, "transient", "a constant was stored before it got a key");
+		report(arg, "transient", "a constant was stored before it got a key; steward.reencrypt gives it the column's");
 		return false;
 	}
 	if (!steward_key_is_known(datum->key_id))
@@ -99,19 +99,14 @@ opens(const StewardDatum *datum)
 {
 	StewardPlaintextScope scope;
 	StewardPlain plain;
-	const StewardValueKey *key;
-	bool		opened;
+	StewardOpening opening;
 
 	steward_plaintext_begin(&scope);
-	steward_plain_opened = true;
-	plain = steward_plain_make(datum->plain_len);
-	key = datum->subject != NULL ?
-		steward_subject_key(datum->key_id, datum->key_tag, datum->subject) :
-		steward_key_for_opening(datum->key_id, datum->key_tag);
-	opened = key == NULL || steward_value_open(plain.bytes, datum, key);
-	steward_plain_free(&plain);
+	opening = steward_try_open(datum, &plain);
+	if (opening == STEWARD_OPENING_DONE)
+		steward_plain_free(&plain);
 	steward_plaintext_end(&scope);
-	return opened;
+	return opening != STEWARD_OPENING_FAILED;
 }
 
 void

@@ -50,6 +50,13 @@ extern const StewardTagKeys *steward_tag_keys(void);
 /* The same, but NULL before the first key was created, or without its root. */
 extern const StewardTagKeys *steward_tag_keys_if_any(void);
 
+/*
+ * The key id of a path, which the process remembers. Raises ERRCODE_INVALID_NAME,
+ * and ERRCODE_DUPLICATE_OBJECT when the id is that of another path that is known:
+ * what is sealed under it would be under the other's key. Needs no root.
+ */
+extern uint32 steward_key_named(const char *path);
+
 /* Is the path of this id registered, or known to this process below a
  * registered holder? Needs no root. */
 extern bool steward_key_is_known(uint32 key_id);

@@ -148,16 +148,6 @@ steward_keys_lock(void)
 							NULL, SPI_OK_UTILITY);
 }
 
-static pg_attribute_noreturn() void
-raise_taken(const char *path, const char *other)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("key name \"%s\" cannot be used", path),
-			 errdetail("It has the same key id as \"%s\".", other),
-			 errhint("Choose another name.")));
-}
-
 /* Writes a key that does not exist yet; SPI is connected, we are the owner. */
 static void
 make_key(const char *path, uint32 key_id)
@@ -202,7 +192,7 @@ STEWARD_FUNCTION(steward_create_key)
 	if (steward_key_table_find(key_id, &row))
 	{
 		if (strcmp(row.path, path) != 0)
-			raise_taken(path, row.path);
+			steward_name_raise_taken(path, row.path);
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("key \"%s\" already exists", path)));
@@ -212,6 +202,23 @@ STEWARD_FUNCTION(steward_create_key)
 	steward_become_caller(&caller);
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+uint32
+steward_key_named(const char *path)
+{
+	uint32		key_id = steward_name_check(path);
+	const char *recalled = steward_name_recall(key_id);
+	StewardKeyRow row;
+
+	if (steward_key_table_find(key_id, &row))
+		recalled = row.path;
+	else if (recalled != NULL && !steward_key_is_known(key_id))
+		recalled = NULL;
+	if (recalled != NULL && strcmp(recalled, path) != 0)
+		steward_name_raise_taken(path, recalled);
+	steward_name_remember(key_id, path);
+	return key_id;
 }
 
 void
@@ -225,7 +232,7 @@ steward_key_register(uint32 key_id)
 	if (steward_key_table_find(key_id, &row))
 	{
 		if (recalled != NULL && strcmp(row.path, recalled) != 0)
-			raise_taken(recalled, row.path);
+			steward_name_raise_taken(recalled, row.path);
 		return;
 	}
 	if (recalled == NULL || strchr(recalled, '/') == NULL ||
@@ -242,7 +249,7 @@ steward_key_register(uint32 key_id)
 	CommandCounterIncrement();
 	/* Another transaction may have been faster, with another path. */
 	if (steward_key_table_find(key_id, &row) && strcmp(row.path, path) != 0)
-		raise_taken(path, row.path);
+		steward_name_raise_taken(path, row.path);
 }
 
 /* ---- rights ---- */
@@ -377,10 +384,9 @@ has_privilege(Oid role, text *key, text *privilege)
 {
 	char	   *path = text_to_cstring(key);
 	int			right = parse_privilege(text_to_cstring(privilege));
-	uint32		key_id = steward_name_check(path);
+	uint32		key_id = steward_key_named(path);
 
 	/* A path that no column uses yet has the rights of its holder. */
-	steward_name_remember(key_id, path);
 	if (!steward_key_is_known(key_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

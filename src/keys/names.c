@@ -67,6 +67,16 @@ steward_name_check(const char *path)
 	return steward_kdf_key_id(path, strlen(path));
 }
 
+void
+steward_name_raise_taken(const char *path, const char *other)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("key name \"%s\" cannot be used", path),
+			 errdetail("It has the same key id as \"%s\".", other),
+			 errhint("Choose another name.")));
+}
+
 size_t
 steward_name_holder_length(const char *path)
 {

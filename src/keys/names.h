@@ -18,6 +18,13 @@
  */
 extern uint32 steward_name_check(const char *path);
 
+/*
+ * Raises ERRCODE_DUPLICATE_OBJECT: an id is a digest of 31 bits, and another path
+ * has the same one.
+ */
+pg_attribute_noreturn()
+extern void steward_name_raise_taken(const char *path, const char *other);
+
 /* Length of the first segment: of the name that holds the material. */
 extern size_t steward_name_holder_length(const char *path);
 

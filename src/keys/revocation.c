@@ -174,14 +174,21 @@ after_commit(void)
 
 /* ---- transactions ---- */
 
+/* Files that an error left open, and locked. */
+static void
+close_left_open(void)
+{
+	steward_revocation_copy_close();
+	steward_revocation_rewrite_close();
+}
+
 static void
 forget_transaction(bool aborted)
 {
 	if (aborted)
 	{
 		steward_journal_file_close(&commit_file);
-		/* Also closes a file that an error left open. */
-		steward_revocation_copy_close();
+		close_left_open();
 		if (remembered)
 			steward_revocation_copy_forget();
 	}
@@ -239,7 +246,7 @@ on_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 		/* Levels do not fall from one entry to the next. */
 		while (collected_count > 0 && collected[collected_count - 1].level >= level)
 			collected_count--;
-		steward_revocation_copy_close();
+		close_left_open();
 		if (remembered)
 			steward_revocation_copy_forget();
 	}

@@ -58,4 +58,8 @@ extern bool steward_revocation_is_revoked(const unsigned char subject[STEWARD_UU
  */
 extern void steward_revocation_rekey(void);
 
+/* Gives up the journal that a rewrite or an adoption has locked: when an error
+ * ended it. Raises nothing. */
+extern void steward_revocation_rewrite_close(void);
+
 #endif							/* STEWARD_KEYS_REVOCATION_H */

@@ -41,7 +41,14 @@ typedef struct Rewrite
 	bool		dry;			/* only count them */
 } Rewrite;
 
+/* Locked while it is open. */
 static StewardJournalFile old_file = STEWARD_JOURNAL_FILE_CLOSED;
+
+void
+steward_revocation_rewrite_close(void)
+{
+	steward_journal_file_close(&old_file);
+}
 
 static pg_attribute_noreturn() void
 raise_write(const char *detail)

@@ -12,10 +12,12 @@
 #include <math.h>
 
 #include "access/detoast.h"
+#include "base/procedure.h"
 #include "commands/vacuum.h"
 #include "common/hashfn.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
+#include "utils/memutils.h"
 
 /* Values wider than this are not opened. */
 #define WIDTH_THRESHOLD 1024
@@ -96,54 +98,62 @@ hash_value(const StewardTypeInfo *info, Datum value, int row)
 	return hash;
 }
 
+typedef struct Sample
+{
+	VacAttrStats *stats;
+	AnalyzeAttrFetchFunc fetch;
+	int			rows;
+	uint64	   *hashes;
+	int			count;			/* of hashes */
+} Sample;
+
+static void
+hash_rows(void *arg)
+{
+	Sample	   *sample = arg;
+
+	for (int i = 0; i < sample->rows; i++)
+	{
+		bool		isnull;
+		Datum		value = sample->fetch(sample->stats, i, &isnull);
+
+		STEWARD_ANALYZE_DELAY_POINT();
+		if (!isnull)
+			sample->hashes[sample->count++] =
+				hash_value(sample->stats->extra_data, value, i);
+	}
+}
+
 /*
  * Hashes of the sample, or 0 values when one of them cannot be opened: a host
  * without a keyring must be able to ANALYZE, and so must an owner without rights.
  */
 static int
-hash_sample(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
-			uint64 *hashes)
+hash_sample(Sample *sample)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile int count = 0;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "pg_steward sample",
+												  ALLOCSET_DEFAULT_SIZES);
+	ErrorData  *error = steward_attempt(hash_rows, sample, scratch);
 
-	PG_TRY();
-	{
-		for (int i = 0; i < rows; i++)
-		{
-			bool		isnull;
-			Datum		value = fetch(stats, i, &isnull);
-
-			STEWARD_ANALYZE_DELAY_POINT();
-			if (!isnull)
-				hashes[count++] = hash_value(stats->extra_data, value, i);
-		}
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (error->sqlerrcode != ERRCODE_CONFIG_FILE_ERROR &&
-			error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT &&
-			error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE &&
-			error->sqlerrcode != ERRCODE_DATA_CORRUPTED)
-			PG_RE_THROW();
-		FlushErrorState();
-		FreeErrorData(error);
-		steward_plain_wipe_all();
-		count = 0;
-	}
-	PG_END_TRY();
-	return count;
+	MemoryContextDelete(scratch);
+	if (error == NULL)
+		return sample->count;
+	if (error->sqlerrcode != ERRCODE_CONFIG_FILE_ERROR &&
+		error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT &&
+		error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+		error->sqlerrcode != ERRCODE_DATA_CORRUPTED)
+		ReThrowError(error);
+	FreeErrorData(error);
+	steward_plain_wipe_all();
+	return 0;
 }
 
 static void
 compute_statistics(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
 				   double total_rows)
 {
-	uint64	   *hashes;
+	Sample		sample = {.stats = stats, .fetch = fetch, .rows = rows};
 	double		width = 0;
 	int			nulls = 0;
 	int			count;
@@ -168,12 +178,12 @@ compute_statistics(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int rows,
 	/* Arrays of encrypted values share this function; they stay uncounted. */
 	if (stats->extra_data == NULL)
 		return;
-	hashes = palloc(rows * sizeof(uint64));
-	count = hash_sample(stats, fetch, rows, hashes);
+	sample.hashes = palloc(rows * sizeof(uint64));
+	count = hash_sample(&sample);
 	if (count > 0)
-		stats->stadistinct = estimate_distinct(hashes, count, total_rows,
+		stats->stadistinct = estimate_distinct(sample.hashes, count, total_rows,
 											   stats->stanullfrac);
-	pfree(hashes);
+	pfree(sample.hashes);
 }
 
 STEWARD_FUNCTION(steward_typanalyze)

@@ -106,8 +106,7 @@ steward_type_encrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 
 		steward_plaintext_begin(&scope);
 		refuse_swapped(info, PG_GETARG_DATUM(0), key);
-		key_id = steward_name_check(path);
-		steward_name_remember(key_id, path);
+		key_id = steward_key_named(path);
 		steward_plaintext_end(&scope);
 		if (last == NULL)
 			last = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof *last);

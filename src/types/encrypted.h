@@ -104,8 +104,8 @@ typedef enum StewardOpening
 } StewardOpening;
 
 /*
- * The same, which says it of a value that cannot be opened, of a named key: it
- * was altered, or its key or its subject are not there. The plaintext is there,
+ * The same, which says it of a value that cannot be opened: it was altered, or its
+ * key, root or subject are not there. The plaintext is there,
  * and to be given back, only when it is done. Raises what is wrong with the server or with
  * its configuration.
  */

@@ -18,6 +18,7 @@
 #include "base/catalog.h"
 #include "base/guc.h"
 #include "catalog/pg_attrdef.h"
+#include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_policy.h"
@@ -101,6 +102,8 @@ guard_object(Oid class_id, Oid object)
 		steward_guard_type_object(object);
 	else if (class_id == ProcedureRelationId)
 		steward_guard_function(object);
+	else if (class_id == CastRelationId)
+		steward_guard_cast(object);
 	else if (class_id == PublicationRelationId)
 		steward_guard_publication(object);
 	for (size_t i = 0; i < lengthof(belongings); i++)

@@ -2,8 +2,8 @@
  * guard.h: the parts of the DDL guard.
  *
  * guard.c finds out what a command touched; guard_affected.c what that changes
- * besides; guard_object.c, guard_index.c and guard_rule.c go through what the
- * catalogs hold about an object; guard_expression.c judges expressions.
+ * besides; guard_object.c, guard_index.c, guard_rule.c and guard_cast.c go through
+ * what the catalogs hold about an object; guard_expression.c judges expressions.
  * guard_create.c looks at indexes and foreign keys while a command makes them.
  */
 #ifndef STEWARD_TYPES_GUARD_H
@@ -28,7 +28,11 @@ extern bool steward_guard_type_takes_key(Oid type, int32 typmod,
 typedef struct StewardFindings
 {
 	bool		constant;		/* a constant of an encrypted type */
-	bool		decrypts;		/* a call that opens encrypted values */
+	bool		touches;		/* anything of an encrypted type */
+	bool		decrypts;		/* a call that opens or compares encrypted
+								 * values */
+	bool		may_decrypt;	/* that, or somebody's function that is given
+								 * one */
 } StewardFindings;
 
 /*
@@ -63,6 +67,9 @@ extern void steward_guard_relation(Oid relid);
 extern void steward_guard_type_object(Oid type);
 extern void steward_guard_function(Oid function);
 extern void steward_guard_publication(Oid publication);
+
+/* Raises when it leads to an encrypted type, or one made of it, and is not ours. */
+extern void steward_guard_cast(Oid cast);
 
 /* Text of a column of a catalog row, or NULL. */
 extern char *steward_guard_text(Relation catalog, HeapTuple tuple,

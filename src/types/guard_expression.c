@@ -117,48 +117,153 @@ check_function(Oid function, void *context)
 	return false;
 }
 
-/* Hashes arrays or rows by hashing, and so opening, what they hold? */
+/* Has this node a type? Only of these is it asked. */
 static bool
-hashes_container(Oid function)
+is_typed(const Node *node)
 {
-	return function == F_HASH_ARRAY || function == F_HASH_ARRAY_EXTENDED ||
-		function == F_HASH_RECORD || function == F_HASH_RECORD_EXTENDED;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+		case T_Param:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+		case T_ScalarArrayOpExpr:
+		case T_SubscriptingRef:
+		case T_FieldSelect:
+		case T_RelabelType:
+		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_ConvertRowtypeExpr:
+		case T_CaseExpr:
+		case T_CaseTestExpr:
+		case T_ArrayExpr:
+		case T_RowExpr:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_CoerceToDomain:
+		case T_CoerceToDomainValue:
+			return true;
+		default:
+			return STEWARD_IS_JSON_EXPR(node);
+	}
 }
 
-/* Is this a function written in SQL that casts an encrypted value to text? */
+/* Is an encrypted value anywhere in this expression? */
 static bool
-casts_to_text(Oid function, const List *arguments)
+touches_encrypted(Node *node, void *context)
 {
-	ListCell   *cell;
-
-	if (function != F_TEXTANYCAT && function != F_ANYTEXTCAT &&
-		function != F_QUOTE_LITERAL_ANYELEMENT &&
-		function != F_QUOTE_NULLABLE_ANYELEMENT)
+	if (node == NULL)
 		return false;
-	foreach(cell, arguments)
-	{
-		if (is_encrypted_type(getBaseType(exprType(lfirst(cell)))))
-			return true;
-	}
-	return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, touches_encrypted, context, 0);
+	return (is_typed(node) && steward_guard_type(exprType(node))) ||
+		expression_tree_walker(node, touches_encrypted, context);
 }
 
 /* A row made on the spot has no type that tells of its columns. */
 static bool
 holds_encrypted(Node *node)
 {
+	Oid			type = exprType(node);
+
+	if (type == RECORDOID || type == RECORDARRAYOID)
+		return touches_encrypted(node, NULL);
+	return steward_guard_type(type);
+}
+
+static bool
+any_holds_encrypted(const List *arguments)
+{
 	ListCell   *cell;
 
-	if (steward_guard_type(exprType(node)))
-		return true;
-	if (!IsA(node, RowExpr))
-		return false;
-	foreach(cell, ((RowExpr *) node)->args)
+	foreach(cell, arguments)
 	{
 		if (holds_encrypted(lfirst(cell)))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Those of PostgreSQL's own functions that look at an array or a row without
+ * looking into it. All others may compare, hash or cast to text what it holds, and
+ * so open it.
+ */
+static bool
+leaves_closed(Oid function)
+{
+	switch (function)
+	{
+		case F_ARRAY_APPEND:
+		case F_ARRAY_CAT:
+		case F_ARRAY_DIMS:
+		case F_ARRAY_FILL_ANYELEMENT__INT4:
+		case F_ARRAY_FILL_ANYELEMENT__INT4__INT4:
+		case F_ARRAY_LENGTH:
+		case F_ARRAY_LOWER:
+		case F_ARRAY_NDIMS:
+		case F_ARRAY_PREPEND:
+		case F_ARRAY_UPPER:
+		case F_CARDINALITY:
+		case F_NUM_NONNULLS:
+		case F_NUM_NULLS:
+		case F_PG_COLUMN_COMPRESSION:
+		case F_PG_COLUMN_SIZE:
+		case F_PG_TYPEOF:
+		case F_RECORD_IMAGE_EQ:
+		case F_RECORD_IMAGE_NE:
+		case F_TRIM_ARRAY:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* A call with what it is given; of our own functions check_function knows more. */
+static void
+judge_call(Oid function, const List *arguments, Oid result,
+		   StewardFindings *findings)
+{
+	if (!any_holds_encrypted(arguments))
+		return;
+	if (function < FirstNormalObjectId)
+		findings->decrypts |= !leaves_closed(function);
+	else if (!steward_guard_type(result))
+		findings->may_decrypt = true;
+}
+
+static void
+judge_node(Node *node, StewardFindings *findings)
+{
+	switch (nodeTag(node))
+	{
+		case T_FuncExpr:
+			judge_call(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args,
+					   exprType(node), findings);
+			break;
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			judge_call(get_opcode(((OpExpr *) node)->opno),
+					   ((OpExpr *) node)->args, exprType(node), findings);
+			break;
+		case T_ScalarArrayOpExpr:
+			judge_call(get_opcode(((ScalarArrayOpExpr *) node)->opno),
+					   ((ScalarArrayOpExpr *) node)->args, BOOLOID, findings);
+			break;
+		case T_RowCompareExpr:
+			findings->decrypts |= any_holds_encrypted(((RowCompareExpr *) node)->largs) ||
+				any_holds_encrypted(((RowCompareExpr *) node)->rargs);
+			break;
+		case T_MinMaxExpr:
+			findings->decrypts |= any_holds_encrypted(((MinMaxExpr *) node)->args);
+			break;
+		default:
+			break;
+	}
 }
 
 static bool
@@ -168,14 +273,6 @@ walk(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncExpr) && hashes_container(((FuncExpr *) node)->funcid) &&
-		holds_encrypted(linitial(((FuncExpr *) node)->args)))
-		findings->decrypts = true;
-	if ((IsA(node, FuncExpr) &&
-		 casts_to_text(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args)) ||
-		(IsA(node, OpExpr) &&
-		 casts_to_text(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args)))
-		findings->decrypts = true;
 	if (IsA(node, Query))
 	{
 		steward_guard_function_columns((Query *) node);
@@ -189,6 +286,7 @@ walk(Node *node, void *context)
 			findings->constant = true;
 		return false;
 	}
+	judge_node(node, findings);
 	(void) check_functions_in_node(node, check_function, context);
 	return expression_tree_walker(node, walk, context);
 }
@@ -196,10 +294,15 @@ walk(Node *node, void *context)
 static StewardFindings
 judge_expression(const char *node_string)
 {
-	StewardFindings findings = {false, false};
+	StewardFindings findings = {0};
+	Node	   *node;
 
-	if (node_string != NULL)
-		(void) walk((Node *) stringToNode(node_string), &findings);
+	if (node_string == NULL)
+		return findings;
+	node = stringToNode(node_string);
+	(void) walk(node, &findings);
+	findings.touches = touches_encrypted(node, NULL);
+	findings.may_decrypt |= findings.decrypts;
 	return findings;
 }
 

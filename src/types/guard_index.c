@@ -153,10 +153,10 @@ steward_guard_index(Relation catalog, HeapTuple tuple, bool before_build)
 
 	if (steward_guard_no_constant(steward_guard_text(catalog, tuple,
 													 Anum_pg_index_indpred),
-								  "an index predicate").decrypts ||
+								  "an index predicate").may_decrypt ||
 		steward_guard_no_constant(steward_guard_text(catalog, tuple,
 													 Anum_pg_index_indexprs),
-								  "an index expression").decrypts)
+								  "an index expression").may_decrypt)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("index \"%s\" decrypts", index_name(form->indexrelid)),

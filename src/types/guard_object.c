@@ -196,6 +196,18 @@ for_each_row(Oid class_id, Oid index_id, AttrNumber column, Oid owner,
 	table_close(catalog, AccessShareLock);
 }
 
+/* What a stored column is made of opens values; a restore makes it anew. */
+static void
+guard_generated(Form_pg_attrdef form)
+{
+	if (get_attgenerated(form->adrelid, form->adnum) == ATTRIBUTE_GENERATED_STORED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("generated column \"%s\" decrypts",
+						get_attname(form->adrelid, form->adnum, false)),
+				 errdetail("It would keep plaintext, or what tells of it, on disk, and a restore makes it before the keys are there.")));
+}
+
 static void
 guard_place_row(Relation catalog, HeapTuple tuple, const void *arg)
 {
@@ -203,10 +215,15 @@ guard_place_row(Relation catalog, HeapTuple tuple, const void *arg)
 
 	for (int i = 0; i < 2; i++)
 	{
-		if (place->columns[i] != 0)
-			(void) steward_guard_no_constant(steward_guard_text(catalog, tuple,
+		StewardFindings findings;
+
+		if (place->columns[i] == 0)
+			continue;
+		findings = steward_guard_no_constant(steward_guard_text(catalog, tuple,
 																place->columns[i]),
 											 place->what);
+		if (place->class_id == AttrDefaultRelationId && findings.may_decrypt)
+			guard_generated((Form_pg_attrdef) GETSTRUCT(tuple));
 	}
 }
 
@@ -238,6 +255,7 @@ guard_statistics_row(Relation catalog, HeapTuple tuple, const void *arg)
 {
 	Form_pg_statistic_ext form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
 	StewardFindings findings;
+	bool		covers;
 
 	findings = steward_guard_no_constant(steward_guard_text(catalog, tuple,
 															Anum_pg_statistic_ext_stxexprs),
@@ -247,15 +265,15 @@ guard_statistics_row(Relation catalog, HeapTuple tuple, const void *arg)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("statistics \"%s\" decrypt", NameStr(form->stxname)),
 				 errdetail("They would keep plaintext in the catalogs.")));
+	covers = findings.touches;
 	for (int i = 0; i < form->stxkeys.dim1; i++)
-	{
-		if (steward_guard_type(get_atttype(form->stxrelid, form->stxkeys.values[i])))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("statistics \"%s\" cover a column of an encrypted type",
-							NameStr(form->stxname)),
-					 errdetail("They would keep which values are frequent.")));
-	}
+		covers |= steward_guard_type(get_atttype(form->stxrelid, form->stxkeys.values[i]));
+	if (covers)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("statistics \"%s\" cover a column of an encrypted type",
+						NameStr(form->stxname)),
+				 errdetail("They would keep which values are frequent.")));
 }
 
 /* ---- indexes and partition keys ---- */
@@ -291,7 +309,7 @@ guard_partition_key(Oid relid)
 		char	   *trees = TextDatumGetCString(expressions);
 		ListCell   *cell;
 
-		refused |= steward_guard_no_constant(trees, "a partition key").decrypts;
+		refused |= steward_guard_no_constant(trees, "a partition key").may_decrypt;
 		foreach(cell, (List *) stringToNode(trees))
 			refused |= steward_guard_type(exprType(lfirst(cell)));
 	}

@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "crypto/value.h"
 #include "keys/keys.h"
+#include "keys/roots.h"
 #include "keys/subject.h"
 #include "utils/memutils.h"
 
@@ -134,6 +135,9 @@ find_key(const StewardDatum *datum, const StewardValueKey **key)
 			steward_key_is_destroyed(datum->key_id, datum->key_tag) &&
 			steward_subject_state(datum->subject) == STEWARD_SUBJECT_ERASED ?
 			STEWARD_OPENING_ERASED : STEWARD_OPENING_FAILED;
+	/* Sealed under a root that is gone, or no transient value at all. */
+	if (datum->key_id == 0 && steward_root_transient_find(datum->key_tag) == NULL)
+		return STEWARD_OPENING_FAILED;
 	if (datum->subject == NULL)
 	{
 		*key = steward_key_for_opening(datum->key_id, datum->key_tag);

@@ -67,8 +67,7 @@ STEWARD_FUNCTION(steward_typmod_in)
 	name = DatumGetCString(elements[0]);
 	if (is_number(name))
 		PG_RETURN_INT32((int32) read_number(name));
-	key_id = steward_name_check(name);
-	steward_name_remember(key_id, name);
+	key_id = steward_key_named(name);
 	warn_unless_known(key_id, name);
 	PG_RETURN_INT32((int32) key_id);
 }

@@ -219,10 +219,15 @@ CREATE UNIQUE INDEX ON good (d steward.encrypted_unique_ops);
 CREATE INDEX ON ok ((c IS NULL));
 CREATE INDEX ON ok (id, (plain || 'x'), (coalesce(c, c)) steward.encrypted_unique_ops, (upper(plain)));
 CREATE STATISTICS good_statistics ON id, plain FROM ok;
--- documented as not caught: an IMMUTABLE wrapper. Decryption itself refuses then.
+-- an IMMUTABLE wrapper that is given a value
 CREATE FUNCTION wrapper(steward.encrypted_text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1::text; END';
-CREATE INDEX wrapped ON ok (wrapper(c));
+CREATE INDEX wrapped ON null_default (wrapper(c));
 CREATE STATISTICS wrapped ON (wrapper(c)), id FROM ok;
+-- documented as not caught: one that reads the value itself. Decryption refuses then.
+CREATE FUNCTION wrapper(integer) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN (SELECT max(c::text) FROM guard.good_as); END';
+INSERT INTO good_as VALUES ('x');
+CREATE INDEX wrapped ON ok (wrapper(id));
+CREATE STATISTICS wrapped ON (wrapper(id)), id FROM ok;
 ANALYZE ok;
 DROP STATISTICS wrapped;
 CREATE MATERIALIZED VIEW decrypted AS SELECT c::text FROM ok;

@@ -12,7 +12,9 @@ SELECT steward.grant_key('verify', 'verify_reader', 'decrypt');
 
 -- the bytes of a value, and a way to store any bytes: the column is told to have
 -- no key while they are written, which only a superuser can do
+SET steward.allow_unkeyed_ddl = on;
 CREATE CAST (bytea AS steward.encrypted_text) WITHOUT FUNCTION;
+RESET steward.allow_unkeyed_ddl;
 CREATE FUNCTION sealed(v steward.encrypted_text) RETURNS bytea LANGUAGE sql STABLE AS
     $$ SELECT decode(rpad(translate(substr(a, 6), '-_', '+/'), (length(a) - 2) / 4 * 4, '='), 'base64') FROM format('%s', v) AS a $$;
 CREATE FUNCTION inject(relation regclass, id integer, expression text, part text DEFAULT 'c') RETURNS void LANGUAGE plpgsql AS $$
@@ -140,12 +142,14 @@ INSERT INTO every SELECT i, 'text', '\x0102', '{"a": 1.00}', -7, 1.50, '2020-02-
 CREATE FUNCTION check_every() RETURNS TABLE (attribute text, id integer, finding text) LANGUAGE sql AS
     $$ SELECT a, v.id, v.finding FROM unnest(string_to_array('a b c d e f g', ' ')) AS a, LATERAL check_column('every', a) AS v ORDER BY 1, 2, 3 $$;
 SELECT * FROM check_every();
+SET steward.allow_unkeyed_ddl = on;
 CREATE CAST (steward.encrypted_text AS steward.encrypted_bytea) WITHOUT FUNCTION;
 CREATE CAST (steward.encrypted_text AS steward.encrypted_jsonb) WITHOUT FUNCTION;
 CREATE CAST (steward.encrypted_text AS steward.encrypted_bigint) WITHOUT FUNCTION;
 CREATE CAST (steward.encrypted_text AS steward.encrypted_numeric) WITHOUT FUNCTION;
 CREATE CAST (steward.encrypted_text AS steward.encrypted_date) WITHOUT FUNCTION;
 CREATE CAST (steward.encrypted_text AS steward.encrypted_timestamptz) WITHOUT FUNCTION;
+RESET steward.allow_unkeyed_ddl;
 SELECT inject('every', 2, 'a::steward.encrypted_' || t, a) FROM (VALUES ('b', 'bytea'), ('c', 'jsonb'), ('d', 'bigint'), ('e', 'numeric'), ('f', 'date'), ('g', 'timestamptz')) AS v (a, t);
 SELECT * FROM check_every();
 DROP CAST (steward.encrypted_text AS steward.encrypted_bytea);

@@ -200,6 +200,10 @@ my %failures = (
 	'a pattern' => [ qr/invalid regular expression: \.\.\./, q{SELECT 'a' ~ ('(' || steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')));} ],
 	'a tsquery' => [ qr/syntax error in tsquery: "\.\.\."/, q{SELECT (steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')) || ' x &')::tsquery;} ],
 	'a jsonpath' => [ qr/ERROR:  \.\.\. at or near "\.\.\." of jsonpath input/, q{SELECT ('$a $' || regexp_replace(steward.decrypt(steward.encrypt_text(:v, 'pii/t.v')), '[^A-Za-z0-9]', '', 'g') || ' x')::jsonpath;} ],
+	'a long tsquery' => [ qr/word is too long in tsquery: "\.\.\."/, q{SELECT (steward.decrypt(steward.encrypt_text(:v || repeat('x', 2100), 'pii/t.v')))::tsquery;} ],
+	'a trigger after the row' => [ $cast, q{INSERT INTO after_row (v) VALUES (:v);} ],
+	'a trigger at commit' => [ $cast, q{BEGIN; INSERT INTO at_commit (v) VALUES (:v); COMMIT;} ],
+	'a trigger at a prepared commit' => [ $cast, q{BEGIN; INSERT INTO at_commit (v) VALUES (:v); PREPARE TRANSACTION 'two';} ],
 	'a time' => [ qr/invalid input syntax for type timestamp with time zone: "\.\.\."/, q{SELECT steward.decrypt(steward.encrypt_text(:v, 'pii/t.v'))::timestamptz;} ],
 	'a number out of range' => [ qr/value "\.\.\." is out of range for type \.\.\./, q{SELECT steward.decrypt(steward.encrypt_text(repeat('9', length(:v)), 'pii/t.v'))::int;} ]);
 
@@ -228,6 +232,19 @@ EXCEPTION WHEN invalid_text_representation THEN
     RAISE 'told: %', SQLERRM;
 END
 $$;
+CREATE TABLE after_row (v steward.encrypted_text('pii/after.v'));
+CREATE TABLE at_commit (v steward.encrypted_text('pii/after.v'));
+CREATE FUNCTION cast_new() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    number int;
+BEGIN
+    number := NEW.v::text::int;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER cast_new AFTER INSERT ON after_row FOR EACH ROW EXECUTE FUNCTION cast_new();
+CREATE CONSTRAINT TRIGGER cast_new AFTER INSERT ON at_commit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cast_new();
+GRANT ALL ON after_row, at_commit TO writer, reader;
 CREATE PROCEDURE cast_after_commit(plain text) LANGUAGE plpgsql AS $$
 BEGIN
     plain := steward.decrypt(steward.encrypt_text(plain, 'pii/t.v'));

@@ -14,8 +14,8 @@ use Test::More;
 use Time::HiRes ();
 
 my $soak = $ENV{STEWARD_SOAK};
-my $rows = $soak ? 1_000_000 : 12_000;
-my $rounds = $soak ? 40 : 2;
+my $rows = $soak ? 200_000 : 12_000;
+my $rounds = $soak ? 20 : 2;
 
 my $keyring = steward_keyring();
 my $node = steward_node('column', keyring => $keyring, conf => q{
@@ -144,7 +144,7 @@ for my $round (1 .. $rounds)
 			$holder = steward_session($node);
 			$holder->query_safe(q{BEGIN; SELECT FROM person WHERE id = 11999 FOR UPDATE});
 		}
-		Time::HiRes::sleep(rand($soak ? 60 : $try < 2 ? 0.4 : 1));
+		Time::HiRes::sleep(rand($soak ? 12 : $try < 2 ? 0.4 : 1));
 		my $pid = run_pid();
 		if ($way eq 'stop')
 		{

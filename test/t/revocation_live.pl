@@ -85,6 +85,35 @@ like(steward_error($node, q{SELECT steward.shred_subject('customer', '1')}, data
 chmod 0700, $place;
 steward_set($node, 'steward.revocation_file' => $journal);
 
+# An adoption that is cancelled on its way leaves no lock on the journal.
+{
+	my $adopting = steward_session($node);
+	# Records after a long gap that no crash can have left.
+	my $garbage = substr($whole, 0, $record_bytes) . 'x' x ($record_bytes * 400_000) . substr($whole, $record_bytes);
+
+	# The worker would lock it, too.
+	steward_set($node, 'steward.revocation_file' => undef);
+	Journal::write_file($journal, $garbage);
+	steward_set($node, 'steward.revocation_interval' => '1h');
+	steward_set($node, 'steward.revocation_file' => $journal);
+	sleep 1;
+	steward_await($adopting);
+	like(steward_error($adopting, q{SET statement_timeout = '20ms'; SELECT steward.adopt_revocation_journal()}), qr/canceling statement/, 'an adoption that is cancelled');
+	open(my $lock, '<', $journal) or die $!;
+	ok(flock($lock, LOCK_EX | LOCK_NB), 'leaves the journal unlocked');
+	flock($lock, LOCK_UN);
+	like(steward_error($adopting, q{BEGIN; DO $$ BEGIN PERFORM steward.adopt_revocation_journal(); EXCEPTION WHEN query_canceled THEN RAISE NOTICE 'caught'; END $$}), qr/^NOTICE:  caught$/, 'also where that is caught');
+	ok(flock($lock, LOCK_EX | LOCK_NB), 'in the same transaction');
+	close $lock;
+	$adopting->quit;
+	steward_set($node, 'steward.revocation_interval' => '200ms');
+	is(scalar(() = glob "$journal.altered-*"), 0, 'and nothing was changed');
+	Journal::write_file($journal, $whole);
+	unlink "$journal.new";
+	$node->safe_psql('postgres', 'SELECT steward.adopt_revocation_journal()');
+	journal_is($node, $keyring, $journal, 'the journal is good again', more => 1);
+}
+
 # ---- copies of a database ----
 
 $node->safe_psql('postgres', 'CREATE DATABASE origin');
@@ -141,7 +170,9 @@ ok(steward_poll(sub { return -e "$place/runs" }), 'a command that hangs');
 quick('while it does');
 steward_set($node, 'steward.revocation_command' => undef);
 
-# Somebody else keeps the journal locked: the worker waits in a database.
+# Somebody else keeps the journal locked: the worker waits in a database, in one
+# after the other.
+$node->safe_psql('postgres', "DROP DATABASE $_") for 'fresh', 'origin';
 my $visits = q{SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'pg_steward revocation journal' AND datname = 'copied'};
 
 sub lock_journal
