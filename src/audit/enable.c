@@ -111,10 +111,11 @@ check_auditable(Relation rel)
 
 /* Opens the table under the lock that CREATE TRIGGER takes. */
 static Relation
-open_table(FunctionCallInfo fcinfo)
+open_table(FunctionCallInfo fcinfo, const char *call)
 {
 	Oid			relid;
 
+	PreventCommandIfReadOnly(call);
 	steward_require_argument(fcinfo, 0, "relation");
 	relid = PG_GETARG_OID(0);
 	return steward_own_relation_open(relid, ShareRowExclusiveLock);
@@ -240,7 +241,7 @@ warn_of_children(Relation rel)
 
 STEWARD_FUNCTION(steward_enable_audit)
 {
-	Relation	rel = open_table(fcinfo);
+	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
 	StewardAuditSchema *schema;
 	StringInfoData commands;
 
@@ -268,7 +269,7 @@ STEWARD_FUNCTION(steward_enable_audit)
 
 STEWARD_FUNCTION(steward_disable_audit)
 {
-	Relation	rel = open_table(fcinfo);
+	Relation	rel = open_table(fcinfo, "steward.disable_audit()");
 	StringInfoData commands;
 
 	initStringInfo(&commands);

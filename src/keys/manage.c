@@ -193,6 +193,7 @@ STEWARD_FUNCTION(steward_create_key)
 	StewardIdentity caller;
 	StewardKeyRow row;
 
+	PreventCommandIfReadOnly("steward.create_key()");
 	steward_require_argument(fcinfo, 0, "key");
 	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	key_id = steward_name_check(path);
@@ -340,6 +341,7 @@ STEWARD_FUNCTION(steward_grant_key)
 	Datum		values[3];
 	Oid			role = read_grant(fcinfo, values);
 
+	PreventCommandIfReadOnly("steward.grant_key()");
 	SPI_connect();
 	steward_become_owner(&caller);
 	steward_keys_lock();
@@ -359,6 +361,7 @@ STEWARD_FUNCTION(steward_revoke_key)
 	Datum		values[3];
 	Oid			role = read_grant(fcinfo, values);
 
+	PreventCommandIfReadOnly("steward.revoke_key()");
 	SPI_connect();
 	steward_become_owner(&caller);
 	steward_keys_lock();
