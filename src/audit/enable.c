@@ -111,10 +111,11 @@ check_auditable(Relation rel)
 
 /* Opens the table under the lock that CREATE TRIGGER takes. */
 static Relation
-open_table(FunctionCallInfo fcinfo)
+open_table(FunctionCallInfo fcinfo, const char *call)
 {
 	Oid			relid;
 
+	PreventCommandIfReadOnly(call);
 	steward_require_argument(fcinfo, 0, "relation");
 	relid = PG_GETARG_OID(0);
 	return steward_own_relation_open(relid, ShareRowExclusiveLock);
@@ -219,7 +220,8 @@ run_and_record(Relation rel, const char *commands, char op)
 	Oid			relid = RelationGetRelid(rel);
 
 	relation_close(rel, NoLock);
-	run_as_owner(commands);
+	if (commands[0] != '\0')
+		run_as_owner(commands);
 	rel = relation_open(relid, NoLock);
 	steward_capture_event(rel, op);
 	relation_close(rel, NoLock);
@@ -239,7 +241,7 @@ warn_of_children(Relation rel)
 
 STEWARD_FUNCTION(steward_enable_audit)
 {
-	Relation	rel = open_table(fcinfo);
+	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
 	StewardAuditSchema *schema;
 	StringInfoData commands;
 
@@ -251,7 +253,8 @@ STEWARD_FUNCTION(steward_enable_audit)
 	initStringInfo(&commands);
 	for (int i = 0; i < lengthof(triggers); i++)
 		plan_trigger(rel, qualified_name(rel), &triggers[i], &commands);
-	if (commands.len == 0)
+	/* A table that was restored alone has its triggers, but no log. */
+	if (commands.len == 0 && steward_segment_exists())
 	{
 		ereport(NOTICE,
 				(errmsg("table \"%s\" is already audited",
@@ -266,7 +269,7 @@ STEWARD_FUNCTION(steward_enable_audit)
 
 STEWARD_FUNCTION(steward_disable_audit)
 {
-	Relation	rel = open_table(fcinfo);
+	Relation	rel = open_table(fcinfo, "steward.disable_audit()");
 	StringInfoData commands;
 
 	initStringInfo(&commands);
@@ -280,6 +283,13 @@ STEWARD_FUNCTION(steward_disable_audit)
 		relation_close(rel, NoLock);
 		PG_RETURN_VOID();
 	}
-	run_and_record(rel, commands.data, STEWARD_OP_DISABLE);
+	if (steward_segment_exists())
+		run_and_record(rel, commands.data, STEWARD_OP_DISABLE);
+	else
+	{
+		/* Nothing was ever recorded here, so there is nothing to end. */
+		relation_close(rel, NoLock);
+		run_as_owner(commands.data);
+	}
 	PG_RETURN_VOID();
 }

@@ -70,6 +70,12 @@ newest_name(void)
 	return name;
 }
 
+bool
+steward_segment_exists(void)
+{
+	return newest_name() != NULL;
+}
+
 Oid
 steward_segment_current(void)
 {

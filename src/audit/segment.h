@@ -20,6 +20,9 @@ extern void steward_segment_init(void);
 /* The current segment; ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when none. */
 extern Oid	steward_segment_current(void);
 
+/* Is there a segment? None before the first enable_audit in a database. */
+extern bool steward_segment_exists(void);
+
 /* Creates the first segment when there is none; for enable_audit. */
 extern void steward_segment_ensure(void);
 

@@ -137,6 +137,7 @@ STEWARD_FUNCTION(steward_bind_subject)
 	Relation	rel;
 	Oid			relid;
 
+	PreventCommandIfReadOnly("steward.bind_subject()");
 	steward_require_arguments(fcinfo, lengthof(names), names);
 	relid = PG_GETARG_OID(0);
 	kind = read_kind(fcinfo);
@@ -178,6 +179,7 @@ STEWARD_FUNCTION(steward_unbind_subject)
 	StewardBinding binding;
 	Relation	rel;
 
+	PreventCommandIfReadOnly("steward.unbind_subject()");
 	steward_require_argument(fcinfo, 0, "relation");
 	rel = open_table(PG_GETARG_OID(0));
 	if (!steward_binding_find(rel, &binding))

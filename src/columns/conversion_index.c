@@ -49,6 +49,23 @@ refuse(const StewardConversion *conversion, Relation index, const char *why)
 			 errhint("Drop the index, and make one that serves afterwards.")));
 }
 
+/* All that could be carried but for its partitions: says how to make it anew. */
+static pg_attribute_noreturn() void
+refuse_partitioned(const StewardConversion *conversion, Relation index)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"%s\" of table \"%s\" cannot be converted",
+					conversion->column, get_rel_name(conversion->relid)),
+			 errdetail("It is used by index %s, which cannot be carried: it is partitioned.",
+					   RelationGetRelationName(index)),
+			 errhint("Drop the index, and run this afterwards:\n%s;",
+					 steward_conversion_index_sql(conversion, RelationGetRelid(index),
+												  conversion->source,
+												  RelationGetRelationName(index),
+												  false))));
+}
+
 typedef struct UseWalk
 {
 	const StewardConversion *conversion;
@@ -168,11 +185,9 @@ steward_conversion_check_index(const StewardConversion *conversion, Oid relid)
 {
 	Relation	index = relation_open(relid, AccessShareLock);
 
-	if (index->rd_rel->relkind != RELKIND_INDEX)
-		refuse(conversion, index, "it is partitioned");
 	if (index->rd_rel->relam != BTREE_AM_OID)
 		refuse(conversion, index, "it is no btree");
-	if (!index->rd_index->indisvalid)
+	if (index->rd_rel->relkind == RELKIND_INDEX && !index->rd_index->indisvalid)
 		refuse(conversion, index, "it is invalid");
 	if (index->rd_index->indisreplident)
 		refuse(conversion, index, "it is the replica identity");
@@ -181,6 +196,8 @@ steward_conversion_check_index(const StewardConversion *conversion, Oid relid)
 	if (uses_source(conversion, RelationGetIndexPredicate(index)))
 		refuse(conversion, index, "its predicate looks at values of the column");
 	check_keys(conversion, index);
+	if (index->rd_rel->relkind != RELKIND_INDEX)
+		refuse_partitioned(conversion, index);
 	relation_close(index, NoLock);
 }
 

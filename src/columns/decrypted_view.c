@@ -447,6 +447,7 @@ STEWARD_FUNCTION(steward_create_decrypted_view)
 	Relation	rel;
 	Oid			view;
 
+	PreventCommandIfReadOnly("steward.create_decrypted_view()");
 	steward_require_argument(fcinfo, 0, "relation");
 	/* The lock makes two who make the view at once come one after the other. */
 	rel = steward_own_relation_open(PG_GETARG_OID(0), ShareUpdateExclusiveLock);

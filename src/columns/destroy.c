@@ -12,13 +12,15 @@
  * 3. The wrapped key goes, in the same transaction. Whoever waited for a lock
  *	  meanwhile hears of it before going on.
  *
- * Lock order: the right to destroy (without waiting), steward.key, the places by
- * oid. Nobody is waited for with any of these held but the first one.
+ * Lock order: the right to destroy (without waiting), the places by oid,
+ * steward.key. Writers and other functions of keys queue behind these locks, so
+ * they are waited for in slices, and all given back in between; see slices.h.
  */
 #include "base/compat.h"
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/slices.h"
 #include "catalog/pg_type_d.h"
 #include "columns/remains.h"
 #include "executor/spi.h"
@@ -28,6 +30,7 @@
 #include "keys/tables.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -136,22 +139,60 @@ check_remains(const char *path, int32 version, const StewardRemains *remains)
 						 name_of(remains->index))));
 }
 
-/* Looks with all places locked; SPI is connected, we are the owner. */
-static void
-look(StewardRemains *remains)
-{
-	TransactionId pending;
-	List	   *places = steward_remains_places(remains->holder_id, &pending);
+/* How long others may be in the way of the locks, without lock_timeout. */
+#define PATIENCE_MILLISECONDS 60000
 
-	steward_remains_lock(places);
+typedef struct Locking
+{
+	uint32		holder_id;
+	MemoryContext context;		/* of the list */
+	List	   *places;			/* locked */
+	TransactionId pending;		/* makes another one */
+} Locking;
+
+/* The places, and then the keys; SPI is connected, we are the owner. */
+static void
+lock_all(void *arg)
+{
+	Locking    *locking = arg;
+	MemoryContext scratch = CurrentMemoryContext;
+
+	steward_remains_lock(steward_remains_places(locking->holder_id,
+												&locking->pending));
 	/* What was made while we waited for the locks. */
-	places = steward_remains_places(remains->holder_id, &pending);
-	steward_remains_lock(places);
-	if (TransactionIdIsValid(pending))
+	MemoryContextSwitchTo(locking->context);
+	locking->places = steward_remains_places(locking->holder_id,
+											 &locking->pending);
+	MemoryContextSwitchTo(scratch);
+	steward_remains_lock(locking->places);
+	steward_keys_lock();
+}
+
+/* The places, all of them locked, as are the keys. */
+static List *
+lock_patiently(const char *path, int32 version, uint32 holder_id)
+{
+	Locking		locking = {.holder_id = holder_id, .context = CurrentMemoryContext};
+
+	if (!steward_in_slices(lock_all, &locking,
+						   LockTimeout > 0 ? LockTimeout : PATIENCE_MILLISECONDS))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("other transactions stay in the way of destroying version %d of key \"%s\"",
+						version, path),
+				 errhint("Try again when they have ended; pg_stat_activity and pg_prepared_xacts show them.")));
+	if (TransactionIdIsValid(locking.pending))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("a running transaction makes a column under this key"),
 				 errhint("Try again.")));
+	return locking.places;
+}
+
+/* Looks into the places, which are locked; SPI is connected, we are the owner. */
+static void
+look(StewardRemains *remains, List *places)
+{
 	PushActiveSnapshot(GetLatestSnapshot());
 	steward_remains_look(remains, places);
 	PopActiveSnapshot();
@@ -184,6 +225,7 @@ STEWARD_FUNCTION(steward_destroy_key_version)
 	int32		version;
 	bool		force;
 	StewardRemains remains = {0};
+	List	   *places;
 	StewardIdentity caller;
 
 	PreventCommandIfReadOnly("steward.destroy_key_version()");
@@ -203,9 +245,9 @@ STEWARD_FUNCTION(steward_destroy_key_version)
 
 	SPI_connect();
 	steward_become_owner(&caller);
-	steward_keys_lock();
+	places = lock_patiently(path, version, remains.holder_id);
 	remains.key_tag = check_version(path, remains.holder_id, version);
-	look(&remains);
+	look(&remains, places);
 	if (!force)
 		check_remains(path, version, &remains);
 	destroy(remains.holder_id, version, force, remains.values);

@@ -7,11 +7,13 @@
 
 #include "access/relation.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/slices.h"
 
 static void
 refuse_unless_free(Oid relid)
@@ -22,6 +24,30 @@ refuse_unless_free(Oid relid)
 				 errmsg("a column of table \"%s\" is being converted by another session",
 						get_rel_name(relid)),
 				 errhint("End that session first; see steward.column_progress.")));
+}
+
+static void
+lock_table(void *arg)
+{
+	Oid			relid = *(const Oid *) arg;
+
+	/* Before the lock too, so that it is no means to block others. */
+	steward_conversion_check_owner(relid);
+	LockRelationOid(relid, AccessExclusiveLock);
+}
+
+/* Readers and writers queue behind us, so it waits in slices. */
+static void
+lock_patiently(Oid relid, double patience)
+{
+	char	   *table = get_rel_name(relid);
+
+	if (!steward_in_slices(lock_table, &relid, patience))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("other transactions stay in the way of giving up the conversion of a column of table \"%s\"",
+						table),
+				 errhint("Call the function again when they have ended; pg_stat_activity and pg_prepared_xacts show them.")));
 }
 
 /* The shadow's name, from the trigger or else from the record, if it is there. */
@@ -48,6 +74,7 @@ say_remains(Oid relid, const StewardConversionState *state)
 STEWARD_FUNCTION(steward_abort_column_conversion)
 {
 	Oid			relid;
+	double		patience;
 	StewardConversionState *state;
 	StewardIdentity identity;
 	Relation	rel;
@@ -57,10 +84,12 @@ STEWARD_FUNCTION(steward_abort_column_conversion)
 
 	PreventCommandIfReadOnly("steward.abort_column_conversion()");
 	steward_require_argument(fcinfo, 0, "relation");
+	patience = steward_patience_argument(fcinfo, 1, "patience");
 	relid = PG_GETARG_OID(0);
 	steward_conversion_check_owner(relid);
 	refuse_unless_free(relid);
-	rel = relation_open(relid, AccessExclusiveLock);
+	lock_patiently(relid, patience);
+	rel = relation_open(relid, NoLock);
 	steward_conversion_check_owner(relid);
 	owner = rel->rd_rel->relowner;
 	state = steward_conversion_state(relid);

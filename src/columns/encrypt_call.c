@@ -12,16 +12,15 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "base/argument.h"
 #include "base/procedure.h"
+#include "base/slices.h"
 
 static void
 read_arguments(FunctionCallInfo fcinfo, StewardOnlineRun *run)
 {
 	static const char *const names[] = {"relation", "column", "key", "batch_size", "patience", "build_indexes"};
-	const Interval *patience;
 
 	for (int i = 0; i < lengthof(names); i++)
 	{
@@ -39,13 +38,7 @@ read_arguments(FunctionCallInfo fcinfo, StewardOnlineRun *run)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be between 1 and 100000", "batch_size")));
-	patience = PG_GETARG_INTERVAL_P(4);
-	run->patience = patience->time / 1000.0 + patience->day * 86400000.0 +
-		patience->month * 30.0 * 86400000.0;
-	if (run->patience < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", "patience")));
+	run->patience = steward_patience_argument(fcinfo, 4, names[4]);
 	run->build_indexes = PG_GETARG_BOOL(5);
 }
 
@@ -102,5 +95,3 @@ STEWARD_FUNCTION(steward_decrypt_column_online)
 {
 	return run_conversion(fcinfo, "decrypt_column_online", false);
 }
-
-/* ---- giving up ---- */

@@ -85,10 +85,10 @@ CREATE PROCEDURE steward.decrypt_column_online(relation regclass, "column" name,
 COMMENT ON PROCEDURE steward.decrypt_column_online(regclass, name, text, integer, interval, boolean, text) IS 'makes an encrypted column a plaintext one while the table is in use, in many transactions; called again it goes on where it was';
 REVOKE ALL ON PROCEDURE steward.decrypt_column_online(regclass, name, text, integer, interval, boolean, text) FROM PUBLIC;
 
-CREATE FUNCTION steward.abort_column_conversion(relation regclass) RETURNS void
+CREATE FUNCTION steward.abort_column_conversion(relation regclass, patience interval DEFAULT '1 minute') RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_abort_column_conversion';
-COMMENT ON FUNCTION steward.abort_column_conversion(regclass) IS 'gives up an online conversion that has begun: the column stays what it was';
-REVOKE ALL ON FUNCTION steward.abort_column_conversion(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION steward.abort_column_conversion(regclass, interval) IS 'gives up an online conversion that has begun: the column stays what it was';
+REVOKE ALL ON FUNCTION steward.abort_column_conversion(regclass, interval) FROM PUBLIC;
 
 CREATE FUNCTION steward.column_step() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_column_step';

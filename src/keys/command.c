@@ -5,20 +5,42 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libpq/pqsignal.h"
+
+/* Where the kernel cannot close a range: so many are tried. */
+#define MOST_DESCRIPTORS (1 << 20)
+
+/* Closes every descriptor after standard error, however many there may be. */
+static void
+close_others(void)
+{
+	long		most;
+
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
+		return;
+#endif
+	most = sysconf(_SC_OPEN_MAX);
+	if (most < 0 || most > MOST_DESCRIPTORS)
+		most = MOST_DESCRIPTORS;
+	for (int fd = 3; fd < most; fd++)
+		(void) close(fd);
+}
 
 void
 steward_command_become(const char *command, int output)
 {
 	int			null_fd = open("/dev/null", O_RDONLY);
 
+	if (null_fd < 0)
+		_exit(126);
 	(void) setsid();			/* a group of its own, so that all of it ends */
 	(void) dup2(null_fd, STDIN_FILENO);
 	(void) dup2(output >= 0 ? output : STDERR_FILENO, STDOUT_FILENO);
-	for (int fd = 3; fd < 1024; fd++)
-		(void) close(fd);
+	close_others();
 	/* Not pqsignal(), which aborts where a signal cannot be changed. */
 	for (int signo = 1; signo < NSIG; signo++)
 		(void) signal(signo, SIG_DFL);

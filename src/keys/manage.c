@@ -183,6 +183,7 @@ STEWARD_FUNCTION(steward_create_key)
 	StewardIdentity caller;
 	StewardKeyRow row;
 
+	PreventCommandIfReadOnly("steward.create_key()");
 	steward_require_argument(fcinfo, 0, "key");
 	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	key_id = steward_name_check(path);
@@ -347,6 +348,7 @@ STEWARD_FUNCTION(steward_grant_key)
 	Datum		values[3];
 	Oid			role = read_grant(fcinfo, values);
 
+	PreventCommandIfReadOnly("steward.grant_key()");
 	SPI_connect();
 	steward_become_owner(&caller);
 	steward_keys_lock();
@@ -366,6 +368,7 @@ STEWARD_FUNCTION(steward_revoke_key)
 	Datum		values[3];
 	Oid			role = read_grant(fcinfo, values);
 
+	PreventCommandIfReadOnly("steward.revoke_key()");
 	SPI_connect();
 	steward_become_owner(&caller);
 	steward_keys_lock();

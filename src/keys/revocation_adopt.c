@@ -306,7 +306,9 @@ tell(const Finding *finding)
 	const char *user = GetUserNameFromId(GetSessionUserId(), false);
 
 	ereport(NOTICE,
-			(errmsg("revocation journal was found %s and is adopted", finding->found),
+			(strcmp(finding->found, "none") == 0 ?
+			 errmsg("the database does without a revocation journal from now on") :
+			 errmsg("revocation journal was found %s and is adopted", finding->found),
 			 errdetail("It named %llu subjects of this database and lacked %llu that the database knew, which were added.",
 					   (unsigned long long) finding->held,
 					   (unsigned long long) finding->missing),

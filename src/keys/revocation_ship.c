@@ -76,12 +76,16 @@ static void
 check_command(void)
 {
 	int			status = 0;
-	bool		late = GetCurrentTimestamp() >= deadline;
-	pid_t		done;
+	bool		late = false;
+	pid_t		done = waitpid(command_pid, &status, WNOHANG);
 
-	if (late)
+	/* One that has ended by now has ended in time. */
+	if (done == 0 && GetCurrentTimestamp() >= deadline)
+	{
+		late = true;
 		steward_command_kill(command_pid);
-	done = waitpid(command_pid, &status, late ? 0 : WNOHANG);
+		done = waitpid(command_pid, &status, 0);
+	}
 	if (done != command_pid)
 		return;
 	command_pid = 0;
@@ -93,8 +97,9 @@ check_command(void)
 	}
 	ereport(LOG,
 			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-			 errmsg("steward.revocation_command %s",
-					late ? "did not finish in time" : "failed"),
+			 late ? errmsg("steward.revocation_command did not finish in time") :
+			 errmsg("steward.revocation_command failed: %s",
+					wait_result_to_str(status)),
 			 errdetail("The revocation journal was not copied."),
 			 errhint("It is run again after steward.revocation_interval.")));
 }

@@ -42,6 +42,7 @@
 
 typedef enum RunState
 {
+	RUN_NO_WORKER,				/* the worker was not started */
 	RUN_PENDING,				/* not run yet */
 	RUN_UNSET,					/* no command is set */
 	RUN_OK,
@@ -58,6 +59,9 @@ typedef struct CommandShared
 	pg_atomic_uint64 generation;
 } CommandShared;
 
+/* How soon after the server a worker starts, if there is a slot for it. */
+#define NO_WORKER_MILLISECONDS 5000
+
 static CommandShared *shared = NULL;
 static int	keyring_fd = -1;
 
@@ -70,7 +74,7 @@ init_shared(void *memory, LWLock *lock)
 
 	fresh->lock = lock;
 	ConditionVariableInit(&fresh->changed);
-	fresh->state = RUN_PENDING;
+	fresh->state = RUN_NO_WORKER;
 	fresh->reason[0] = '\0';
 	pg_atomic_init_u64(&fresh->generation, 1);
 }
@@ -139,8 +143,11 @@ steward_root_command_generation(void)
 static RunState
 wait_for_first_run(char *reason, size_t reason_size)
 {
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz give_up = TimestampTzPlusMilliseconds(start,
 													  steward_root_key_timeout + 2000);
+	TimestampTz no_worker = TimestampTzPlusMilliseconds(start,
+														NO_WORKER_MILLISECONDS);
 	RunState	state;
 
 	ConditionVariablePrepareToSleep(&shared->changed);
@@ -151,7 +158,8 @@ wait_for_first_run(char *reason, size_t reason_size)
 		strlcpy(reason, shared->reason, reason_size);
 		LWLockRelease(shared->lock);
 		/* UNSET: this process saw the new configuration before the worker. */
-		if ((state != RUN_PENDING && state != RUN_UNSET) ||
+		if (state == RUN_OK || state == RUN_FAILED ||
+			(state == RUN_NO_WORKER && GetCurrentTimestamp() >= no_worker) ||
 			InterruptHoldoffCount > 0 || GetCurrentTimestamp() >= give_up)
 			break;
 		(void) ConditionVariableTimedSleep(&shared->changed, 200,
@@ -159,6 +167,16 @@ wait_for_first_run(char *reason, size_t reason_size)
 	}
 	ConditionVariableCancelSleep();
 	return state;
+}
+
+static pg_attribute_noreturn() void
+raise_no_worker(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("no root key is available"),
+			 errdetail("The worker that runs \"steward.root_key_command\" was not started."),
+			 errhint("Raise max_worker_processes, of which the library needs three, and restart the server.")));
 }
 
 void
@@ -176,6 +194,8 @@ steward_root_command_read(void)
 				 errdetail("\"steward.root_key_command\" works only when the library is preloaded."),
 				 errhint("Add shared_preload_libraries = 'pg_steward' to postgresql.conf and restart the server.")));
 	state = wait_for_first_run(reason, sizeof reason);
+	if (state == RUN_NO_WORKER)
+		raise_no_worker();
 	if (state != RUN_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -210,16 +230,19 @@ end_command(int code, Datum arg)
 		steward_command_kill(command_pid);
 }
 
-static void
+/* Returns the state that there is then. */
+static RunState
 set_state(RunState state, const char *reason)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	/* A failing reload leaves the keys of the last good run in force. */
 	if (state != RUN_FAILED || shared->state != RUN_OK)
 		shared->state = state;
+	state = shared->state;
 	strlcpy(shared->reason, reason, sizeof shared->reason);
 	LWLockRelease(shared->lock);
 	ConditionVariableBroadcast(&shared->changed);
+	return state;
 }
 
 static void
@@ -282,8 +305,8 @@ reap(pid_t pid, TimestampTz give_up, const char *reason)
 		pid_t		done = waitpid(pid, &status, WNOHANG);
 
 		if (done == pid)
-			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NULL :
-				"failed";
+			return status == 0 ? NULL :
+				psprintf("failed: %s", wait_result_to_str(status));
 		if (done < 0 || GetCurrentTimestamp() >= give_up)
 			reason = "did not finish in time";
 		else
@@ -348,10 +371,11 @@ refresh(void)
 	static const StewardKeyring none;
 	StewardSecrets *secrets = steward_secrets();
 	const char *reason;
+	bool		kept;
 
 	if (steward_root_key_command == NULL || steward_root_key_command[0] == '\0')
 	{
-		set_state(RUN_UNSET, "");
+		(void) set_state(RUN_UNSET, "");
 		publish(&none);
 		return;
 	}
@@ -362,16 +386,28 @@ refresh(void)
 	{
 		publish(&secrets->incoming);
 		sodium_memzero(&secrets->incoming, sizeof secrets->incoming);
-		set_state(RUN_OK, "");
+		(void) set_state(RUN_OK, "");
 		ereport(LOG,
 				(errmsg("root keys were read from steward.root_key_command")));
 		return;
 	}
-	set_state(RUN_FAILED, reason);
+	kept = set_state(RUN_FAILED, reason) == RUN_OK;
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 errmsg("steward.root_key_command %s", reason),
-			 errhint("Keys that an earlier run gave stay in force.")));
+			 kept ?
+			 errhint("Keys that an earlier run gave stay in force.") :
+			 errhint("There are no root keys until it succeeds. Mend the command and reload the configuration.")));
+}
+
+/* One that is started again after an error leaves the state of before. */
+static void
+note_started(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	if (shared->state == RUN_NO_WORKER)
+		shared->state = RUN_PENDING;
+	LWLockRelease(shared->lock);
 }
 
 void
@@ -392,6 +428,7 @@ steward_root_command_main(Datum arg)
 	mapped = map_keyring(PROT_READ | PROT_WRITE);
 	(void) mlock(mapped, sizeof(StewardKeyring));
 
+	note_started();
 	refresh();
 	for (;;)
 	{

@@ -4,6 +4,7 @@
 #include "keys/roots.h"
 
 #include <sodium.h>
+#include <sys/stat.h>
 
 #include "base/guc.h"
 #include "keys/secrets.h"
@@ -17,6 +18,12 @@ static uint64 generation = 1;
 /* When the keyring was read: a later reload makes it stale. */
 static TimestampTz loaded_reload_time;
 static uint64 loaded_command_generation;
+
+/* How often a missing root may make us read a key file that seems unchanged. */
+#define READ_AGAIN_MILLISECONDS 1000
+
+static TimestampTz read_again_at = 0;
+static struct stat read_again_status;
 
 static bool
 is_set(const char *setting)
@@ -152,8 +159,59 @@ steward_root_current(void)
 	return &keyring->roots[keyring->count - 1];
 }
 
-const StewardRoot *
-steward_root_find(const unsigned char *id)
+/* Is it time to read the key file again? Takes note that it is done. */
+static bool
+may_read_again(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	struct stat status = {0};
+
+	(void) stat(steward_root_key_file, &status);
+	if (now < read_again_at &&
+		status.st_dev == read_again_status.st_dev &&
+		status.st_ino == read_again_status.st_ino &&
+		status.st_size == read_again_status.st_size &&
+		status.st_mtim.tv_sec == read_again_status.st_mtim.tv_sec &&
+		status.st_mtim.tv_nsec == read_again_status.st_mtim.tv_nsec &&
+		status.st_ctim.tv_sec == read_again_status.st_ctim.tv_sec &&
+		status.st_ctim.tv_nsec == read_again_status.st_ctim.tv_nsec)
+		return false;
+	read_again_status = status;
+	read_again_at = TimestampTzPlusMilliseconds(now, READ_AGAIN_MILLISECONDS);
+	return true;
+}
+
+/*
+ * Something is under a root that we do not have: reads a key file again, as it
+ * may have grown since. This can happen under a lightweight lock, so no error is
+ * raised and caught; a file that cannot be used leaves the roots as they are.
+ * True when they may be others now.
+ */
+static bool
+read_again(void)
+{
+	const char *reason;
+	const char *hint;
+
+	if (!is_set(steward_root_key_file) || is_set(steward_root_key_command) ||
+		!may_read_again())
+		return false;
+	reason = steward_root_file_try(steward_root_key_file, &hint);
+	if (reason == NULL)
+	{
+		accept_incoming();
+		return true;
+	}
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("root key file cannot be used, so the root keys stay what they were in this session"),
+			 errdetail("%s File: \"%s\".", reason, steward_root_key_file),
+			 errhint("%s", hint)));
+	return false;
+}
+
+static const StewardRoot *
+find(const unsigned char *id)
 {
 	const StewardKeyring *keyring = steward_roots();
 
@@ -163,6 +221,14 @@ steward_root_find(const unsigned char *id)
 			return &keyring->roots[i];
 	}
 	return NULL;
+}
+
+const StewardRoot *
+steward_root_find(const unsigned char *id)
+{
+	const StewardRoot *root = find(id);
+
+	return root == NULL && read_again() ? find(id) : root;
 }
 
 const StewardRoot *
@@ -191,8 +257,8 @@ steward_root_transient(uint32 *key_tag)
 	return &secrets->transient[current];
 }
 
-const StewardValueKey *
-steward_root_transient_find(uint32 key_tag)
+static const StewardValueKey *
+find_transient(uint32 key_tag)
 {
 	size_t		count = steward_roots()->count;
 	StewardSecrets *secrets = steward_secrets();
@@ -203,6 +269,14 @@ steward_root_transient_find(uint32 key_tag)
 			return &secrets->transient[i];
 	}
 	return NULL;
+}
+
+const StewardValueKey *
+steward_root_transient_find(uint32 key_tag)
+{
+	const StewardValueKey *key = find_transient(key_tag);
+
+	return key == NULL && read_again() ? find_transient(key_tag) : key;
 }
 
 StewardJournalKeys

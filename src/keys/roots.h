@@ -1,8 +1,9 @@
 /*
  * roots.h: the root keys of this process, from a file or a command.
  *
- * They are read at first use and again after a reload of the configuration.
- * Whoever gets none gets ERRCODE_CONFIG_FILE_ERROR and a HINT: never a default
+ * They are read at first use and again after a reload of the configuration; a
+ * file also when something is under a root that is not among them, as another
+ * session may have read its successor already. Whoever gets none gets ERRCODE_CONFIG_FILE_ERROR and a HINT: never a default
  * key, never a plaintext.
  */
 #ifndef STEWARD_KEYS_ROOTS_H
@@ -26,7 +27,11 @@ extern const StewardKeyring *steward_roots(void);
 /* The root that wraps new secrets. */
 extern const StewardRoot *steward_root_current(void);
 
-/* The root with this id, or NULL. */
+/*
+ * The root with this id, or NULL. Reads a key file again for it, at most once a
+ * second unless it was changed; when that cannot be used, the roots stay what
+ * they were.
+ */
 extern const StewardRoot *steward_root_find(const unsigned char *id);
 
 /* The same; without it ERRCODE_CONFIG_FILE_ERROR, with this DETAIL and HINT. */
@@ -36,7 +41,7 @@ extern const StewardRoot *steward_root_need(const unsigned char *id,
 /* The key and its tag that seal transient values under the current root. */
 extern const StewardValueKey *steward_root_transient(uint32 *key_tag);
 
-/* The transient key with this tag, or NULL. */
+/* The transient key with this tag, or NULL; reads again likewise. */
 extern const StewardValueKey *steward_root_transient_find(uint32 key_tag);
 
 /*
@@ -57,6 +62,12 @@ extern uint64 steward_roots_generation(void);
  * and its name only in the server's log.
  */
 extern void steward_root_file_read(const char *path);
+
+/*
+ * The same, but returns the reason, and a hint, or NULL when all is well. On a
+ * reason secrets->incoming holds no key. Raises for want of memory only.
+ */
+extern const char *steward_root_file_try(const char *path, const char **hint);
 
 /* Asks for shared memory and the worker; from _PG_init when preloaded. */
 extern void steward_root_command_init(void);

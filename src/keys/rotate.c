@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "keys/manage.h"
 #include "keys/tables.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 STEWARD_FUNCTION(steward_rotate_key)
@@ -24,6 +25,7 @@ STEWARD_FUNCTION(steward_rotate_key)
 	int32		newest = 0;
 	int			count;
 
+	PreventCommandIfReadOnly("steward.rotate_key()");
 	steward_require_argument(fcinfo, 0, "key");
 	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	key_id = steward_key_find_holder(path, "versions");

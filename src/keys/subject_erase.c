@@ -15,6 +15,7 @@
 #include "keys/subject_wrap.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 
 /* Did this transaction write a tombstone, if only in a part that was undone? */
 static bool erasing = false;
@@ -93,6 +94,14 @@ steward_subject_erase(const StewardSubjectName *name)
 	return true;
 }
 
+/* For what one row takes in memory, in a loop over many. */
+static MemoryContext
+make_row_context(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "row of an erasure",
+								 ALLOCSET_DEFAULT_SIZES);
+}
+
 /* ---- after a restore ---- */
 
 static void
@@ -109,6 +118,8 @@ steward_subject_apply_revocations(void)
 {
 	List	   *alive = NIL;
 	ListCell   *cell;
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext scratch = make_row_context();
 	int64		count = 0;
 
 	/* The journal reads tables too: not while ours is being scanned. */
@@ -118,6 +129,8 @@ steward_subject_apply_revocations(void)
 		StewardSubjectRow row;
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(scratch);
+		MemoryContextSwitchTo(scratch);
 		if (!steward_revocation_is_revoked(lfirst(cell)) ||
 			!steward_subject_table_find(lfirst(cell), &row) ||
 			!steward_subject_table_lock(&row) || !entomb(&row))
@@ -125,6 +138,8 @@ steward_subject_apply_revocations(void)
 		steward_revocation_collect(row.uuid);
 		count++;
 	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
 	list_free_deep(alive);
 	return count;
 }
@@ -171,6 +186,8 @@ int64
 steward_subject_finish(List *uuids)
 {
 	ListCell   *cell;
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext scratch = make_row_context();
 	int64		count = 0;
 
 	foreach(cell, uuids)
@@ -178,11 +195,15 @@ steward_subject_finish(List *uuids)
 		StewardSubjectRow row;
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(scratch);
+		MemoryContextSwitchTo(scratch);
 		if (!steward_subject_table_find(lfirst(cell), &row) ||
 			!steward_subject_table_lock(&row) || row.final || !row.erased)
 			continue;
 		steward_subject_table_finish(&row);
 		count++;
 	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
 	return count;
 }

@@ -167,6 +167,7 @@ STEWARD_FUNCTION(steward_create_policy)
 	const char *time_zone;
 	Interval   *keep;
 
+	PreventCommandIfReadOnly("steward.create_policy()");
 	steward_require_argument(fcinfo, 1, "relation");
 	steward_require_argument(fcinfo, 3, "keep");
 	keep = PG_GETARG_INTERVAL_P(3);
@@ -215,6 +216,7 @@ STEWARD_FUNCTION(steward_drop_policy)
 	Datum		values[] = {CStringGetTextDatum(name)};
 	bool		isnull;
 
+	PreventCommandIfReadOnly("steward.drop_policy()");
 	/* Waits for a run: its batches must not outlive the policy. */
 	(void) steward_policy_lock(name, false, true);
 

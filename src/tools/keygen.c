@@ -335,9 +335,15 @@ replace_keyring(const Target *target, int fd,
 	if ((status.st_uid != geteuid() || status.st_gid != getegid()) &&
 		fchown(fd, status.st_uid, status.st_gid) != 0)
 	{
+		bool		owned = status.st_uid == geteuid();
+		int			saved = errno;
+
 		(void) close(fd);
+		if (owned)
+			return fail("could not keep the group of \"%s\": %s; give the file a group of yours with chgrp, or run this as root",
+						target->path, strerror(saved));
 		return fail("could not keep the owner of \"%s\": %s", target->path,
-					strerror(errno));
+					strerror(saved));
 	}
 	if (!write_and_close(fd, secret.text, secret.text_len) ||
 		renameat(target->directory, target->new_name, target->directory,

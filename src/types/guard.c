@@ -21,6 +21,7 @@
 #include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_publication.h"
@@ -33,6 +34,7 @@
 #include "executor/spi.h"
 #include "types/binding.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 
 /*
  * Where a catalog row that is no relation itself says which relation it belongs
@@ -118,6 +120,22 @@ guard_object(Oid class_id, Oid object)
 	}
 }
 
+/* Everything of ours is found by the name of its schema, which is this function's. */
+static void
+guard_schema(Oid class_id, Oid object, Oid function)
+{
+	char	   *name;
+
+	if (class_id != NamespaceRelationId || object != get_func_namespace(function))
+		return;
+	name = get_namespace_name(object);
+	if (name != NULL && strcmp(name, STEWARD_SCHEMA) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("schema \"%s\" cannot be renamed", STEWARD_SCHEMA),
+				 errdetail("The extension pg_steward is in it and finds its tables by that name.")));
+}
+
 typedef struct Touched
 {
 	Oid			class_id;
@@ -170,6 +188,7 @@ STEWARD_FUNCTION(steward_guard_ddl)
 	{
 		if (touched[i].new_trigger)
 			steward_guard_new_trigger(touched[i].object);
+		guard_schema(touched[i].class_id, touched[i].object, fcinfo->flinfo->fn_oid);
 		guard_object(touched[i].class_id, touched[i].object);
 	}
 	PG_RETURN_NULL();

@@ -17,6 +17,8 @@ CALL steward.encrypt_column_online('pg_class', NULL, 'arguments');
 CALL steward.encrypt_column_online('pg_class', 'relname', 'arguments', patience => NULL);
 CALL steward.decrypt_column_online(NULL, 'relname');
 SELECT steward.abort_column_conversion(NULL);
+SELECT steward.abort_column_conversion('pg_class', NULL);
+SELECT steward.abort_column_conversion('pg_class', '-1 s');
 CALL steward.reencrypt(NULL);
 CALL steward.reencrypt('pg_class', NULL);
 SELECT * FROM steward.verify_column('pg_class', NULL);

@@ -94,7 +94,15 @@ SELECT ed_try('typed table', 'CREATE TYPE ed_y AS (c text); CREATE TABLE ed_z OF
 SELECT ed_try('partition key', 'CREATE TABLE ed_p (c text) PARTITION BY LIST (c)', $$SELECT steward.encrypt_column('ed_p', 'c', 'ed_key/c')$$);
 SELECT ed_try('partition', 'CREATE TABLE ed_p (id int, c text) PARTITION BY LIST (id); CREATE TABLE ed_q PARTITION OF ed_p DEFAULT', $$SELECT steward.encrypt_column('ed_q', 'c', 'ed_key/c')$$);
 SELECT ed_try('partition index', 'CREATE TABLE ed_p (id int, c text) PARTITION BY LIST (id); CREATE TABLE ed_q PARTITION OF ed_p DEFAULT; CREATE INDEX ed_i ON ed_q (c)', $$SELECT steward.encrypt_column('ed_p', 'c', 'ed_key/c')$$);
+SELECT ed_try('partitioned hash index', 'CREATE TABLE ed_p (id int, c text) PARTITION BY LIST (id); CREATE TABLE ed_q PARTITION OF ed_p DEFAULT; CREATE INDEX ed_i ON ed_p USING hash (c)', $$SELECT steward.encrypt_column('ed_p', 'c', 'ed_key/c')$$);
+SELECT ed_try('partitioned index with a predicate', 'CREATE TABLE ed_p (id int, c text) PARTITION BY LIST (id); CREATE TABLE ed_q PARTITION OF ed_p DEFAULT; CREATE UNIQUE INDEX ed_i ON ed_p (id DESC, c) WHERE c IS NOT NULL', $$SELECT steward.encrypt_column('ed_p', 'c', 'ed_key/c')$$);
 SELECT ed_try('partitioned index', 'CREATE TABLE ed_p (id int, c text) PARTITION BY LIST (id); CREATE TABLE ed_q PARTITION OF ed_p DEFAULT; CREATE INDEX ed_i ON ed_p (c)', $$SELECT steward.encrypt_column('ed_p', 'c', 'ed_key/c')$$);
+CREATE TABLE ed_p (id int, c text) PARTITION BY LIST (id);
+CREATE TABLE ed_q PARTITION OF ed_p DEFAULT;
+INSERT INTO ed_p VALUES (1, 'one');
+SELECT steward.encrypt_column('ed_p', 'c', 'ed_key/c');
+CREATE UNIQUE INDEX ed_i ON public.ed_p USING btree (id int4_ops DESC NULLS FIRST, c steward.encrypted_unique_ops) WHERE (c IS NOT NULL);
+DROP TABLE ed_p;
 SELECT ed_try('check of an heir', $$CREATE TABLE ed_h () INHERITS (ed_t); ALTER TABLE ed_h ADD CHECK (c <> 'x')$$);
 SELECT ed_try('heir', 'CREATE TABLE ed_h () INHERITS (ed_t)', $$SELECT steward.encrypt_column('ed_h', 'c', 'ed_key/c')$$);
 SELECT ed_try('a view itself', 'CREATE VIEW ed_v AS SELECT c FROM ed_t', $$SELECT steward.encrypt_column('ed_v', 'c', 'ed_key/c')$$);

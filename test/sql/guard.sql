@@ -327,3 +327,11 @@ COMMIT;
 SELECT count(*) FROM guard_copied WHERE c = '7'::text;
 DROP TABLE guard_copied;
 DROP TABLE guard_many;
+-- Everything of the extension is found by the name of its schema.
+\set VERBOSITY default
+ALTER SCHEMA steward RENAME TO guard_other;
+\set VERBOSITY terse
+CREATE SCHEMA guard_other;
+ALTER SCHEMA guard_other RENAME TO guard_another;
+DROP SCHEMA guard_another;
+SELECT steward.create_key('guard_renamed');

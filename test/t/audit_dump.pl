@@ -118,5 +118,22 @@ is( $standby->safe_psql('shop',
 $standby->safe_psql('shop', "CREATE EXTENSION pg_steward; SELECT steward.enable_audit('customer'); DELETE FROM customer WHERE id = 4");
 is($standby->safe_psql('shop', 'SELECT count(*) FROM steward.audit_trail'), '2', 'a new extension begins a new log');
 
+# A table that is dumped alone brings its triggers and no log.
+$origin->command_ok([ 'pg_dump', '-d', $origin->connstr('shop'), '-t', 'customer', '-f', "$path/table.sql" ], 'dump of the table alone');
+for my $way ('enable', 'disable')
+{
+	$copy->safe_psql('postgres', "CREATE DATABASE table_$way");
+	$copy->safe_psql("table_$way", 'CREATE EXTENSION pg_steward');
+	$copy->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $copy->connstr("table_$way"), '-f', "$path/table.sql" ], 'its restore');
+	my ($out, $error);
+	$copy->psql("table_$way", 'DELETE FROM customer WHERE id = 1', stderr => \$error, on_error_stop => 0);
+	like($error, qr/has no segment.*\n.*call steward\.enable_audit\(\) for the table again/, 'it cannot be written to without a log');
+	is($copy->psql("table_$way", "SELECT steward.${way}_audit('customer')", stderr => \$error, on_error_stop => 0) . $error, '0', "${way}_audit mends it");
+	is($copy->psql("table_$way", 'DELETE FROM customer WHERE id = 1', stderr => \$error, on_error_stop => 0) . $error, '0', 'it can be written to');
+	is($copy->safe_psql("table_$way", 'SELECT coalesce(string_agg(operation, chr(44) ORDER BY xid, seq), chr(45)) FROM steward.audit_trail'),
+		$way eq 'enable' ? 'ENABLE,DELETE' : '-', 'what is recorded');
+	is($copy->safe_psql("table_$way", 'SELECT count(*) FROM pg_trigger WHERE tgrelid = \'customer\'::regclass'), $way eq 'enable' ? 2 : 0, 'its triggers');
+}
+
 $_->stop for ($standby, $copy, $origin);
 done_testing();

@@ -459,7 +459,7 @@ steward_set($node, 'steward.revocation_file' => undef);
 like(steward_error($node, $read), qr/^ERROR:  no revocation journal is configured\nDETAIL:  This database had one/, 'unset: refused');
 like(steward_error($node, shred()), qr/^ERROR:  no revocation journal is configured/, 'unset: refused for erasures, too');
 $next--;
-like(steward_error($node, 'SELECT steward.adopt_revocation_journal()'), qr/^NOTICE:  revocation journal was found none/, 'doing without can be adopted');
+like(steward_error($node, 'SELECT steward.adopt_revocation_journal()'), qr/^NOTICE:  the database does without a revocation journal from now on/, 'doing without can be adopted');
 is($node->safe_psql('postgres', $read), 'name 400', 'then all is well');
 like(steward_error($node, shred()), qr/^WARNING:  there is no revocation journal/, 'but for the warning');
 steward_set($node, 'steward.revocation_file' => $journal);

@@ -11,6 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Steward;
 use Test::More;
+use POSIX ();
 use Time::HiRes ();
 
 my $directory = steward_directory('command');
@@ -73,9 +74,9 @@ is($session->query('SELECT v::text FROM t'), 'plain', 'a session has keys');
 
 my $never = "$directory/never";
 my %failures = (
-	'a failing command' => [ 'exit 3', qr/root_key_command failed/ ],
+	'a failing command' => [ 'exit 3', qr/root_key_command failed: child process exited with exit code 3\n.*Keys that an earlier run gave stay/ ],
 	'one that fails after a whole keyring' => [ "cat $keyring; exit 1", qr/root_key_command failed/ ],
-	'one that ends by a signal' => [ "cat $keyring; kill -KILL \$\$", qr/root_key_command failed/ ],
+	'one that ends by a signal' => [ "cat $keyring; kill -KILL \$\$", qr/root_key_command failed: child process (exited with exit code 137|was terminated by signal 9)/ ],
 	'one that hangs' => [ 'sleep 600', qr/root_key_command did not finish in time/ ],
 	'one that prints and hangs' => [ "cat $keyring; sleep 600", qr/root_key_command did not finish in time/ ],
 	'one that closes its output and lingers' => [ "cat $keyring; exec >&-; sleep 600", qr/root_key_command did not finish in time/ ],
@@ -215,9 +216,11 @@ ok(!-e $never, 'nor a child of one');
 
 behave('exit 1');
 steward_set($node, 'steward.root_key_timeout' => '1s');
+my $offset = -s $node->logfile;
 $node->restart;
+ok(steward_poll(sub { return slurp_file($node->logfile, $offset) =~ /root_key_command failed.*\n.*HINT:  There are no root keys until it succeeds/ }), 'the log does not speak of earlier keys');
 like(steward_error($node, 'SELECT v::text FROM t'),
-	qr/^ERROR:  no root key is available\nDETAIL:  The root key command failed\.\nHINT:  .*reload/, 'a command that fails at start: no keys, and why');
+	qr/^ERROR:  no root key is available\nDETAIL:  The root key command failed: child process exited with exit code 1\.\nHINT:  .*reload/, 'a command that fails at start: no keys, and why');
 is($node->safe_psql('postgres', 'SELECT pg_catalog.count(*) FROM t'), '1', 'the server runs all the same');
 behave("cat $keyring");
 reload_and_run({}, $taken);
@@ -228,6 +231,41 @@ behave("sleep 0.7; cat $keyring");
 steward_set($node, 'steward.root_key_timeout' => '10s');
 $node->restart;
 is($node->safe_psql('postgres', 'SELECT v::text FROM t'), 'plain', 'a session waits for the first run');
+
+# ---- no descriptor of the server is the command's, however high ----
+
+SKIP:
+{
+	my $high = 2000;
+
+	open(my $inherited, '<', $keyring) or die $!;
+	skip 'so many files cannot be open', 3 unless defined POSIX::dup2(fileno($inherited), $high);
+	$node->stop;
+	behave("ls /proc/\$\$/fd > $directory/fds; cat $keyring");
+	$node->start;
+	POSIX::close($high);
+	my ($first) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	ok(-e "/proc/$first/fd/$high", 'the server has it open');
+	is($node->safe_psql('postgres', 'SELECT v::text FROM t'), 'plain', 'the command ran');
+	unlike(slurp_file("$directory/fds"), qr/^$high$/m, 'the command has not');
+}
+
+# ---- without a slot for the worker ----
+
+for my $slots (0, 1, 8)
+{
+	$node->append_conf('postgresql.conf', "max_worker_processes = $slots");
+	$node->restart;
+	if ($slots < 2)
+	{
+		like(steward_error($node, 'SELECT v::text FROM t'),
+			qr/^ERROR:  no root key is available\nDETAIL:  The worker .* was not started\.\nHINT:  Raise max_worker_processes/, 'without a worker it says so');
+	}
+	else
+	{
+		is($node->safe_psql('postgres', 'SELECT v::text FROM t'), 'plain', "keys with $slots slots");
+	}
+}
 
 # ---- without preloading ----
 

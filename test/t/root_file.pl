@@ -75,13 +75,13 @@ refused($good, 'no root key is available.*Both', 'both sources', no_path => 1);
 steward_set($node, 'steward.root_key_command' => undef);
 refused("$directory/missing", "$file.*does not exist", 'missing');
 refused('root.key', "$file.*not absolute", 'relative path');
-refused($directory, "$file.*not a regular file", 'a directory');
+refused($directory, "$file.*not a regular file.*\nHINT:  Write it with pg_steward_keygen", 'a directory');
 refused("$good/below", "$file.*cannot be resolved", 'a path through a file');
 refused('/dev/null', "$file.*not a regular file", 'a device');
 refused(write_file('group', $lines[0], 0640), "$file.*accessible by group or others", 'group may read');
 refused(write_file('world', $lines[0], 0604), "$file.*accessible by group or others", 'world may read');
 refused(write_file('groupwrite', $lines[0], 0620), "$file.*accessible by group or others", 'group may write');
-refused(write_file('closed', $lines[0], 0000), "$file.*cannot be opened", 'nobody may read');
+refused(write_file('closed', $lines[0], 0000), "$file.*may not open the file.*\nHINT:  Make the server's user the owner", 'nobody may read');
 refused(write_file('empty', ''), "$file.*is empty", 'empty');
 refused(write_file('comments', "# nothing\n\n"), "$file.*The file holds no root key", 'comments only');
 refused(write_file('large', $lines[0] . ('#' x 16384)), "$file.*too large", 'too large');
@@ -200,6 +200,36 @@ like(steward_error($session, q{SELECT 'literal'::steward.encrypted_text}), qr/^E
 is($session->query('SELECT pg_catalog.count(*) FROM t'), '3', 'ciphertext can still be read');
 write_file('current', $lines[1]);
 is($session->query('SELECT v::text FROM t WHERE id = 1'), 'under the second root', 'a mended file heals without a reload');
+
+# ---- a root that was added to the live file, before the reload ----
+
+my $fifth = (steward_root_keys(steward_keyring()))[0];
+my $sixth = (steward_root_keys(steward_keyring()))[0];
+my $unknown = qr/^ERROR:  root key $sixth->{id} is not in the keyring/;
+
+is($session->query(q{SELECT steward.encrypt_text('x', 'pii') IS NOT NULL}), 't', 'a session has the roots of before');
+write_file('current', $lines[1] . $fifth->{line});
+$node->safe_psql('postgres', q{SELECT steward.create_key('fifth'); CREATE TABLE f (v steward.encrypted_text('fifth/f.v')); INSERT INTO f VALUES ('under the fifth')});
+is($session->query("$old_root 'fifth'"), $fifth->{id}, 'a new session wraps under the new root');
+is(steward_error($session, 'SELECT v::text FROM f'), '', 'a session from before reads the file again');
+is($session->query('SELECT v::text FROM f'), 'under the fifth', 'and has the new root');
+is($session->query('SELECT v::text FROM t WHERE id = 1'), 'under the second root', 'besides the old one');
+
+# A broken file leaves it what it had.
+write_file('current', $lines[1] . $fifth->{line} . $sixth->{line});
+$node->safe_psql('postgres', q{SELECT steward.create_key('sixth'); CREATE TABLE s (v steward.encrypted_text('sixth/s.v')); INSERT INTO s VALUES ('under the sixth')});
+write_file('current', 'rubbish');
+my $offset = -s $node->logfile;
+like(steward_error($session, 'SELECT v::text FROM s'), $unknown, 'a file that broke: the root stays unknown');
+steward_error($session, 'SELECT v::text FROM s') for 1 .. 50;
+my $told = () = slurp_file($node->logfile, $offset) =~ /LOG:  root key file cannot be used, so the root keys stay/g;
+cmp_ok($told, '>=', 1, 'the log says why it was read in vain');
+cmp_ok($told, '<', 20, 'and it is not read each time');
+is($session->query('SELECT v::text FROM f'), 'under the fifth', 'what the session had stays in force');
+write_file('current', $lines[1] . $fifth->{line} . $sixth->{line}, 0644);
+like(steward_error($session, 'SELECT v::text FROM s'), $unknown, 'the same checks as ever');
+write_file('current', $lines[1] . $fifth->{line} . $sixth->{line});
+is($session->query('SELECT v::text FROM s'), 'under the sixth', 'until the file is mended');
 $session->quit;
 
 # ---- nobody but the superuser sets the sources ----
@@ -260,7 +290,7 @@ for my $name ('root_key_command', 'root_key_file')
 
 # ---- nothing of a key is in the log ----
 
-for my $root (@roots, $third, $fourth)
+for my $root (@roots, $third, $fourth, $fifth, $sixth)
 {
 	is(join(',', steward_file_holds($node->logfile, $root->{base64}, $root->{bytes}, unpack('H*', $root->{bytes}))),
 		'', 'the log holds no key');

@@ -115,6 +115,24 @@ my @owner = (stat 'commented')[4, 5];
 run_keygen('--add', 'commented');
 is_deeply([(stat 'commented')[4, 5]], \@owner, 'add: the owner stays');
 
+# The owner of a file whose group is not his.
+SKIP:
+{
+	skip 'only root can give a file away', 5 unless $> == 0;
+	mkdir 'theirs' or die $!;
+	spew('theirs/group', $before, 0600);
+	chown 65534, 65534, 'theirs' or die $!;
+	chown 65534, 0, 'theirs/group' or die $!;
+	chmod 0755, $dir or die $!;
+	my @ids = ($(, $), $<, $>);
+	($), $() = ('65534 65534', 65534);
+	$> = 65534;
+	is_refused(['--add', 'theirs/group'], qr/could not keep the group of "theirs.group".*chgrp/, 'add: a group that cannot be kept');
+	$> = $ids[3];
+	($), $() = @ids[1, 0];
+	is(slurp('theirs/group'), $before, 'add: the file is as it was');
+}
+
 my %broken = (
 	'empty' => ['', qr/holds no root key/],
 	'comment only' => ["# nothing\n", qr/holds no root key/],
