@@ -300,8 +300,8 @@ steward_revocation_copy_reader(const StewardJournalFile *file)
 		copy.reader : start;
 }
 
-void
-steward_revocation_copy_read(StewardJournalFile *file)
+static void
+read_once(StewardJournalFile *file)
 {
 	StewardJournalKeys keys = steward_root_journal_keys();
 	StewardJournalReader reader = steward_revocation_copy_reader(file);
@@ -321,6 +321,24 @@ steward_revocation_copy_read(StewardJournalFile *file)
 	if (!steward_journal_file_read(file, &copy.reader, &keys, take_record, &keys,
 								   &fault))
 		steward_journal_file_raise(&fault);
+}
+
+/* A root that was added to the key file since we read that may be at hand. */
+static bool
+has_other_root(void)
+{
+	unsigned char id[STEWARD_ROOT_ID_BYTES];
+
+	memcpy(id, copy.reader.other_root, sizeof id);
+	return steward_root_find(id) != NULL;
+}
+
+void
+steward_revocation_copy_read(StewardJournalFile *file)
+{
+	read_once(file);
+	if (copy.reader.status == STEWARD_JOURNAL_OTHER_ROOT && has_other_root())
+		read_once(file);
 	if (copy.reader.status == STEWARD_JOURNAL_OTHER_ROOT)
 		raise_other_root();
 	if (copy.reader.status != STEWARD_JOURNAL_OK)

@@ -36,7 +36,9 @@ sub script
 
 # ---- everything at once ----
 
-# "plain" says what "v" and "list" must open to; "told" has what was committed.
+# "plain" says what "v" and "list" must open to; "told" has what was committed. A
+# row is made and deleted by one at a time: else a DELETE that began before the row
+# was committed misses it in the one table and finds it in the other.
 $node->safe_psql('postgres', q{
 SELECT steward.create_key('pii');
 CREATE TABLE t (id int PRIMARY KEY, plain text NOT NULL, v steward.encrypted_text('pii/t.v') NOT NULL,
@@ -67,6 +69,7 @@ my $write = script('write', q{
 \set id random(1, 4000)
 \set n random(1, 1000000000)
 BEGIN;
+SELECT pg_advisory_xact_lock(:id);
 INSERT INTO t VALUES (:id, :id || ' ' || :n, :id || ' ' || :n, ARRAY[:id || ' ' || :n]::steward.encrypted_text('pii/t.list')[])
     ON CONFLICT (id) DO UPDATE SET plain = excluded.plain, v = excluded.v, list = excluded.list;
 INSERT INTO told VALUES (:id, :id || ' ' || :n) ON CONFLICT (id) DO UPDATE SET plain = excluded.plain;
@@ -79,6 +82,7 @@ UPDATE t SET touched = touched + 1 WHERE id BETWEEN :id AND :id + 20;
 my $remove = script('remove', q{
 \set id random(1, 4000)
 BEGIN;
+SELECT pg_advisory_xact_lock(:id);
 DELETE FROM t WHERE id = :id;
 DELETE FROM told WHERE id = :id;
 COMMIT;
