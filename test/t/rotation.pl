@@ -206,7 +206,8 @@ is($node->safe_psql('postgres', q{SELECT DISTINCT state FROM steward.reencryptio
 is($node->safe_psql('postgres', q{SELECT sum(values) = (SELECT count(v) + count(list) FROM t) + (SELECT count(v) FROM carried) + (SELECT count(v) FILTER (WHERE v::text IS NOT NULL) + count(big) FILTER (WHERE big::text IS NOT NULL) FROM p)
 	FROM steward.key_status WHERE state = 'current'}), 't', 'key_status counts what there is');
 $node->safe_psql('postgres', 'REINDEX INDEX t_v');
-$node->safe_psql('postgres', "SELECT steward.destroy_key_version('pii', v) FROM generate_series(1, $versions - 1) v");
+# Each looks at everything: of hundreds, the oldest and the newest.
+$node->safe_psql('postgres', "SELECT steward.destroy_key_version('pii', v) FROM generate_series(1, $versions - 1) v WHERE v <= 20 OR v > $versions - 20");
 check_integrity('without the old versions');
 
 # ---- a standby ----
