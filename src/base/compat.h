@@ -61,6 +61,13 @@
 #define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point()
 #endif
 
+/* 18 searches btrees by later columns alone, skipping through the first. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_SCANS_SKIP true
+#else
+#define STEWARD_SCANS_SKIP false
+#endif
+
 /* 18 writes pg_noreturn, which comes before the declaration; so do we. */
 #if PG_VERSION_NUM >= 180000
 #define pg_attribute_noreturn() pg_noreturn

@@ -174,6 +174,9 @@ limit_indexes(PlannerInfo *root, RelOptInfo *rel)
 		{
 			index->amhasgettuple = false;
 			index->amcanparallel = false;
+			/* Skipping through a column compares its values. */
+			if (STEWARD_SCANS_SKIP)
+				index->amhasgetbitmap = false;
 		}
 		root->glob->dependsOnRole = true;
 		root->glob->relationOids =

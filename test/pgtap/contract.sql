@@ -41,7 +41,7 @@ SELECT set_eq($$
       FROM pg_proc AS p
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
-    ('steward.abort_column_conversion(regclass, interval)', 'void', 'granted'),
+    ('steward.abort_column_conversion(regclass,interval)', 'void', 'granted'),
     ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.apply_revocations()', 'bigint', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),

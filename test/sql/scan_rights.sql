@@ -80,7 +80,8 @@ SELECT plan('SELECT id FROM acc WHERE tenant >= 0');
 SELECT plan('SELECT tenant FROM acc WHERE tenant >= 0');
 SELECT plan('SELECT a.id FROM acc AS a JOIN acc AS b ON b.tenant = a.id');
 SET enable_bitmapscan = on;
-SELECT plan('SELECT id FROM acc WHERE tenant >= 0');
+-- on 18 a bitmap would compare e-mails, too
+SELECT plan('SELECT id FROM acc WHERE tenant >= 0') = CASE WHEN current_setting('server_version_num')::integer < 180000 THEN 'Bitmap Index Scan' ELSE 'Seq Scan' END AS plan_is_right;
 SELECT id FROM acc WHERE tenant >= 0;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
