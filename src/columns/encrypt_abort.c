@@ -89,7 +89,7 @@ STEWARD_FUNCTION(steward_abort_column_conversion)
 	steward_conversion_check_owner(relid);
 	refuse_unless_free(relid);
 	lock_patiently(relid, patience);
-	rel = relation_open(relid, NoLock);
+	rel = steward_named_relation_open(relid, NoLock);
 	steward_conversion_check_owner(relid);
 	owner = rel->rd_rel->relowner;
 	state = steward_conversion_state(relid);

@@ -11,13 +11,10 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "base/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_cast.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 
 static void
 judge_cast(Form_pg_cast form)
@@ -36,17 +33,10 @@ judge_cast(Form_pg_cast form)
 void
 steward_guard_cast(Oid cast)
 {
-	Relation	catalog = table_open(CastRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	StewardCatalogRow row;
 
-	ScanKeyInit(&key, Anum_pg_cast_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(cast));
-	scan = systable_beginscan(catalog, CastOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		judge_cast((Form_pg_cast) GETSTRUCT(tuple));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	if (steward_guard_row_begin(&row, CastRelationId, CastOidIndexId,
+								Anum_pg_cast_oid, cast))
+		judge_cast((Form_pg_cast) GETSTRUCT(row.tuple));
+	steward_guard_row_end(&row);
 }

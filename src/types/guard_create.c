@@ -53,39 +53,21 @@ steward_guard_row_end(StewardCatalogRow *row)
 	table_close(row->catalog, AccessShareLock);
 }
 
-/* REINDEX CONCURRENTLY makes a copy of an index that is there. */
-static void
-guard_new_index(Oid relid)
-{
-	StewardCatalogRow row;
+typedef void (*JudgeRow) (Relation catalog, HeapTuple row);
 
-	if (steward_hooks_command().rebuilds)
-		return;
-	if (steward_guard_row_begin(&row, IndexRelationId, IndexRelidIndexId,
-								Anum_pg_index_indexrelid, relid))
-		steward_guard_index(row.catalog, row.tuple, true);
-	steward_guard_row_end(&row);
+static void
+judge_index(Relation catalog, HeapTuple row)
+{
+	steward_guard_index(catalog, row, true);
 }
 
 static void
-guard_altered_index(Oid index)
+judge(Oid class_id, Oid index_id, AttrNumber column, Oid object, JudgeRow judge_row)
 {
 	StewardCatalogRow row;
 
-	if (steward_guard_row_begin(&row, IndexRelationId, IndexRelidIndexId,
-								Anum_pg_index_indexrelid, index))
-		steward_guard_clustered(row.catalog, row.tuple);
-	steward_guard_row_end(&row);
-}
-
-static void
-guard_new_constraint(Oid constraint)
-{
-	StewardCatalogRow row;
-
-	if (steward_guard_row_begin(&row, ConstraintRelationId, ConstraintOidIndexId,
-								Anum_pg_constraint_oid, constraint))
-		steward_guard_foreign_key(row.catalog, row.tuple);
+	if (steward_guard_row_begin(&row, class_id, index_id, column, object))
+		judge_row(row.catalog, row.tuple);
 	steward_guard_row_end(&row);
 }
 
@@ -109,12 +91,17 @@ on_object(int access, Oid class_id, Oid object, int part)
 
 	if (part != 0 || (!created && access != OAT_POST_ALTER))
 		return;
-	if (created && class_id == RelationRelationId && guards())
-		guard_new_index(object);
+	/* REINDEX CONCURRENTLY makes a copy of an index that is there. */
+	if (created && class_id == RelationRelationId && guards() &&
+		!steward_hooks_command().rebuilds)
+		judge(IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid, object,
+			  judge_index);
 	else if (created && class_id == ConstraintRelationId && guards())
-		guard_new_constraint(object);
+		judge(ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid,
+			  object, steward_guard_foreign_key);
 	else if (!created && class_id == IndexRelationId && guards())
-		guard_altered_index(object);
+		judge(IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid, object,
+			  steward_guard_clustered);
 }
 
 STEWARD_FUNCTION(steward_guard_ddl_start)

@@ -10,8 +10,8 @@
  * searched for. ON CONFLICT searches as well. Upkeep of indexes and the checks of
  * uniqueness run no plan.
  *
- * The planner is told not to use such an index, but for bitmaps, for whom has not
- * the right: the same query works without its order. The check before a plan
+ * The planner is told not to use such an index, but for bitmaps (on 18 not even
+ * these), for whom has not the right: the same query works without its order. The check before a plan
  * runs is what counts.
  */
 #include "base/compat.h"
