@@ -6,6 +6,7 @@
 #include "utils/guc.h"
 
 bool		steward_allow_unkeyed_ddl = false;
+int			steward_audit_buffer_size = 1024;
 bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
@@ -24,6 +25,11 @@ steward_guc_init(void)
 							 "For a rescue: such objects can hold values that anyone who reads the catalogs can open.",
 							 &steward_allow_unkeyed_ddl, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_buffer_size",
+							"Memory for the audit records of a transaction that are not written yet.",
+							"A subtransaction has as much of its own; 0 writes each record at once.",
+							&steward_audit_buffer_size, 1024, 0, 65536,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,

@@ -14,6 +14,7 @@ extern char *steward_root_key_file;
 extern char *steward_root_key_command;
 extern int	steward_root_key_timeout;	/* milliseconds */
 extern bool steward_protect_memory;
+extern int	steward_audit_buffer_size;	/* kilobytes */
 extern bool steward_allow_unkeyed_ddl;
 extern int	steward_subject_cache_size; /* entries */
 
