@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "crypto/text.h"
+#include "crypto/scan.h"
 
 #define PRUNE_TITLE "pg_steward prune certificate 1"
 
@@ -22,18 +22,18 @@ bool
 steward_checkpoint_parse(StewardCheckpoint *checkpoint, const char *text,
 						 size_t len)
 {
-	StewardText rest = {text, len};
-	StewardText origin;
-	StewardText size;
-	StewardText root;
+	StewardScan rest = {text, len};
+	StewardScan origin;
+	StewardScan size;
+	StewardScan root;
 
 	memset(checkpoint, 0, sizeof *checkpoint);
 	if (!steward_note_text_is_valid(text, len) ||
-		!steward_text_line(&rest, &origin) || origin.len == 0 ||
-		!steward_text_line(&rest, &size) ||
-		!steward_text_number(&size, &checkpoint->size) ||
-		!steward_text_line(&rest, &root) ||
-		!steward_text_hash(&root, &checkpoint->root) ||
+		!steward_scan_line(&rest, &origin) || origin.len == 0 ||
+		!steward_scan_line(&rest, &size) ||
+		!steward_scan_number(&size, &checkpoint->size) ||
+		!steward_scan_line(&rest, &root) ||
+		!steward_scan_hash(&root, &checkpoint->root) ||
 		(checkpoint->size == 0 && !is_empty_root(&checkpoint->root)))
 	{
 		memset(checkpoint, 0, sizeof *checkpoint);
@@ -45,9 +45,9 @@ steward_checkpoint_parse(StewardCheckpoint *checkpoint, const char *text,
 	checkpoint->extensions_len = rest.len;
 	while (rest.len > 0)
 	{
-		StewardText line;
+		StewardScan line;
 
-		if (!steward_text_line(&rest, &line) || line.len == 0)
+		if (!steward_scan_line(&rest, &line) || line.len == 0)
 		{
 			memset(checkpoint, 0, sizeof *checkpoint);
 			return false;
@@ -131,30 +131,30 @@ steward_checkpoint_open(StewardCheckpoint *checkpoint, const char *note,
 
 /* A line of a keyword, a space and something, which is left in line. */
 static bool
-keyword_line(StewardText *rest, const char *keyword, StewardText *line)
+keyword_line(StewardScan *rest, const char *keyword, StewardScan *line)
 {
-	return steward_text_line(rest, line) && steward_text_skip(line, keyword);
+	return steward_scan_line(rest, line) && steward_scan_skip(line, keyword);
 }
 
 static bool
-number_line(StewardText *rest, const char *keyword, uint64_t *number)
+number_line(StewardScan *rest, const char *keyword, uint64_t *number)
 {
-	StewardText line;
+	StewardScan line;
 
-	return keyword_line(rest, keyword, &line) && steward_text_number(&line, number);
+	return keyword_line(rest, keyword, &line) && steward_scan_number(&line, number);
 }
 
 static bool
-read_frontier(StewardText *rest, StewardFrontier *frontier, uint64_t size)
+read_frontier(StewardScan *rest, StewardFrontier *frontier, uint64_t size)
 {
 	unsigned char bytes[STEWARD_FRONTIER_MAX_BYTES];
 	size_t		len = 0;
-	StewardText line;
+	StewardScan line;
 
 	for (uint64_t bits = size; bits != 0; bits &= bits - 1)
 	{
 		if (!keyword_line(rest, "frontier ", &line) ||
-			!steward_text_bytes(&line, bytes + len, STEWARD_HASH_BYTES))
+			!steward_scan_bytes(&line, bytes + len, STEWARD_HASH_BYTES))
 			return false;
 		len += STEWARD_HASH_BYTES;
 	}
@@ -178,14 +178,14 @@ is_possible(const StewardPrune *prune)
 bool
 steward_prune_parse(StewardPrune *prune, const char *text, size_t len)
 {
-	StewardText rest = {text, len};
-	StewardText origin;
-	StewardText line;
+	StewardScan rest = {text, len};
+	StewardScan origin;
+	StewardScan line;
 	uint64_t	boundary;
 	uint64_t	segment;
 
 	memset(prune, 0, sizeof *prune);
-	if (steward_text_line(&rest, &line) &&
+	if (steward_scan_line(&rest, &line) &&
 		line.len == strlen(PRUNE_TITLE) &&
 		memcmp(line.start, PRUNE_TITLE, line.len) == 0 &&
 		keyword_line(&rest, "origin ", &origin) &&
@@ -194,7 +194,7 @@ steward_prune_parse(StewardPrune *prune, const char *text, size_t len)
 		read_frontier(&rest, &prune->boundary, boundary) &&
 		number_line(&rest, "size ", &prune->size) &&
 		keyword_line(&rest, "root ", &line) &&
-		steward_text_hash(&line, &prune->root) &&
+		steward_scan_hash(&line, &prune->root) &&
 		number_line(&rest, "segment ", &segment) && segment <= INT32_MAX &&
 		rest.len == 0)
 	{

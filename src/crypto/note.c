@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "crypto/text.h"
+#include "crypto/scan.h"
 
 #define TYPE_ED25519 0x01
 #define TYPED_KEY_BYTES (1 + STEWARD_SIGN_PUBLIC_BYTES)
@@ -43,7 +43,7 @@ is_space(uint32_t c)
 }
 
 static bool
-is_name(StewardText name)
+is_name(StewardScan name)
 {
 	uint32_t	c;
 
@@ -51,7 +51,7 @@ is_name(StewardText name)
 		return false;
 	while (name.len > 0)
 	{
-		if (!steward_text_character(&name, &c) || c < 0x20 || c == '+' || is_space(c))
+		if (!steward_scan_character(&name, &c) || c < 0x20 || c == '+' || is_space(c))
 			return false;
 	}
 	return true;
@@ -60,7 +60,7 @@ is_name(StewardText name)
 bool
 steward_note_name_is_valid(const char *name, size_t len)
 {
-	StewardText text = {name, len};
+	StewardScan text = {name, len};
 
 	return len <= STEWARD_NOTE_NAME_MAX && is_name(text);
 }
@@ -116,15 +116,15 @@ steward_note_key_format(char out[STEWARD_NOTE_KEY_TEXT_BYTES],
 bool
 steward_note_key_parse(StewardNoteKey *key, const char *text, size_t len)
 {
-	StewardText rest = {text, len};
-	StewardText name;
-	StewardText id;
+	StewardScan rest = {text, len};
+	StewardScan name;
+	StewardScan id;
 	unsigned char typed[TYPED_KEY_BYTES];
 	char		again[STEWARD_NOTE_KEY_TEXT_BYTES];
 
-	if (steward_text_until(&rest, '+', &name) &&
-		steward_text_until(&rest, '+', &id) &&
-		steward_text_bytes(&rest, typed, sizeof typed) &&
+	if (steward_scan_until(&rest, '+', &name) &&
+		steward_scan_until(&rest, '+', &id) &&
+		steward_scan_bytes(&rest, typed, sizeof typed) &&
 		typed[0] == TYPE_ED25519 &&
 		steward_note_key_make(key, name.start, name.len, typed + 1) &&
 		steward_note_key_format(again, key) == len &&
@@ -155,14 +155,14 @@ steward_note_sign(char out[STEWARD_NOTE_LINE_BYTES], const StewardNoteKey *key,
 bool
 steward_note_text_is_valid(const char *text, size_t len)
 {
-	StewardText rest = {text, len};
+	StewardScan rest = {text, len};
 	uint32_t	c;
 
 	if (len == 0 || text[len - 1] != '\n')
 		return false;
 	while (rest.len > 0)
 	{
-		if (!steward_text_character(&rest, &c) || (c < 0x20 && c != '\n'))
+		if (!steward_scan_character(&rest, &c) || (c < 0x20 && c != '\n'))
 			return false;
 	}
 	return true;
@@ -171,27 +171,27 @@ steward_note_text_is_valid(const char *text, size_t len)
 /* A well-formed signature line: OK when it is a right signature of the key,
  * UNSIGNED when it is of another key. */
 static StewardNoteStatus
-check_line(StewardText line, StewardText text, const StewardNoteKey *key)
+check_line(StewardScan line, StewardScan text, const StewardNoteKey *key)
 {
-	StewardText name;
-	StewardText first;			/* the digits that hold the id */
+	StewardScan name;
+	StewardScan first;			/* the digits that hold the id */
 	unsigned char bytes[SIGNED_BYTES];
 	unsigned char id[STEWARD_NOTE_KEY_ID_BYTES + 2];
 
-	if (!steward_text_skip(&line, DASH) ||
-		!steward_text_until(&line, ' ', &name) || !is_name(name) ||
-		!steward_text_is_base64(&line) ||
+	if (!steward_scan_skip(&line, DASH) ||
+		!steward_scan_until(&line, ' ', &name) || !is_name(name) ||
+		!steward_scan_is_base64(&line) ||
 		line.len < STEWARD_BASE64_CHARS(STEWARD_NOTE_KEY_ID_BYTES + 1))
 		return STEWARD_NOTE_MALFORMED;
 	first = line;
 	first.len = STEWARD_BASE64_CHARS(STEWARD_NOTE_KEY_ID_BYTES + 1);
-	if (!steward_text_bytes(&first, id, first.start[first.len - 1] == '=' ? 5 : 6))
+	if (!steward_scan_bytes(&first, id, first.start[first.len - 1] == '=' ? 5 : 6))
 		return STEWARD_NOTE_MALFORMED;
 	if (name.len != strlen(key->name) ||
 		memcmp(name.start, key->name, name.len) != 0 ||
 		memcmp(id, key->id, sizeof key->id) != 0)
 		return STEWARD_NOTE_UNSIGNED;
-	return steward_text_bytes(&line, bytes, sizeof bytes) &&
+	return steward_scan_bytes(&line, bytes, sizeof bytes) &&
 		steward_sign_verify(bytes + STEWARD_NOTE_KEY_ID_BYTES, key->public_key,
 							text.start, text.len) ?
 		STEWARD_NOTE_OK : STEWARD_NOTE_FORGED;
@@ -199,7 +199,7 @@ check_line(StewardText line, StewardText text, const StewardNoteKey *key)
 
 /* Cuts a note at its last empty line. */
 static bool
-split(const char *note, size_t len, StewardText *text, StewardText *lines)
+split(const char *note, size_t len, StewardScan *text, StewardScan *lines)
 {
 	if (len > STEWARD_NOTE_MAX_BYTES || !steward_note_text_is_valid(note, len))
 		return false;
@@ -221,9 +221,9 @@ steward_note_open(size_t *text_len, const char *note, size_t len,
 				  const StewardNoteKey *key)
 {
 	StewardNoteStatus result = STEWARD_NOTE_UNSIGNED;
-	StewardText text;
-	StewardText lines;
-	StewardText line;
+	StewardScan text;
+	StewardScan lines;
+	StewardScan line;
 	bool		forged = false;
 
 	*text_len = 0;
@@ -234,7 +234,7 @@ steward_note_open(size_t *text_len, const char *note, size_t len,
 		StewardNoteStatus status;
 
 		if (count == STEWARD_NOTE_MAX_SIGNATURES ||
-			!steward_text_line(&lines, &line))
+			!steward_scan_line(&lines, &line))
 			return STEWARD_NOTE_MALFORMED;
 		status = check_line(line, text, key);
 		if (status == STEWARD_NOTE_MALFORMED)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "crypto/bytes.h"
-#include "crypto/text.h"
+#include "crypto/scan.h"
 
 #define EXTRA "extra "
 
@@ -17,17 +17,17 @@ static const char *const keywords[] = {
 
 /* Takes lines of hashes off the text up to the empty line, and that too. */
 static bool
-read_hashes(StewardText *rest, StewardProof *proof)
+read_hashes(StewardScan *rest, StewardProof *proof)
 {
-	StewardText line;
+	StewardScan line;
 
 	proof->count = 0;
-	while (steward_text_line(rest, &line))
+	while (steward_scan_line(rest, &line))
 	{
 		if (line.len == 0)
 			return true;
 		if (proof->count == STEWARD_PROOF_MAX_HASHES ||
-			!steward_text_hash(&line, &proof->hashes[proof->count]))
+			!steward_scan_hash(&line, &proof->hashes[proof->count]))
 			return false;
 		proof->count++;
 	}
@@ -38,24 +38,24 @@ bool
 steward_proof_text_parse(StewardProofText *text, StewardProofKind kind,
 						 const char *bytes, size_t len)
 {
-	StewardText rest = {bytes, len};
-	StewardText line;
+	StewardScan rest = {bytes, len};
+	StewardScan line;
 
 	memset(text, 0, sizeof *text);
 	if (kind == STEWARD_PROOF_INCLUSION &&
-		!steward_text_skip(&rest, STEWARD_PROOF_HEADER))
+		!steward_scan_skip(&rest, STEWARD_PROOF_HEADER))
 		return false;
-	if (!steward_text_line(&rest, &line))
+	if (!steward_scan_line(&rest, &line))
 		return false;
-	if (kind == STEWARD_PROOF_INCLUSION && steward_text_skip(&line, EXTRA))
+	if (kind == STEWARD_PROOF_INCLUSION && steward_scan_skip(&line, EXTRA))
 	{
 		text->extra = line.start;
 		text->extra_len = line.len;
-		if (!steward_text_is_base64(&line) || !steward_text_line(&rest, &line))
+		if (!steward_scan_is_base64(&line) || !steward_scan_line(&rest, &line))
 			return false;
 	}
-	if (!steward_text_skip(&line, keywords[kind]) ||
-		!steward_text_number(&line, &text->number) ||
+	if (!steward_scan_skip(&line, keywords[kind]) ||
+		!steward_scan_number(&line, &text->number) ||
 		!read_hashes(&rest, &text->proof))
 		return false;
 	text->checkpoint = rest.start;

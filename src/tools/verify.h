@@ -9,7 +9,7 @@
 
 #include "crypto/checkpoint.h"
 #include "crypto/proof_text.h"
-#include "crypto/text.h"
+#include "crypto/scan.h"
 
 /* Longest file, and longest line of an export, that is read: a record's payload
  * is below 1 GB, its base64 a third longer. */

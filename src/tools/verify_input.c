@@ -155,13 +155,13 @@ count_leaf(StewardExport *export, const unsigned char *leaf, size_t len)
 bool
 steward_export_line(StewardExport *export, char *line, size_t len)
 {
-	StewardText text = {line, len};
+	StewardScan text = {line, len};
 	StewardHash hash;
 
 	export->lines++;
-	if (steward_text_skip(&text, HASH_WORD))
+	if (steward_scan_skip(&text, HASH_WORD))
 	{
-		if (!steward_text_hash(&text, &hash))
+		if (!steward_scan_hash(&text, &hash))
 			return false;
 		export->hashes++;
 	}

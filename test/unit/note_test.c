@@ -3,7 +3,7 @@
  * the examples that RFC 8032 and C2SP publish and against what must be refused.
  */
 #include "crypto/checkpoint.h"
-#include "crypto/text.h"
+#include "crypto/scan.h"
 
 #include "tap.h"
 

@@ -1,7 +1,7 @@
 /*
- * text.c: reading and writing the texts of the ledger; see text.h.
+ * scan.c: reading and writing the texts of the ledger; see scan.h.
  */
-#include "crypto/text.h"
+#include "crypto/scan.h"
 
 #include <string.h>
 
@@ -10,14 +10,14 @@
 #define VARIANT sodium_base64_VARIANT_ORIGINAL
 
 static void
-advance(StewardText *text, size_t len)
+advance(StewardScan *text, size_t len)
 {
 	text->start += len;
 	text->len -= len;
 }
 
 bool
-steward_text_until(StewardText *text, char stop, StewardText *before)
+steward_scan_until(StewardScan *text, char stop, StewardScan *before)
 {
 	const char *end = text->len == 0 ? NULL : memchr(text->start, stop, text->len);
 
@@ -30,13 +30,13 @@ steward_text_until(StewardText *text, char stop, StewardText *before)
 }
 
 bool
-steward_text_line(StewardText *text, StewardText *line)
+steward_scan_line(StewardScan *text, StewardScan *line)
 {
-	return steward_text_until(text, '\n', line);
+	return steward_scan_until(text, '\n', line);
 }
 
 bool
-steward_text_skip(StewardText *text, const char *word)
+steward_scan_skip(StewardScan *text, const char *word)
 {
 	size_t		len = strlen(word);
 
@@ -47,7 +47,7 @@ steward_text_skip(StewardText *text, const char *word)
 }
 
 bool
-steward_text_number(const StewardText *text, uint64_t *number)
+steward_scan_number(const StewardScan *text, uint64_t *number)
 {
 	uint64_t	value = 0;
 
@@ -66,7 +66,7 @@ steward_text_number(const StewardText *text, uint64_t *number)
 }
 
 bool
-steward_text_bytes(const StewardText *text, void *bytes, size_t len)
+steward_scan_bytes(const StewardScan *text, void *bytes, size_t len)
 {
 	size_t		got;
 
@@ -78,9 +78,9 @@ steward_text_bytes(const StewardText *text, void *bytes, size_t len)
 }
 
 bool
-steward_text_hash(const StewardText *text, StewardHash *hash)
+steward_scan_hash(const StewardScan *text, StewardHash *hash)
 {
-	return steward_text_bytes(text, hash->bytes, sizeof hash->bytes);
+	return steward_scan_bytes(text, hash->bytes, sizeof hash->bytes);
 }
 
 /* The number of a digit of base64, -1 for any other character. */
@@ -95,7 +95,7 @@ digit_of(char c)
 }
 
 bool
-steward_text_is_base64(const StewardText *text)
+steward_scan_is_base64(const StewardScan *text)
 {
 	size_t		len = text->len;
 
@@ -115,7 +115,7 @@ steward_text_is_base64(const StewardText *text)
 }
 
 bool
-steward_text_character(StewardText *text, uint32_t *character)
+steward_scan_character(StewardScan *text, uint32_t *character)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	const unsigned char *bytes = (const unsigned char *) text->start;
