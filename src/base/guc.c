@@ -7,6 +7,8 @@
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+char	   *steward_checkpoint_command = NULL;
+int			steward_checkpoint_timeout = 60000;
 bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
@@ -15,6 +17,7 @@ int			steward_revocation_timeout = 60000;
 char	   *steward_root_key_command = NULL;
 char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
+int			steward_seal_interval = 1000;
 int			steward_subject_cache_size = 4096;
 
 void
@@ -30,6 +33,16 @@ steward_guc_init(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.checkpoint_command",
+							   "Command that takes each checkpoint of the ledger elsewhere, run after a block was sealed.",
+							   "%p is replaced by the path of a file with the signed note. Needs shared_preload_libraries = 'pg_steward'.",
+							   &steward_checkpoint_command, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.checkpoint_timeout",
+							"Time after which checkpoint_command is ended.",
+							NULL,
+							&steward_checkpoint_timeout, 60000, 100, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,
@@ -69,6 +82,11 @@ steward_guc_init(void)
 							"Time after which root_key_command is ended.",
 							NULL,
 							&steward_root_key_timeout, 10000, 100, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.seal_interval",
+							"Time after a commit within which its audit records are sealed into the ledger.",
+							"0 seals when steward.seal_ledger() is called. Needs shared_preload_libraries = 'pg_steward'.",
+							&steward_seal_interval, 1000, 0, 86400000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.subject_cache_size",
 							"Number of subjects whose keys a session keeps ready.",

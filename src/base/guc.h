@@ -17,6 +17,9 @@ extern bool steward_protect_memory;
 extern int	steward_audit_buffer_size;	/* kilobytes */
 extern bool steward_allow_unkeyed_ddl;
 extern int	steward_subject_cache_size; /* entries */
+extern char *steward_checkpoint_command;
+extern int	steward_checkpoint_timeout; /* milliseconds */
+extern int	steward_seal_interval;	/* milliseconds; 0: by hand alone */
 
 /* Defines the settings and reserves the prefix; called once by _PG_init. */
 extern void steward_guc_init(void);

@@ -14,6 +14,7 @@
 #include "ledger/error.h"
 #include "ledger/values.h"
 #include "ledger/xids.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"

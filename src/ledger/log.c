@@ -17,8 +17,8 @@
 #include "ledger/block.h"
 #include "ledger/checkpoint.h"
 #include "ledger/digest.h"
+#include "ledger/values.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -161,7 +161,7 @@ steward_log_open(int32 incarnation, StewardHash *leaf)
 	values[OPENING_INCARNATION] = Int32GetDatum(incarnation);
 	nulls[OPENING_PARENT] = parent == NULL;
 	if (parent != NULL)
-		values[OPENING_PARENT] = CStringGetTextDatum(parent);
+		values[OPENING_PARENT] = steward_value_of_bytes(parent, strlen(parent));
 	values[OPENING_OPENED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
 	steward_sink_insert(&opening_table, OPENING_NATTS, values, nulls);
 }
@@ -188,7 +188,7 @@ read_parent(int32 incarnation, char **parent)
 		Datum		value = heap_getattr(tuple, OPENING_PARENT + 1,
 										 RelationGetDescr(table), &isnull);
 
-		*parent = isnull ? NULL : TextDatumGetCString(value);
+		*parent = isnull ? NULL : steward_value_string(value);
 	}
 	systable_endscan(scan);
 	relation_close(table, AccessShareLock);

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #define FETCH_ROWS 50
 
@@ -55,7 +56,7 @@ note_digest(StewardSha256 *sequence, StewardHash *last, const StewardHash *diges
 }
 
 static bool
-give_record(StewardScan *scan, const StewardLogRow *row, const StewardRecord *record)
+give_record(StewardLeafScan *scan, const StewardLogRow *row, const StewardRecord *record)
 {
 	StewardLeafRecord leaf;
 
@@ -77,7 +78,7 @@ give_record(StewardScan *scan, const StewardLogRow *row, const StewardRecord *re
 
 /* Reports a row once, or raises. */
 static void
-report_damage(StewardScan *scan, const StewardLogRow *row, const char *why)
+report_damage(StewardLeafScan *scan, const StewardLogRow *row, const char *why)
 {
 	if (scan->damaged == NULL)
 		ereport(ERROR,
@@ -96,7 +97,7 @@ report_damage(StewardScan *scan, const StewardLogRow *row, const char *why)
  * holds nothing, so that it may be caught without a subtransaction.
  */
 static bool
-next_record(StewardScan *scan, const StewardLogRow *row, StewardBatchReader *reader,
+next_record(StewardLeafScan *scan, const StewardLogRow *row, StewardBatchReader *reader,
 			bytea *batch, StewardRecord *record)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -134,7 +135,7 @@ next_record(StewardScan *scan, const StewardLogRow *row, StewardBatchReader *rea
 }
 
 static void
-give_batch(StewardScan *scan, const StewardLogRow *row, bytea *batch)
+give_batch(StewardLeafScan *scan, const StewardLogRow *row, bytea *batch)
 {
 	StewardBatchReader reader;
 	StewardRecord record;
@@ -153,7 +154,7 @@ give_batch(StewardScan *scan, const StewardLogRow *row, bytea *batch)
 
 /* Gives the records of a row of the log, unless its transaction is not of the block. */
 static void
-give_row(StewardScan *scan, HeapTuple tuple, TupleDesc desc)
+give_row(StewardLeafScan *scan, HeapTuple tuple, TupleDesc desc)
 {
 	Datum		values[6];
 	bool		nulls[6];
@@ -174,7 +175,7 @@ give_row(StewardScan *scan, HeapTuple tuple, TupleDesc desc)
 
 /* Runs a query in pieces; memory is given back after each row. */
 static void
-give_rows(StewardScan *scan, SPIPlanPtr plan, Datum *values)
+give_rows(StewardLeafScan *scan, SPIPlanPtr plan, Datum *values)
 {
 	Portal		portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
@@ -204,7 +205,7 @@ give_rows(StewardScan *scan, SPIPlanPtr plan, Datum *values)
 }
 
 static void
-give_transactions(StewardScan *scan)
+give_transactions(StewardLeafScan *scan)
 {
 	Oid			types[3] = {INT4OID, XID8OID, XID8OID};
 	Datum		values[3] = {Int32GetDatum(scan->incarnation)};
@@ -229,7 +230,7 @@ give_transactions(StewardScan *scan)
 }
 
 void
-steward_scan_run(StewardScan *scan, StewardHash *contexts, StewardHash *schemas)
+steward_leaf_scan(StewardLeafScan *scan, StewardHash *contexts, StewardHash *schemas)
 {
 	int			guc_nest_level = NewGUCNestLevel();
 

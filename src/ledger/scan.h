@@ -24,7 +24,7 @@ typedef struct StewardLogRow
 	TimestampTz written_at;
 } StewardLogRow;
 
-typedef struct StewardScan
+typedef struct StewardLeafScan
 {
 	int32		incarnation;
 	StewardXids before;			/* the block before */
@@ -53,14 +53,14 @@ typedef struct StewardScan
 	uint64		leaves;			/* given so far */
 	bool		stopped;		/* the callback wants no more */
 	bool		row_damaged;	/* of this row it was told */
-} StewardScan;
+} StewardLeafScan;
 
 /*
  * Runs a scan with the active snapshot; SPI is connected, as the owner. Afterwards
  * contexts and schemas are the digests of what records referred to: of each context
  * where it differs from that of the record before.
  */
-extern void steward_scan_run(StewardScan *scan, StewardHash *contexts,
+extern void steward_leaf_scan(StewardLeafScan *scan, StewardHash *contexts,
 							 StewardHash *schemas);
 
 #endif							/* STEWARD_LEDGER_SCAN_H */

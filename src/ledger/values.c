@@ -25,6 +25,14 @@ steward_value_hash(StewardHash *hash, Datum value)
 	memcpy(hash->bytes, slot.data, STEWARD_HASH_BYTES);
 }
 
+char *
+steward_value_string(Datum value)
+{
+	StewardSlot slot = steward_value_bytes(value);
+
+	return pnstrdup((const char *) slot.data, slot.length);
+}
+
 Datum
 steward_value_of_bytes(const void *bytes, size_t length)
 {

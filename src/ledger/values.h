@@ -20,6 +20,9 @@ extern StewardSlot steward_value_bytes(Datum value);
 /* The hash in a bytea; raises ERRCODE_DATA_CORRUPTED for another length. */
 extern void steward_value_hash(StewardHash *hash, Datum value);
 
+/* A bytea as a string in the current context. */
+extern char *steward_value_string(Datum value);
+
 /* A bytea of these bytes, in the current context. */
 extern Datum steward_value_of_bytes(const void *bytes, size_t length);
 extern Datum steward_value_of_hash(const StewardHash *hash);
