@@ -154,3 +154,35 @@ CREATE FUNCTION steward.ledger_verifier_key(incarnation integer DEFAULT NULL) RE
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_ledger_verifier_key';
 COMMENT ON FUNCTION steward.ledger_verifier_key(integer) IS 'what verifies the checkpoints of a log, or of the present one: name, id and public key';
 REVOKE ALL ON FUNCTION steward.ledger_verifier_key(integer) FROM PUBLIC;
+
+CREATE FUNCTION steward.verify_ledger_block(incarnation integer, number bigint, OUT finding text, OUT incarnation_of integer, OUT block bigint,
+        OUT leaf bigint, OUT xid xid8, OUT seq integer, OUT detail text)
+    RETURNS SETOF record LANGUAGE c STABLE PARALLEL SAFE COST 10000 ROWS 1 AS 'MODULE_PATHNAME', 'steward_verify_ledger_block';
+COMMENT ON FUNCTION steward.verify_ledger_block(integer, bigint) IS 'recomputes one block from the audit log; a row for each thing that does not fit';
+REVOKE ALL ON FUNCTION steward.verify_ledger_block(integer, bigint) FROM PUBLIC;
+
+CREATE FUNCTION steward.verify_ledger(since bigint DEFAULT NULL, checkpoint text DEFAULT NULL, OUT finding text, OUT incarnation integer, OUT block bigint,
+        OUT leaf bigint, OUT xid xid8, OUT seq integer, OUT detail text)
+    RETURNS SETOF record LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'steward_verify_ledger';
+COMMENT ON FUNCTION steward.verify_ledger(bigint, text) IS 'recomputes the ledger from the audit log, or what came after a block, and compares it with a checkpoint that was kept elsewhere; a row for each thing that does not fit';
+REVOKE ALL ON FUNCTION steward.verify_ledger(bigint, text) FROM PUBLIC;
+
+CREATE FUNCTION steward.prove(incarnation integer, xid xid8, seq integer) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_prove';
+COMMENT ON FUNCTION steward.prove(integer, xid8, integer) IS 'proves that a record is in the ledger: the record, its audit path and a checkpoint, to be verified offline';
+REVOKE ALL ON FUNCTION steward.prove(integer, xid8, integer) FROM PUBLIC;
+
+CREATE FUNCTION steward.prove_consistency(old_size bigint, new_size bigint DEFAULT NULL, incarnation integer DEFAULT NULL) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_prove_consistency';
+COMMENT ON FUNCTION steward.prove_consistency(bigint, bigint, integer) IS 'proves that a log only grew between two checkpoints, named by their sizes; to be verified offline';
+REVOKE ALL ON FUNCTION steward.prove_consistency(bigint, bigint, integer) FROM PUBLIC;
+
+CREATE FUNCTION steward.export_ledger(incarnation integer DEFAULT NULL, first_leaf bigint DEFAULT NULL, end_leaf bigint DEFAULT NULL, OUT leaf bigint, OUT line text)
+    RETURNS SETOF record LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'steward_export_ledger';
+COMMENT ON FUNCTION steward.export_ledger(integer, bigint, bigint) IS 'the leaves of a log, one a line, as pg_steward_verify reads them';
+REVOKE ALL ON FUNCTION steward.export_ledger(integer, bigint, bigint) FROM PUBLIC;
+
+CREATE FUNCTION steward.acknowledge_fork(incarnation integer, reason text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_acknowledge_fork';
+COMMENT ON FUNCTION steward.acknowledge_fork(integer, text) IS 'explains why an incarnation ended, so that verification reports it no longer';
+REVOKE ALL ON FUNCTION steward.acknowledge_fork(integer, text) FROM PUBLIC;
