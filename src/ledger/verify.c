@@ -34,7 +34,7 @@
 	" WHERE b.incarnation OPERATOR(pg_catalog.=) $1 AND b.number OPERATOR(pg_catalog.>) $2" \
 	" AND b.number OPERATOR(pg_catalog.>) 1 AND NOT EXISTS (SELECT FROM steward.ledger_block AS p" \
 	"  WHERE p.incarnation OPERATOR(pg_catalog.=) b.incarnation" \
-	"  AND p.number OPERATOR(pg_catalog.=) b.number OPERATOR(pg_catalog.-) 1)"
+	"  AND p.number OPERATOR(pg_catalog.=) (b.number OPERATOR(pg_catalog.-) 1))"
 
 /* Copies the rows of a query, which are findings, to the result. */
 static void

@@ -160,7 +160,7 @@ steward_verify_forks(StewardFindings *findings, List *present, List *all)
 #define NOT_FIRING \
 	"SELECT pg_catalog.format('%I on %s does not always fire', t.tgname, t.tgrelid::pg_catalog.regclass)" \
 	" FROM pg_catalog.pg_trigger AS t" \
-	" WHERE t.tgfoid OPERATOR(pg_catalog.=) ANY (ARRAY['steward.audit_row'::pg_catalog.regproc, 'steward.audit_truncate', 'steward.audit_guard']::pg_catalog.oid[])" \
+	" WHERE t.tgfoid OPERATOR(pg_catalog.=) ANY (ARRAY['steward.audit_row'::pg_catalog.regproc, 'steward.audit_truncate'::pg_catalog.regproc, 'steward.audit_guard'::pg_catalog.regproc]::pg_catalog.oid[])" \
 	" AND t.tgenabled OPERATOR(pg_catalog.<>) 'A'"
 
 void
