@@ -6,6 +6,7 @@
 #include "utils/guc.h"
 
 bool		steward_allow_unkeyed_ddl = false;
+int			steward_max_workers = 2;
 bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
@@ -24,6 +25,11 @@ steward_guc_init(void)
 							 "For a rescue: such objects can hold values that anyone who reads the catalogs can open.",
 							 &steward_allow_unkeyed_ddl, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.max_workers",
+							"Number of databases that are worked for in the background at the same time.",
+							"Each takes one of max_worker_processes while it is worked for. 0: nothing is done in the background.",
+							&steward_max_workers, 2, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,

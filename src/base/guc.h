@@ -6,6 +6,7 @@
 
 #include "base/compat.h"
 
+extern int	steward_max_workers;
 extern char *steward_revocation_command;
 extern char *steward_revocation_file;
 extern int	steward_revocation_interval;	/* milliseconds */
