@@ -47,6 +47,7 @@
 static StewardDutyShared *shared;
 static StewardDutySlot *slot = NULL;
 static Oid	database;
+static char *database_name;
 static MemoryContext visit_context;
 
 /* The extension as the visit found it. */
@@ -170,6 +171,7 @@ find_extension(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	found = steward_extension_version(&extension);
 	misfit = found != NULL && strcmp(found, STEWARD_VERSION) != 0;
+	database_name = MemoryContextStrdup(visit_context, get_database_name(database));
 	if (found != NULL)
 		version = MemoryContextStrdup(visit_context, found);
 	PopActiveSnapshot();
@@ -179,8 +181,8 @@ find_extension(void)
 	if (misfit && !slot->misfit)
 		ereport(LOG,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("pg_steward does nothing in the background for database %u: the extension is of version %s, the library of version %s",
-						database, version, STEWARD_VERSION),
+				 errmsg("pg_steward does nothing in the background for database \"%s\": the extension is of version %s, the library of version %s",
+						database_name, version, STEWARD_VERSION),
 				 errhint("Run ALTER EXTENSION pg_steward UPDATE in the database.")));
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	slot->misfit = misfit;
@@ -268,8 +270,8 @@ complain(int number, const ErrorData *error)
 	if (note_failure(number, error))
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
-				 errmsg("background duty \"%s\" failed in database %u: %s",
-						steward_duties[number]->name, database, error->message),
+				 errmsg("background duty \"%s\" failed in database \"%s\": %s",
+						steward_duties[number]->name, database_name, error->message),
 				 errdetail("The error is %s. It is tried again, and not logged again until it succeeds or fails otherwise.",
 						   unpack_sql_state(error->sqlerrcode)),
 				 error->hint != NULL ? errhint("%s", error->hint) : 0));
