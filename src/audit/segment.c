@@ -33,14 +33,14 @@ enum
 static StewardRelationRef segment_table = {"audit_segment"};
 static StewardRelationRef segment_key = {"audit_segment_pkey"};
 
-static Oid	current = InvalidOid;
+static StewardSegment current = {InvalidOid, 0};
 static Oid	current_home = InvalidOid;	/* the audit_segment it was read from */
 
 static void
 on_relation_change(Datum arg, Oid relid)
 {
-	if (!OidIsValid(relid) || relid == current || relid == current_home)
-		current = InvalidOid;
+	if (!OidIsValid(relid) || relid == current.relid || relid == current_home)
+		current.relid = InvalidOid;
 }
 
 void
@@ -49,50 +49,71 @@ steward_segment_init(void)
 	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
 }
 
-/* Name of the segment with the highest number, or NULL. */
-static char *
-newest_name(void)
+/* Number and name of the newest segment; 0 when there is none. */
+static int32
+newest(char **name)
 {
 	Relation	table = steward_relation_open(&segment_table, AccessShareLock);
 	Relation	index = steward_relation_open(&segment_key, AccessShareLock);
 	SysScanDesc scan = systable_beginscan_ordered(table, index, SnapshotSelf, 0,
 												  NULL);
 	HeapTuple	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
-	char	   *name = NULL;
+	int32		number = 0;
 	bool		isnull;
 
 	if (HeapTupleIsValid(tuple))
-		name = TextDatumGetCString(heap_getattr(tuple, SEGMENT_NAME + 1,
-												RelationGetDescr(table), &isnull));
+	{
+		TupleDesc	desc = RelationGetDescr(table);
+
+		number = DatumGetInt32(heap_getattr(tuple, SEGMENT_NUMBER + 1, desc,
+											&isnull));
+		*name = TextDatumGetCString(heap_getattr(tuple, SEGMENT_NAME + 1, desc,
+												 &isnull));
+	}
 	systable_endscan_ordered(scan);
 	relation_close(index, AccessShareLock);
 	relation_close(table, AccessShareLock);
-	return name;
+	return number;
 }
 
 bool
 steward_segment_exists(void)
 {
-	return newest_name() != NULL;
+	char	   *name;
+
+	return newest(&name) != 0;
 }
 
 Oid
+steward_segment_home(void)
+{
+	return steward_relation_lookup(&segment_table);
+}
+
+static void
+refuse_missing(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the audit log has no segment to write to"),
+			 errhint("In a restore, restore the tables of schema \"steward\" first; otherwise call steward.enable_audit() for the table again.")));
+}
+
+StewardSegment
 steward_segment_current(void)
 {
 	Oid			home = steward_relation_oid(&segment_table);
-	Oid			found;
+	StewardSegment found = {InvalidOid, 0};
 	char	   *name;
 
-	if (OidIsValid(current) && current_home == home)
+	if (OidIsValid(current.relid) && current_home == home)
 		return current;
-	name = newest_name();
-	found = name == NULL ? InvalidOid :
-		get_relname_relid(name, get_namespace_oid(STEWARD_SCHEMA, false));
-	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the audit log has no segment to write to"),
-				 errhint("In a restore, restore the tables of schema \"steward\" first; otherwise call steward.enable_audit() for the table again.")));
+	found.number = newest(&name);
+	if (found.number != 0)
+		found.relid = get_relname_relid(name,
+										get_namespace_oid(STEWARD_SCHEMA, false));
+	if (!OidIsValid(found.relid))
+		refuse_missing();
 	current_home = home;
 	current = found;
 	return found;
@@ -113,10 +134,10 @@ create_first(void)
 	steward_become_owner(&saved);
 	SPI_connect();
 	run("CREATE TABLE steward.audit_log_1 PARTITION OF steward.audit_log"
-		" FOR VALUES FROM (MINVALUE) TO (MAXVALUE) USING heap");
+		" FOR VALUES IN (1) USING heap");
 	run("COMMENT ON TABLE steward.audit_log_1 IS 'a segment of the audit log'");
 	run("REVOKE ALL ON steward.audit_log_1 FROM PUBLIC");
-	run("CREATE INDEX audit_log_1_xid_idx ON steward.audit_log_1 USING btree (xid)");
+	run("CREATE INDEX audit_log_1_xid_idx ON steward.audit_log_1 USING btree (xid, first_seq)");
 	run("CREATE INDEX audit_log_1_written_at_idx ON steward.audit_log_1 USING brin (written_at)");
 	run("SELECT steward.audit_protect('steward.audit_log_1')");
 	run("INSERT INTO steward.audit_segment (number, name, opened_at)"
@@ -131,10 +152,9 @@ steward_segment_ensure(void)
 {
 	Relation	table = steward_relation_open(&segment_table,
 											  ShareRowExclusiveLock);
-	char	   *name = newest_name();
 
 	/* The lock is kept: one transaction creates, the others wait for it. */
 	relation_close(table, NoLock);
-	if (name == NULL)
+	if (!steward_segment_exists())
 		create_first();
 }

@@ -1,24 +1,29 @@
 /*
- * segment.h: the segments of the audit log, and which one is written to.
- *
- * Terms:
- *	segment	a partition of steward.audit_log; its row in steward.audit_segment
- *			gives its number and name
- *	current	the segment with the highest number
- *
- * Writers never create a segment. Whoever makes another one current sends a
- * relcache invalidation for steward.audit_segment in the same transaction.
+ * segment.h: the segments of the audit log, and which one is written.
  */
 #ifndef STEWARD_AUDIT_SEGMENT_H
 #define STEWARD_AUDIT_SEGMENT_H
 
 #include "base/compat.h"
 
+typedef struct StewardSegment
+{
+	Oid			relid;
+	int32		number;
+} StewardSegment;
+
 /* Registers the invalidation callback; called once by _PG_init. */
 extern void steward_segment_init(void);
 
-/* The current segment; ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when none. */
-extern Oid	steward_segment_current(void);
+/*
+ * The newest segment, which is the one to write. Not locked: after locking it, ask
+ * again. ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when there is none.
+ */
+extern StewardSegment steward_segment_current(void);
+
+/* Oid of steward.audit_segment, or InvalidOid: tells logs apart when the extension
+ * is dropped and created anew. */
+extern Oid	steward_segment_home(void);
 
 /* Is there a segment? None before the first enable_audit in a database. */
 extern bool steward_segment_exists(void);

@@ -91,7 +91,7 @@ for my $round (1 .. $rounds)
 			'<', '/dev/null', '>', \$out, '2>', \$err);
 	}
 	my $before = $total;
-	my $target = 'SELECT count(*) FROM steward.audit_log';
+	my $target = 'SELECT count(*) FROM steward.audit_record';
 	for (1 .. 200)
 	{
 		$total = $node->safe_psql('postgres', $target);
