@@ -3,6 +3,8 @@
  */
 #include "base/guc.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 bool		steward_allow_unkeyed_ddl = false;
