@@ -226,15 +226,18 @@ steward_buffer_before_end(void)
 	ending = true;
 }
 
-void
+bool
 steward_buffer_end(void)
 {
+	bool		recorded = last_seq > 0;
+
 	/* the memory goes with the transaction's */
 	top = NULL;
 	context = NULL;
 	last_seq = 0;
 	epoch = 0;
 	ending = false;
+	return recorded;
 }
 
 void

@@ -29,7 +29,7 @@ extern void steward_buffer_each(StewardRecordCallback callback, void *arg);
 
 /* The end of a (sub)transaction, from its callbacks. */
 extern void steward_buffer_before_end(void);
-extern void steward_buffer_end(void);
+extern bool steward_buffer_end(void);	/* was anything recorded? */
 extern void steward_buffer_before_subcommit(SubTransactionId ending,
 											SubTransactionId parent);
 extern void steward_buffer_subcommit(SubTransactionId ending,

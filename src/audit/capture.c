@@ -17,8 +17,10 @@
 #include "audit/incarnation.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
+#include "base/duty.h"
 #include "commands/trigger.h"
 #include "utils/memutils.h"
+#include "miscadmin.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -227,7 +229,8 @@ on_transaction(XactEvent event, void *arg)
 		default:
 			return;
 	}
-	steward_buffer_end();
+	if (steward_buffer_end() && event == XACT_EVENT_COMMIT)
+		steward_duty_due(MyDatabaseId);
 	steward_context_end();
 	scratch = NULL;
 }
@@ -259,6 +262,7 @@ steward_audit_init(void)
 {
 	steward_audit_schema_init();
 	steward_segment_init();
+	steward_segment_duty_init();
 	steward_context_init();
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
