@@ -3,10 +3,15 @@
  */
 #include "base/guc.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+int			steward_audit_segment_age = 7 * 86400;
+int			steward_audit_segment_size = 1024 * 1024;
+int			steward_max_workers = 2;
 bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
@@ -30,6 +35,21 @@ steward_guc_init(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_segment_age",
+							"Age at which the newest segment of the audit log is followed by another.",
+							"0: never because of its age.",
+							&steward_audit_segment_age, 7 * 86400, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_segment_size",
+							"Size at which the newest segment of the audit log is followed by another.",
+							"It is looked at from time to time, so a segment may become somewhat larger.",
+							&steward_audit_segment_size, 1024 * 1024, 64, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.max_workers",
+							"Number of databases that are worked for in the background at the same time.",
+							"Each takes one of max_worker_processes while it is worked for. 0: nothing is done in the background.",
+							&steward_max_workers, 2, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,
