@@ -17,7 +17,11 @@
 #include "audit/incarnation.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
+#include "base/duty.h"
+#include "base/hooks.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -28,6 +32,8 @@ static StringInfo scratch = NULL;
 
 /* Beyond this much, it is not kept. */
 #define SCRATCH_KEPT (64 * 1024)
+
+static bool commits_prepared = false;
 
 /* A record being made. */
 typedef struct Capture
@@ -191,6 +197,15 @@ STEWARD_FUNCTION(steward_audit_guard)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* What a prepared transaction wrote becomes due in that which commits it. */
+static void
+on_utility(Node *statement)
+{
+	if (IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+		commits_prepared = true;
+}
+
 static void
 forget(SubTransactionId written_by)
 {
@@ -218,6 +233,8 @@ on_transaction(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			reparent(TopSubTransactionId, InvalidSubTransactionId);
+			if (steward_buffer_has_written() || commits_prepared)
+				steward_duty_due(MyDatabaseId);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* may still be rolled back: as if it had been */
@@ -230,6 +247,7 @@ on_transaction(XactEvent event, void *arg)
 	steward_buffer_end();
 	steward_context_end();
 	scratch = NULL;
+	commits_prepared = false;
 }
 
 static void
@@ -261,6 +279,7 @@ steward_audit_init(void)
 	steward_segment_init();
 	steward_segment_duty_init();
 	steward_context_init();
+	steward_hooks_on_utility(on_utility);
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
 }
