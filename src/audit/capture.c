@@ -9,67 +9,101 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "audit/buffer.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/context.h"
+#include "audit/event.h"
 #include "audit/incarnation.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
-#include "audit/sink.h"
+#include "base/duty.h"
 #include "base/hooks.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
-/* Of this transaction: the last number given to a record. */
-static int32 last_seq = 0;
+/* What is encoded next goes here; kept between records of a transaction. */
+static StringInfo scratch = NULL;
+
+/* Beyond this much, it is not kept. */
+#define SCRATCH_KEPT (64 * 1024)
+
+static bool commits_prepared = false;
 
 /* A record being made. */
 typedef struct Capture
 {
-	StewardAuditRecord record;
-	StringInfoData payload;
+	StewardRecord record;
+	StringInfo	payload;
 	const StewardAuditSchema *schema;
 	bool		pushed_snapshot;
 } Capture;
 
 /* Storing a TOASTed value needs a snapshot; some callers come without one. */
 static void
-begin(Capture *capture, Relation rel, char op, bool for_event)
+begin(Capture *capture, char op)
 {
-	static const char varlena_header[VARHDRSZ] = {0};
-
 	capture->pushed_snapshot = !ActiveSnapshotSet();
 	if (capture->pushed_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	capture->schema = steward_audit_schema_of(rel, for_event);
+	if (scratch == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+
+		scratch = makeStringInfo();
+		MemoryContextSwitchTo(caller);
+	}
+	resetStringInfo(scratch);
+	capture->payload = scratch;
 	capture->record.op = op;
-	capture->record.payload = &capture->payload;
-	initStringInfo(&capture->payload);
-	steward_put_bytes(&capture->payload, varlena_header, VARHDRSZ);
+	capture->record.schema_version = 0;
+}
+
+static void
+begin_of(Capture *capture, Relation rel, char op, bool for_event)
+{
+	begin(capture, op);
+	capture->schema = steward_audit_schema_of(rel, for_event);
+	capture->record.schema_version = capture->schema->version;
 }
 
 static void
 end(Capture *capture, bool write)
 {
-	StewardAuditRecord *record = &capture->record;
+	StewardRecord *record = &capture->record;
 
 	if (write)
 	{
-		if (last_seq == PG_INT32_MAX)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("transaction has too many audit records"),
-					 errhint("Make the changes in several transactions.")));
-		record->seq = ++last_seq;
-		record->schema_version = capture->schema->version;
-		record->incarnation = steward_incarnation_current();
-		record->context = steward_context_current(record->incarnation);
-		steward_sink_write(record);
+		record->seq = steward_buffer_next_seq();
+		record->changed_at = GetCurrentTimestamp();
+		record->context = steward_context_current(steward_incarnation_current());
+		record->payload = (const unsigned char *) capture->payload->data;
+		record->length = capture->payload->len;
+		steward_buffer_add(record);
 	}
-	pfree(capture->payload.data);
+	if (capture->payload->maxlen > SCRATCH_KEPT)
+	{
+		pfree(scratch->data);
+		pfree(scratch);
+		scratch = NULL;
+	}
 	if (capture->pushed_snapshot)
 		PopActiveSnapshot();
+}
+
+void
+steward_audit_event(char op, Jsonb *details)
+{
+	Capture		capture;
+
+	begin(&capture, op);
+	steward_event_encode(details, capture.payload);
+	end(&capture, true);
 }
 
 void
@@ -77,8 +111,8 @@ steward_capture_event(Relation rel, char op)
 {
 	Capture		capture;
 
-	begin(&capture, rel, op, true);
-	steward_encode_empty(&capture.payload);
+	begin_of(&capture, rel, op, true);
+	steward_encode_empty(capture.payload);
 	end(&capture, true);
 }
 
@@ -87,8 +121,8 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 {
 	Capture		capture;
 
-	begin(&capture, rel, op, false);
-	steward_encode_row(capture.schema, row, &capture.payload);
+	begin_of(&capture, rel, op, false);
+	steward_encode_row(capture.schema, row, capture.payload);
 	end(&capture, true);
 }
 
@@ -98,9 +132,9 @@ capture_update(Relation rel, TupleTableSlot *before, TupleTableSlot *after)
 	Capture		capture;
 	bool		changed;
 
-	begin(&capture, rel, STEWARD_OP_UPDATE, false);
+	begin_of(&capture, rel, STEWARD_OP_UPDATE, false);
 	changed = steward_encode_update(capture.schema, before, after,
-									&capture.payload);
+									capture.payload);
 	end(&capture, changed);
 }
 
@@ -163,10 +197,13 @@ STEWARD_FUNCTION(steward_audit_guard)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* What a prepared transaction wrote becomes due in that which commits it. */
 static void
 on_utility(Node *statement)
 {
-	steward_sink_close();
+	if (IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+		commits_prepared = true;
 }
 
 static void
@@ -192,10 +229,12 @@ on_transaction(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			steward_sink_before_end();
+			steward_buffer_before_end();
 			return;
 		case XACT_EVENT_COMMIT:
 			reparent(TopSubTransactionId, InvalidSubTransactionId);
+			if (steward_buffer_has_written() || commits_prepared)
+				steward_duty_due(MyDatabaseId);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* may still be rolled back: as if it had been */
@@ -205,9 +244,10 @@ on_transaction(XactEvent event, void *arg)
 		default:
 			return;
 	}
-	steward_sink_end();
+	steward_buffer_end();
 	steward_context_end();
-	last_seq = 0;
+	scratch = NULL;
+	commits_prepared = false;
 }
 
 static void
@@ -217,13 +257,14 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 	switch (event)
 	{
 		case SUBXACT_EVENT_PRE_COMMIT_SUB:
-			steward_sink_subcommit(mine);
+			steward_buffer_before_subcommit(mine, parent);
 			break;
 		case SUBXACT_EVENT_COMMIT_SUB:
+			steward_buffer_subcommit(mine, parent);
 			reparent(mine, parent);
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
-			steward_sink_subabort(mine);
+			steward_buffer_subabort(mine);
 			forget(mine);
 			break;
 		default:
@@ -236,6 +277,8 @@ steward_audit_init(void)
 {
 	steward_audit_schema_init();
 	steward_segment_init();
+	steward_segment_duty_init();
+	steward_context_init();
 	steward_hooks_on_utility(on_utility);
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);

@@ -10,7 +10,7 @@ INSERT INTO frail VALUES (1, true, 1.5, 12345.678, 'text', 'name', 'c', '\x0102'
     '1 mon 2 days 3 seconds', '01234567-89ab-cdef-0123-456789abcdef', '{"a": [1]}', '{"b": [2]}', '10.0.0.1/8', '2001:db8::/32', '01:23:45:67:89:ab');
 UPDATE frail SET c_text = 'other', c_numeric = NULL, c_jsonb = '[]', c_bool = NULL, c_date = 'infinity';
 DELETE FROM frail;
-CREATE TABLE sample AS SELECT l.op, l.schema_version, l.payload FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
+CREATE TABLE sample AS SELECT l.op, l.schema_version, l.payload FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
     WHERE s.table_name = 'frail' AND l.op IN ('I', 'U', 'D');
 
 CREATE FUNCTION try(schema_version integer, op "char", payload bytea) RETURNS text LANGUAGE plpgsql AS $$

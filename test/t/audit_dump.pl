@@ -69,7 +69,7 @@ for my $database ('plain', 'custom')
 	is($copy->safe_psql($database, 'SELECT steward.enable_audit(\'customer\')'), '', "$database: enabling again changes nothing");
 	is($copy->safe_psql($database, 'SELECT count(*) FROM steward.audit_segment'), '1', "$database: one segment");
 	is( $copy->safe_psql($database,
-			'SELECT (SELECT count(*) FROM steward.audit_log) = (SELECT count(*) FROM steward.audit_trail)'),
+			'SELECT (SELECT count(*) FROM steward.audit_record) = (SELECT count(*) FROM steward.audit_trail)'),
 		't', "$database: every record shows once");
 }
 
@@ -77,7 +77,7 @@ for my $database ('plain', 'custom')
 $copy->safe_psql('plain', <<'SQL');
 BEGIN;
 INSERT INTO customer VALUES (601);
-INSERT INTO steward.audit_context SELECT xid, number, 1, started_at, pid, 'stranger', 'stranger', 'stranger', NULL, 'other life'
+INSERT INTO steward.audit_context SELECT xid, number, 1, recorded_at, pid, 'stranger', 'stranger', 'stranger', NULL, 'other life'
     FROM steward.audit_context WHERE xid = pg_current_xact_id();
 COMMIT;
 SQL
