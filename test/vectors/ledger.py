@@ -9,6 +9,7 @@ base64 and OpenSSL (python3-cryptography).
     ledger.py consistency --key VKEY --old FILE --proof FILE [--new FILE]
     ledger.py export      --key VKEY --checkpoint FILE [--prune FILE] RECORDS
     ledger.py prune       --key VKEY FILE
+    ledger.py vectors                 print the fixed vectors, ledger.txt
     ledger.py exchange PEER VERIFY    compare with the crypto floor (ledger_peer.c)
                                       and with pg_steward_verify (TAP)
 
@@ -22,6 +23,7 @@ from transparency.files import verify_consistency, verify_export, verify_inclusi
 from transparency.leaf import read_leaf
 from transparency.note import Key, open_checkpoint, open_prune
 from transparency.tree import Refused
+from transparency.vectors import as_text
 
 
 def slurp(name):
@@ -42,7 +44,8 @@ def describe(leaf):
 def verify(chosen):
     key = Key.parse(chosen.key)
     if chosen.command == 'checkpoint':
-        return '%d %s' % (lambda size, root: (size, root.hex()))(*open_checkpoint(slurp(chosen.file), key))
+        size, root = open_checkpoint(slurp(chosen.file), key)
+        return '%d leaves, root %s' % (size, root.hex())
     if chosen.command == 'prune':
         boundary, _, size, _, segment = open_prune(slurp(chosen.file), key)
         return 'boundary %d of %d, segment %d' % (boundary, size, segment)
@@ -66,6 +69,7 @@ def arguments():
         for option in options.split():
             required = {'required': not option.endswith('?')} if option.startswith('-') else {}
             command.add_argument(option.rstrip('?'), **required)
+    commands.add_parser('vectors')
     command = commands.add_parser('exchange')
     command.add_argument('peer')
     command.add_argument('program')
@@ -76,6 +80,9 @@ def main():
     chosen = arguments()
     if chosen.command == 'exchange':
         return exchange(chosen.peer, chosen.program)
+    if chosen.command == 'vectors':
+        sys.stdout.write(as_text())
+        return 0
     try:
         print('ok:', verify(chosen))
     except Refused as error:

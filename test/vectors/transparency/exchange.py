@@ -15,11 +15,9 @@ from formats.check import Tap
 
 from . import files, leaf, note, tree
 from .tree import Refused
+from .vectors import HASHES, LEAVES, NAME, all_vectors, as_text, shown
 
 SOAK = os.environ.get('STEWARD_SOAK') == '1'
-NAME = 'log.example/steward/1'
-LEAVES = [tree.sha256(b'leaf', i.to_bytes(8, 'big'))[:i % 33] for i in range(4096)]
-HASHES = [tree.leaf_hash(content) for content in LEAVES]
 
 # Published: certificate-transparency, RFC 6962's reference implementation.
 CT_LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657',
@@ -37,10 +35,6 @@ CT_ROOTS = ['e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
 C2SP_KEY = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k'
 C2SP_NOTE = ('This is an example message.\n\n\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXpp'
              'zi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n').encode()
-
-
-def shown(content):
-    return content.hex() or '-'
 
 
 def accepts(function, *arguments):
@@ -83,6 +77,13 @@ def published(tap):
     key = note.Key.parse(C2SP_KEY)
     tap.ok(key.text() == C2SP_KEY, 'published verifier key')
     tap.ok(note.open_note(C2SP_NOTE, key) == 'This is an example message.\n', 'published note')
+
+
+def pinned(tap, peer):
+    tap.ok(pathlib.Path('ledger.txt').read_text(encoding='utf-8') == as_text(),
+           'ledger.txt is what ledger.py vectors prints')
+    for answer, question in all_vectors():
+        peer.ask('fixed vectors', answer, question)
 
 
 def places(size):
@@ -291,6 +292,7 @@ def exchange(peer_program, program):
     key = note.Key.of_seed(NAME, secrets.token_bytes(32))
     published(tap)
     peer = Peer(peer_program, tap)
+    pinned(tap, peer)
     trees(peer)
     alterations(tap, peer)
     leaves(peer)
