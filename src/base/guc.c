@@ -7,6 +7,7 @@
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+bool		steward_audit_ddl = true;
 bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
@@ -17,8 +18,8 @@ char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
 int			steward_subject_cache_size = 4096;
 
-void
-steward_guc_init(void)
+static void
+define_ddl_and_audit(void)
 {
 	DefineCustomBoolVariable("steward.allow_unkeyed_ddl",
 							 "Lets DDL pass that the guard of encrypted types refuses.",
@@ -30,6 +31,17 @@ steward_guc_init(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.audit_ddl",
+							 "Records commands that change definitions and rights, once a table is audited.",
+							 "Turning it off is recorded.",
+							 &steward_audit_ddl, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+void
+steward_guc_init(void)
+{
+	define_ddl_and_audit();
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,

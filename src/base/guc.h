@@ -6,6 +6,7 @@
 
 #include "base/compat.h"
 
+extern bool steward_audit_ddl;
 extern char *steward_revocation_command;
 extern char *steward_revocation_file;
 extern int	steward_revocation_interval;	/* milliseconds */
