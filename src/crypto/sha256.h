@@ -1,6 +1,5 @@
 /*
- * sha256.h: SHA-256 (FIPS 180-4), by the processor's own instructions where it
- * has them, otherwise libsodium's.
+ * sha256.h: SHA-256 (FIPS 180-4), libsodium's.
  *
  * For digests of public bytes: nothing is wiped.
  */
@@ -11,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define STEWARD_SHA256_BLOCK_BYTES 64
 
 /* A digest; a struct so that it can be assigned and kept in arrays. */
 typedef struct StewardHash
@@ -41,13 +38,5 @@ steward_hash_equals(const StewardHash *a, const StewardHash *b)
 {
 	return sodium_memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
-
-/*
- * The instructions of x86: runs count whole blocks through the state. Only when
- * steward_sha256_x86_is_usable().
- */
-extern bool steward_sha256_x86_is_usable(void);
-extern void steward_sha256_x86_blocks(uint32_t state[8],
-									  const unsigned char *blocks, size_t count);
 
 #endif							/* STEWARD_CRYPTO_SHA256_H */
