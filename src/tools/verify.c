@@ -339,9 +339,9 @@ check_export(const Request *request, const StewardExport *export,
 		return not_verified("the exported leaves do not have the root of the checkpoint");
 	if (export->head_differs)
 		return not_verified("the exported leaves do not have the root of the prune certificate");
-	printf("ok: the export is the log: leaves %llu to %llu\n",
-		   (unsigned long long) export->first,
-		   (unsigned long long) export->tree.size);
+	printf("ok: the export is the log: %llu leaves from leaf %llu on\n",
+		   (unsigned long long) (export->tree.size - export->first),
+		   (unsigned long long) export->first);
 	printf("records %llu, openings %llu, hashes of pruned records %llu, others %llu\n",
 		   (unsigned long long) export->records,
 		   (unsigned long long) export->openings,

@@ -205,10 +205,10 @@ is_verified([ 'consistency', @key, '--old', 'empty', '--proof', 'first' ], 'the 
 # Exports.
 my @export = ('export', @key, '--checkpoint', 'new');
 spew('records', join '', map { "$_\n" } @leaves);
-$out = is_verified([ @export, 'records' ], 'the export is the log: leaves 0 to 5', 'export');
+$out = is_verified([ @export, 'records' ], 'the export is the log: 5 leaves from leaf 0 on', 'export');
 like($out, qr/^records 3, openings 1, hashes of pruned records 0, others 1$/m, 'and what is in it');
 spew('rest', join '', map { "$_\n" } @leaves[ 3, 4 ]);
-is_verified([ @export, '--prune', 'prune', 'rest' ], 'the export is the log: leaves 3 to 5', 'export behind a prune');
+is_verified([ @export, '--prune', 'prune', 'rest' ], 'the export is the log: 2 leaves from leaf 3 on', 'export behind a prune');
 is_refused([ @export, 'rest' ], 'ends after 2 leaves, the checkpoint has 5', 'without the certificate');
 is_refused([ @export, '--prune', 'prune', 'records' ], 'more leaves than the checkpoint', 'from the beginning behind a prune');
 spew('other', join '', map { "$_\n" } @leaves[ 4, 3 ]);
