@@ -3,6 +3,8 @@
  */
 #include "ledger/digest.h"
 
+#include <sys/socket.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
@@ -11,8 +13,12 @@
 #include "catalog/pg_type.h"
 #include "crypto/leaf.h"
 #include "ledger/values.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
+#include "utils/inet.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -56,7 +62,7 @@ typedef struct SchemaEntry
 static HTAB *
 make_table(StewardDigests *digests, const char *name, Size key, Size entry)
 {
-	HASHCTL		control = {.keysize = key,.entrysize = entry,.hcxt = digests->context};
+	HASHCTL		control = {.keysize = key, .entrysize = entry, .hcxt = digests->context};
 
 	return hash_create(name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
@@ -95,50 +101,108 @@ steward_digests_end(StewardDigests *digests)
 
 /* Text in UTF-8; in SQL_ASCII the bytes, whatever they mean. */
 static void
-add_text(StewardSha256 *row, const char *text, size_t length)
+append_text(StringInfo out, const char *text, size_t length)
 {
-	char	   *utf8 = GetDatabaseEncoding() == PG_SQL_ASCII ? unconstify(char *, text) :
-		pg_server_to_any(text, length, PG_UTF8);
+	char	   *utf8;
 
-	steward_row_bytes(row, utf8, utf8 == text ? length : strlen(utf8));
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+	{
+		appendBinaryStringInfo(out, text, length);
+		return;
+	}
+	utf8 = pg_server_to_any(text, length, PG_UTF8);
+	appendBinaryStringInfo(out, utf8, utf8 == text ? length : strlen(utf8));
 }
 
 static void
-add_value(StewardSha256 *row, Datum value, Oid type)
+append_inet(StringInfo out, const inet *address)
+{
+	pq_sendint8(out, ip_family(address) == PGSQL_AF_INET ? 4 : 6);
+	pq_sendint8(out, ip_bits(address));
+	appendBinaryStringInfo(out, (const char *) ip_addr(address), ip_addrsize(address));
+}
+
+static void append_value(StringInfo out, Datum value, Oid type);
+
+/* The number of elements, then each as a field. */
+static void
+append_array(StringInfo out, ArrayType *array)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	deconstruct_array(array, type, length, by_value, align, &elements, &nulls, &count);
+	pq_sendint32(out, count);
+	for (int i = 0; i < count; i++)
+	{
+		StringInfoData element;
+
+		if (nulls[i])
+		{
+			pq_sendint32(out, PG_UINT32_MAX);
+			continue;
+		}
+		initStringInfo(&element);
+		append_value(&element, elements[i], type);
+		pq_sendint32(out, element.len);
+		appendBinaryStringInfo(out, element.data, element.len);
+		pfree(element.data);
+	}
+}
+
+/* A value as docs/formats.md says; of no other type is a column of these tables. */
+static void
+append_value(StringInfo out, Datum value, Oid type)
 {
 	StewardSlot bytes;
-	Oid			output;
-	bool		is_varlena;
-	char	   *text;
 
 	switch (type)
 	{
-		case INT4OID:
-			steward_row_int32(row, DatumGetInt32(value));
+		case BOOLOID:
+			pq_sendint8(out, DatumGetBool(value) ? 1 : 0);
 			break;
+		case CHAROID:
+			pq_sendint8(out, (uint8) DatumGetChar(value));
+			break;
+		case INT2OID:
+			pq_sendint16(out, (uint16) DatumGetInt16(value));
+			break;
+		case INT4OID:
 		case OIDOID:
-			steward_row_int32(row, (int32) DatumGetObjectId(value));
+			pq_sendint32(out, (uint32) DatumGetInt32(value));
 			break;
 		case INT8OID:
 		case XID8OID:
 		case TIMESTAMPTZOID:
-			steward_row_int64(row, DatumGetInt64(value));
+			pq_sendint64(out, (uint64) DatumGetInt64(value));
 			break;
 		case UUIDOID:
-			steward_row_bytes(row, DatumGetUUIDP(value)->data, UUID_LEN);
+			appendBinaryStringInfo(out, (const char *) DatumGetUUIDP(value)->data, UUID_LEN);
 			break;
 		case BYTEAOID:
 			bytes = steward_value_bytes(value);
-			steward_row_bytes(row, bytes.data, bytes.length);
+			appendBinaryStringInfo(out, (const char *) bytes.data, bytes.length);
 			break;
 		case TEXTOID:
 			bytes = steward_value_bytes(value);
-			add_text(row, (const char *) bytes.data, bytes.length);
+			append_text(out, (const char *) bytes.data, bytes.length);
+			break;
+		case NAMEOID:
+			append_text(out, NameStr(*DatumGetName(value)), strlen(NameStr(*DatumGetName(value))));
+			break;
+		case INETOID:
+			append_inet(out, DatumGetInetPP(value));
 			break;
 		default:
-			getTypeOutputInfo(type, &output, &is_varlena);
-			text = OidOutputFunctionCall(output, value);
-			add_text(row, text, strlen(text));
+			if (!OidIsValid(get_element_type(type)))
+				elog(ERROR, "type %u has no digest", type);
+			append_array(out, DatumGetArrayTypeP(value));
 	}
 }
 
@@ -148,22 +212,26 @@ digest_tuple(StewardHash *digest, const char *name, HeapTuple tuple, TupleDesc d
 	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
 	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
 	StewardSha256 row;
-	int			natts = desc->natts;
+	StringInfoData field;
 
+	initStringInfo(&field);
 	heap_deform_tuple(tuple, desc, values, nulls);
-	while (natts > 0 && nulls[natts - 1])
-		natts--;
 	steward_row_begin(&row, name);
-	for (int i = 0; i < natts; i++)
+	for (int i = 0; i < desc->natts; i++)
 	{
 		if (TupleDescAttr(desc, i)->attisdropped)
 			continue;
 		if (nulls[i])
+		{
 			steward_row_null(&row);
-		else
-			add_value(&row, values[i], TupleDescAttr(desc, i)->atttypid);
+			continue;
+		}
+		resetStringInfo(&field);
+		append_value(&field, values[i], TupleDescAttr(desc, i)->atttypid);
+		steward_row_bytes(&row, field.data, field.len);
 	}
 	steward_row_end(&row, digest);
+	pfree(field.data);
 	pfree(values);
 	pfree(nulls);
 }

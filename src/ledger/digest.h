@@ -1,10 +1,7 @@
 /*
  * digest.h: digests of the rows that records refer to, which their leaves hold.
  *
- * crypto/leaf.h says how a row is hashed; here its columns are, in their order:
- * integers, times and ids as integers, texts in UTF-8, bytes as they are, anything
- * else by its text. NULLs after the last value are left out, so that a later
- * version may add columns.
+ * docs/formats.md says how a row is hashed: its columns, in their order.
  */
 #ifndef STEWARD_LEDGER_DIGEST_H
 #define STEWARD_LEDGER_DIGEST_H

@@ -27,7 +27,8 @@ steward_findings_begin(StewardFindings *findings, FunctionCallInfo fcinfo)
 	findings->count = 0;
 }
 
-static pg_attribute_printf(1, 0) char *
+static pg_attribute_printf(1, 0)
+char *
 vformat(const char *format, va_list arguments)
 {
 	StringInfoData text;
@@ -49,7 +50,7 @@ vformat(const char *format, va_list arguments)
 
 void
 steward_finding(StewardFindings *findings, const char *kind, const StewardPlace *place,
-				const char *detail,...)
+				const char *detail, ...)
 {
 	Datum		values[FINDING_NATTS];
 	bool		nulls[FINDING_NATTS] = {false};

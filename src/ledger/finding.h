@@ -48,6 +48,6 @@ extern void steward_findings_begin(StewardFindings *findings, FunctionCallInfo f
 
 /* Reports one; the detail is a sentence. */
 extern void steward_finding(StewardFindings *findings, const char *kind,
-							const StewardPlace *place, const char *detail,...) pg_attribute_printf(4, 5);
+							const StewardPlace *place, const char *detail, ...) pg_attribute_printf(4, 5);
 
 #endif							/* STEWARD_LEDGER_FINDING_H */

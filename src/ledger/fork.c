@@ -55,8 +55,8 @@ void
 steward_fork_tail(int32 incarnation, bool is_present, StewardTail *tail)
 {
 	TailRead   *read = palloc0(sizeof(TailRead));
-	StewardLeafScan scan = {.incarnation = incarnation,.record = add_record,
-	.damaged = pass_over,.arg = read};
+	StewardLeafScan scan = {.incarnation = incarnation, .record = add_record,
+	.damaged = pass_over, .arg = read};
 	StewardXids everything = {PG_UINT64_MAX, PG_UINT64_MAX, 0, NULL};
 	StewardBlock newest;
 	StewardHash ignored;

@@ -32,20 +32,23 @@ typedef struct StewardLeafScan
 	StewardDigests *digests;
 
 	/*
-	 * Is given each record; false ends the scan. The leaf's payload is good until
-	 * it returns.
+	 * Is given each record; false ends the scan. The leaf's payload is good
+	 * until it returns.
 	 */
 	bool		(*record) (void *arg, const StewardLeafRecord *leaf,
 						   const StewardLogRow *row);
 
 	/*
-	 * Is told of a row of the log that cannot be read, as far as it was not given
-	 * yet; NULL: that is raised as an error.
+	 * Is told of a row of the log that cannot be read, as far as it was not
+	 * given yet; NULL: that is raised as an error.
 	 */
 	void		(*damaged) (void *arg, const StewardLogRow *row, const char *why);
 	void	   *arg;
 
-	/* While it runs: digests of the sequences of contexts and schema versions. */
+	/*
+	 * While it runs: digests of the sequences of contexts and schema
+	 * versions.
+	 */
 	StewardSha256 contexts;
 	StewardSha256 schemas;
 	StewardHash last_context;
@@ -61,6 +64,6 @@ typedef struct StewardLeafScan
  * where it differs from that of the record before.
  */
 extern void steward_leaf_scan(StewardLeafScan *scan, StewardHash *contexts,
-							 StewardHash *schemas);
+							  StewardHash *schemas);
 
 #endif							/* STEWARD_LEDGER_SCAN_H */

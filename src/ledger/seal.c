@@ -110,7 +110,7 @@ static int64
 seal_log(int32 incarnation)
 {
 	Sealing    *sealing = palloc0(sizeof(Sealing));
-	StewardLeafScan scan = {.incarnation = incarnation,.record = append_record,.arg = sealing};
+	StewardLeafScan scan = {.incarnation = incarnation, .record = append_record, .arg = sealing};
 	StewardBlock block;
 	char	   *snapshot = steward_xids_active();
 
@@ -141,7 +141,7 @@ seal_logs(int64 *records)
 	ListCell   *cell;
 
 	foreach(cell, logs)
-		*records += seal_log(lfirst_int(cell));
+		* records += seal_log(lfirst_int(cell));
 	foreach(cell, logs)
 		(void) steward_checkpoint_store(lfirst_int(cell));
 }

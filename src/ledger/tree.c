@@ -46,8 +46,8 @@ bool
 steward_tree_walk(StewardTree *tree, uint64 first, uint64 end,
 				  bool (*leaf) (void *arg, const StewardLeaf *leaf), void *arg)
 {
-	Range		range = {.first = first,.end = end,.next = first,.leaf = leaf,.arg = arg};
-	StewardWalk walk = {.leaf = pass_on,.arg = &range,.digests = tree->digests};
+	Range		range = {.first = first, .end = end, .next = first, .leaf = leaf, .arg = arg};
+	StewardWalk walk = {.leaf = pass_on, .arg = &range, .digests = tree->digests};
 	StewardBlock block;
 	StewardBlock before_block;
 	const StewardBlock *before;

@@ -263,7 +263,11 @@ judge(BlockCheck *check, const StewardWalk *walk, const StewardBlock *before, bo
 		report_count(check, walk, kind);
 	else
 		report_altered(check, walk, kind);
-	/* A restore writes all rows anew: only where they were written do they tell. */
+
+	/*
+	 * A restore writes all rows anew: only where they were written do they
+	 * tell.
+	 */
 	if (is_present)
 		steward_verify_rewritten(check->findings,
 								 walk->next > (uint64) STEWARD_BLOCK_END(check->block) ?
@@ -299,7 +303,7 @@ steward_verify_block_records(StewardFindings *findings, const StewardBlock *bloc
 							 StewardDigests *digests, bool is_present)
 {
 	BlockCheck *check = palloc0(sizeof(BlockCheck));
-	StewardWalk walk = {.leaf = check_leaf,.damaged = report_damaged,.arg = check,
+	StewardWalk walk = {.leaf = check_leaf, .damaged = report_damaged, .arg = check,
 	.digests = digests};
 	StewardBlock before_block;
 	const StewardBlock *before;

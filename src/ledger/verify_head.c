@@ -215,7 +215,7 @@ steward_verify_exported(StewardFindings *findings, const char *note)
 
 	foreach(cell, logs)
 		if (check_of_log(findings, lfirst_int(cell), note))
-			return;
+		return;
 	steward_finding(findings, STEWARD_FOUND_CHECKPOINT, &STEWARD_NOWHERE,
 					"The checkpoint that was given is of no log of this ledger.");
 }
@@ -250,7 +250,7 @@ steward_verify_opening(StewardFindings *findings, int32 incarnation)
 		return;
 	}
 	number = memrchr(head.origin, '/', head.origin_len);
-	place.incarnation = number == NULL ? 0 : atoi(number + 1);
+	place.incarnation = number == NULL ? 0 : (int32) strtol(number + 1, NULL, 10);
 	check_head(findings, &place, &head);
 }
 

@@ -122,7 +122,7 @@ static bool
 give_record(void *arg, const StewardLeafRecord *record, const StewardLogRow *row)
 {
 	StewardWalk *walk = arg;
-	StewardLeaf leaf = {.record = record,.row = row};
+	StewardLeaf leaf = {.record = record, .row = row};
 
 	if (!give_kept(walk))
 		return false;
@@ -158,8 +158,8 @@ begin_walk(StewardWalk *walk, const StewardBlock *block)
 void
 steward_walk_block(StewardWalk *walk, const StewardBlock *before, const StewardBlock *block)
 {
-	StewardLeafScan scan = {.incarnation = block->incarnation,.digests = walk->digests,
-	.record = give_record,.arg = walk};
+	StewardLeafScan scan = {.incarnation = block->incarnation, .digests = walk->digests,
+	.record = give_record, .arg = walk};
 
 	begin_walk(walk, block);
 	if (walk->first >= (uint64) STEWARD_BLOCK_END(block))
