@@ -9,6 +9,7 @@
 #include "access/stratnum.h"
 #include "audit/sink.h"
 #include "base/catalog.h"
+#include "base/procedure.h"
 #include "crypto/checkpoint.h"
 #include "ledger/error.h"
 #include "ledger/log.h"
@@ -16,6 +17,7 @@
 #include "ledger/signer.h"
 #include "ledger/values.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -114,8 +116,9 @@ steward_checkpoint_text(const StewardBlock *block)
 	return text;
 }
 
-bool
-steward_checkpoint_store(int32 incarnation)
+/* Stores the newest checkpoint of a log, unless it is there. */
+static void
+store_newest(int32 incarnation)
 {
 	StewardBlock block;
 	StewardSigner signer;
@@ -126,7 +129,7 @@ steward_checkpoint_store(int32 incarnation)
 	if (!steward_block_newest_committed(incarnation, &block) ||
 		!steward_signer_newest(&signer) ||
 		steward_checkpoint_stored(incarnation, block.number) != NULL)
-		return false;
+		return;
 	values[CHECKPOINT_INCARNATION] = Int32GetDatum(incarnation);
 	values[CHECKPOINT_NUMBER] = Int64GetDatum(block.number);
 	values[CHECKPOINT_KEY] = Int32GetDatum(signer.id);
@@ -134,7 +137,42 @@ steward_checkpoint_store(int32 incarnation)
 	values[CHECKPOINT_NOTE] = steward_value_of_bytes(note, strlen(note));
 	values[CHECKPOINT_SIGNED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
 	steward_sink_insert(&checkpoint_table, CHECKPOINT_NATTS, values, nulls);
-	return true;
+}
+
+static void
+store_all(void *arg)
+{
+	StewardSession session;
+	List	   *logs;
+	ListCell   *cell;
+
+	steward_session_begin(&session);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	logs = steward_logs_present();
+	foreach(cell, logs)
+		store_newest(lfirst_int(cell));
+	PopActiveSnapshot();
+	steward_session_end(&session);
+}
+
+void
+steward_checkpoints_try(int elevel)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "steward ledger checkpoint",
+												  ALLOCSET_DEFAULT_SIZES);
+	ErrorData  *error = steward_attempt(store_all, NULL, scratch);
+
+	MemoryContextDelete(scratch);
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	ereport(elevel,
+			(errcode(error->sqlerrcode),
+			 errmsg("the checkpoint of the ledger was not signed: %s", error->message),
+			 error->detail ? errdetail("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
 /* The newest checkpoint of a log, or of the present one. */

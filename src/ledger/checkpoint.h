@@ -23,7 +23,11 @@ extern char *steward_checkpoint_text(const StewardBlock *block);
 /* The stored note of a block, or NULL. */
 extern char *steward_checkpoint_stored(int32 incarnation, int64 number);
 
-/* Stores the newest checkpoint of a log, if there is a key and a block that has none. */
-extern bool steward_checkpoint_store(int32 incarnation);
+/*
+ * Signs and stores the heads of the present logs that are committed and have none,
+ * if there is a key. When that cannot be done, says so at this level and goes on:
+ * sealing must not wait for a key.
+ */
+extern void steward_checkpoints_try(int elevel);
 
 #endif							/* STEWARD_LEDGER_CHECKPOINT_H */

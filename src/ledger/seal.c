@@ -134,16 +134,18 @@ seal_log(int32 incarnation)
 	return (int64) scan.leaves;
 }
 
-static void
-seal_logs(int64 *records)
+static int64
+seal_logs(void)
 {
 	List	   *logs = steward_logs_present();
 	ListCell   *cell;
+	int64		records = 0;
 
 	foreach(cell, logs)
-		* records += seal_log(lfirst_int(cell));
-	foreach(cell, logs)
-		(void) steward_checkpoint_store(lfirst_int(cell));
+	{
+		records += seal_log(lfirst_int(cell));
+	}
+	return records;
 }
 
 /*
@@ -181,7 +183,7 @@ steward_seal_logs(void)
 	/* After the lock, so that it sees the block of the sealer before. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (steward_audit_started())
-		seal_logs(&records);
+		records = seal_logs();
 	PopActiveSnapshot();
 	steward_session_end(&session);
 	return records;
@@ -200,6 +202,7 @@ refuse(const char *detail, const char *hint)
 STEWARD_FUNCTION(steward_seal_ledger)
 {
 	const char *alone = "Call it as a statement of its own.";
+	int64		records;
 
 	PreventCommandIfReadOnly("steward.seal_ledger()");
 	if (IsSubTransaction())
@@ -210,5 +213,7 @@ STEWARD_FUNCTION(steward_seal_ledger)
 	if (XactIsoLevel != XACT_READ_COMMITTED)
 		refuse("The transaction is not READ COMMITTED, so its snapshot may be an old one.",
 			   "Call it in a READ COMMITTED transaction.");
-	PG_RETURN_INT64(steward_seal_logs());
+	records = steward_seal_logs();
+	steward_checkpoints_try(WARNING);
+	PG_RETURN_INT64(records);
 }

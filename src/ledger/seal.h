@@ -7,9 +7,8 @@
 #include "base/compat.h"
 
 /*
- * Seals what others committed, in a READ COMMITTED transaction without an id; signs
- * the heads of blocks that were committed before. Returns the number of records.
- * Waits for another sealer. The block is there when the transaction commits, which
+ * Seals what others committed, in a READ COMMITTED transaction without an id; needs
+ * no key. Returns the number of records. Waits for another sealer. The block is there when the transaction commits, which
  * will wait for the disk and for synchronous standbys.
  */
 extern int64 steward_seal_logs(void);
