@@ -26,6 +26,7 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define DIRECTORY "pg_steward"
@@ -44,6 +45,7 @@ static char *note_under_way = NULL;
 static char *note_exported = NULL;
 static TimestampTz export_at = 0;	/* not before */
 static TimestampTz deadline = 0;
+static TimestampTz look_at = 0; /* whether the command has ended */
 static pid_t command_pid = 0;
 
 static bool
@@ -152,6 +154,7 @@ start_command(void)
 	note_under_way = note_to_export;
 	note_to_export = NULL;
 	deadline = TimestampTzPlusMilliseconds(now, steward_checkpoint_timeout);
+	look_at = TimestampTzPlusMilliseconds(now, POLL_MILLISECONDS);
 	command_pid = fork();
 	if (command_pid == 0)
 		steward_command_become(command, -1);
@@ -209,6 +212,7 @@ check_command(void)
 	bool		late = false;
 	pid_t		done = waitpid(command_pid, &status, WNOHANG);
 
+	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), POLL_MILLISECONDS);
 	if (done == 0 && GetCurrentTimestamp() >= deadline)
 	{
 		late = true;
@@ -250,10 +254,13 @@ find_newest(void)
 	int32		incarnation;
 
 	steward_session_begin(&session);
+	/* What was just stored is to be seen. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	incarnation = steward_log_default();
 	if (incarnation != 0 && steward_log_is_present(incarnation) &&
 		steward_block_newest_committed(incarnation, &block))
 		plan_export(steward_checkpoint_stored(incarnation, block.number));
+	PopActiveSnapshot();
 	steward_session_end(&session);
 }
 
@@ -305,23 +312,26 @@ run(void)
 		start_command();
 }
 
+/* Milliseconds until the command, under way or to be started, wants attention; -1. */
+static long
+time_to_command(void)
+{
+	if (command_pid > 0)
+		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), look_at);
+	if (note_to_export != NULL && command_is_set())
+		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), export_at);
+	return -1;
+}
+
 static long
 nap(bool due)
 {
-	long		wait = -1;
+	long		command = time_to_command();
 
 	due_to_seal |= due;
-	if (due_to_seal)
-		wait = Max(time_to_seal(), 0);
-	if (command_pid > 0)
-		wait = wait < 0 ? POLL_MILLISECONDS : Min(wait, POLL_MILLISECONDS);
-	else if (note_to_export != NULL && command_is_set())
-	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), export_at);
-
-		wait = wait < 0 ? left : Min(wait, left);
-	}
-	return wait;
+	if (!due_to_seal)
+		return command;
+	return command < 0 ? time_to_seal() : Min(command, time_to_seal());
 }
 
 static const StewardDuty duty = {"ledger", run, nap};
