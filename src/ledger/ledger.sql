@@ -186,3 +186,13 @@ CREATE FUNCTION steward.acknowledge_fork(incarnation integer, reason text) RETUR
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_acknowledge_fork';
 COMMENT ON FUNCTION steward.acknowledge_fork(integer, text) IS 'explains why an incarnation ended, so that verification reports it no longer';
 REVOKE ALL ON FUNCTION steward.acknowledge_fork(integer, text) FROM PUBLIC;
+
+CREATE FUNCTION steward.prune_audit(before timestamptz) RETURNS integer
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_prune_audit';
+COMMENT ON FUNCTION steward.prune_audit(timestamptz) IS 'drops the oldest segments of the audit log: closed, sealed, and last written before this time; leaves a signed certificate in ledger_prune; returns how many';
+REVOKE ALL ON FUNCTION steward.prune_audit(timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION steward.prune_certificate(incarnation integer DEFAULT NULL) RETURNS text
+    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'steward_prune_certificate';
+COMMENT ON FUNCTION steward.prune_certificate(integer) IS 'the newest prune certificate of a log, or of the present one: a signed note';
+REVOKE ALL ON FUNCTION steward.prune_certificate(integer) FROM PUBLIC;

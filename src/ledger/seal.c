@@ -152,8 +152,8 @@ seal_logs(void)
  * One sealer at a time, to the end of its transaction. The lock is on nothing that
  * vacuum or a dump would wait for.
  */
-static void
-lock_sealer(void)
+void
+steward_lock_sealer(void)
 {
 	LOCKTAG		tag;
 
@@ -178,7 +178,7 @@ steward_seal_logs(void)
 	int64		records = 0;
 
 	commit_durably();
-	lock_sealer();
+	steward_lock_sealer();
 	steward_session_begin(&session);
 	/* After the lock, so that it sees the block of the sealer before. */
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -13,4 +13,7 @@
  */
 extern int64 steward_seal_logs(void);
 
+/* Keeps sealers away, and waits for one, to the end of the transaction. */
+extern void steward_lock_sealer(void);
+
 #endif							/* STEWARD_LEDGER_SEAL_H */

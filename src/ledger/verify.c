@@ -29,6 +29,16 @@
 	" WHERE b.incarnation OPERATOR(pg_catalog.=) $1 AND b.number OPERATOR(pg_catalog.>) $2" \
 	" ORDER BY r.block, r.leaf, r.xid, r.seq, r.finding"
 
+#define CHECK_BLOCK \
+	"SELECT r.* FROM steward.ledger_block AS b" \
+	" CROSS JOIN LATERAL steward.verify_ledger_block(b.incarnation, b.number) AS r" \
+	" WHERE b.incarnation OPERATOR(pg_catalog.=) $1 AND b.number OPERATOR(pg_catalog.=) $2"
+
+#define LIST_BLOCKS \
+	"SELECT b.number FROM steward.ledger_block AS b" \
+	" WHERE b.incarnation OPERATOR(pg_catalog.=) $1 AND b.number OPERATOR(pg_catalog.>) $2" \
+	" ORDER BY b.number USING OPERATOR(pg_catalog.<)"
+
 #define FIND_GAPS \
 	"SELECT b.number FROM steward.ledger_block AS b" \
 	" WHERE b.incarnation OPERATOR(pg_catalog.=) $1 AND b.number OPERATOR(pg_catalog.>) $2" \
@@ -60,12 +70,15 @@ run_check(StewardFindings *findings, const char *sql, int32 incarnation, int64 b
 	copy_findings(findings);
 }
 
+/* A part of verification, of a log or of all. */
+typedef void (*Part) (StewardFindings *findings, int32 incarnation, int64 number);
+
 /*
- * Runs a query of findings in a subtransaction; NULL, or its error when that is about
- * data that cannot be read.
+ * Runs a part in a subtransaction; NULL, or its error when that is about data that
+ * cannot be read.
  */
 static ErrorData *
-try_check(StewardFindings *findings, const char *sql, int32 incarnation, int64 bound)
+try_part(Part part, StewardFindings *findings, int32 incarnation, int64 number)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resources = CurrentResourceOwner;
@@ -75,7 +88,7 @@ try_check(StewardFindings *findings, const char *sql, int32 incarnation, int64 b
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		run_check(findings, sql, incarnation, bound);
+		part(findings, incarnation, number);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -94,27 +107,58 @@ try_check(StewardFindings *findings, const char *sql, int32 incarnation, int64 b
 	return error;
 }
 
+/* Runs a part; that it cannot read what it needs is a finding. */
+static void
+run_part(Part part, const char *kind, StewardFindings *findings, int32 incarnation, int64 number)
+{
+	ErrorData  *error = try_part(part, findings, incarnation, number);
+	StewardPlace place = {incarnation, 0, -1, 0, 0};
+
+	if (error == NULL)
+		return;
+	steward_finding(findings, kind, &place, "What is stored cannot be read: %s.",
+					error->message);
+	FreeErrorData(error);
+}
+
+static void
+check_blocks(StewardFindings *findings, int32 incarnation, int64 since)
+{
+	run_check(findings, CHECK_BLOCKS, incarnation, since);
+}
+
+static void
+check_one_block(StewardFindings *findings, int32 incarnation, int64 number)
+{
+	run_check(findings, CHECK_BLOCK, incarnation, number);
+}
+
 /* One by one: those that cannot be read are findings. */
 static void
 check_one_by_one(StewardFindings *findings, int32 incarnation, int64 since)
 {
-	StewardBlock newest;
+	Oid			types[2] = {INT4OID, INT8OID};
+	Datum		values[2] = {Int32GetDatum(incarnation), Int64GetDatum(since)};
+	SPITupleTable *rows;
+	uint64		count;
 
-	if (!steward_block_newest(incarnation, &newest))
-		return;
-	for (int64 number = since + 1; number <= newest.number; number++)
+	if (SPI_execute_with_args(LIST_BLOCKS, 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	rows = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
 	{
-		StewardPlace place = {incarnation, number, -1, 0, 0};
-		ErrorData  *error = try_check(findings,
-									  "SELECT r.* FROM steward.ledger_block AS b"
-									  " CROSS JOIN LATERAL steward.verify_ledger_block(b.incarnation, b.number) AS r"
-									  " WHERE b.incarnation OPERATOR(pg_catalog.=) $1 AND b.number OPERATOR(pg_catalog.=) $2",
-									  incarnation, number);
+		StewardPlace place = {incarnation, 0, -1, 0, 0};
+		ErrorData  *error;
+		bool		isnull;
 
+		place.block = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull));
+		error = try_part(check_one_block, findings, incarnation, place.block);
 		if (error != NULL)
 			steward_finding(findings, STEWARD_FOUND_ALTERED, &place,
 							"The block cannot be read: %s.", error->message);
 	}
+	SPI_freetuptable(rows);
 }
 
 /* Blocks that are missing between others. */
@@ -142,32 +186,68 @@ check_gaps(StewardFindings *findings, int32 incarnation, int64 since)
 }
 
 static void
+check_prunes(StewardFindings *findings, int32 incarnation, int64 unused)
+{
+	steward_verify_prunes(findings, incarnation);
+}
+
+static void
+check_opening(StewardFindings *findings, int32 incarnation, int64 unused)
+{
+	steward_verify_opening(findings, incarnation);
+}
+
+static void
+check_tail(StewardFindings *findings, int32 incarnation, int64 unused)
+{
+	steward_verify_tail(findings, incarnation);
+}
+
+static void
 check_log(StewardFindings *findings, int32 incarnation, int64 since)
 {
-	if (try_check(findings, CHECK_BLOCKS, incarnation, since) != NULL)
+	ErrorData  *error = try_part(check_blocks, findings, incarnation, since);
+
+	if (error != NULL)
 		check_one_by_one(findings, incarnation, since);
 	check_gaps(findings, incarnation, since);
-	steward_verify_checkpoints(findings, incarnation, since);
-	steward_verify_prunes(findings, incarnation);
-	steward_verify_opening(findings, incarnation);
+	run_part(steward_verify_checkpoints, STEWARD_FOUND_CHECKPOINT, findings, incarnation, since);
+	run_part(check_prunes, STEWARD_FOUND_TILE, findings, incarnation, 0);
+	run_part(check_opening, STEWARD_FOUND_BLOCK, findings, incarnation, 0);
+	if (steward_log_is_present(incarnation))
+		run_part(check_tail, STEWARD_FOUND_BLOCK, findings, incarnation, 0);
+	else
+		run_part(steward_verify_fork, STEWARD_FOUND_FORK, findings, incarnation, 0);
+}
+
+/* The checkpoint that the caller gave; one at a time. */
+static const char *exported = NULL;
+
+static void
+check_exported(StewardFindings *findings, int32 unused, int64 unused_number)
+{
+	steward_verify_exported(findings, exported);
 }
 
 /* All parts; with since, blocks after that one of the present logs. */
 static void
 verify(StewardFindings *findings, bool whole, int64 since, const char *checkpoint)
 {
-	List	   *present = steward_logs_present();
-	List	   *all = steward_logs_all();
+	List	   *logs = whole ? steward_logs_all() : steward_logs_present();
 	ListCell   *cell;
 
-	foreach(cell, whole ? all : present)
+	foreach(cell, logs)
+	{
 		check_log(findings, lfirst_int(cell), since);
-	steward_verify_unsealed(findings, present, all, whole);
-	steward_verify_forks(findings, present, all);
-	steward_verify_keys(findings);
+	}
+	if (whole)
+		steward_verify_strangers(findings);
+	run_part(steward_verify_keys, STEWARD_FOUND_KEY, findings, 0, 0);
 	steward_verify_triggers(findings);
-	if (checkpoint != NULL)
-		steward_verify_exported(findings, checkpoint);
+	if (checkpoint == NULL)
+		return;
+	exported = checkpoint;
+	run_part(check_exported, STEWARD_FOUND_CHECKPOINT, findings, 0, 0);
 }
 
 STEWARD_FUNCTION(steward_verify_ledger)

@@ -31,7 +31,8 @@ extern void steward_verify_header(StewardFindings *findings, const StewardBlock 
 								  const StewardBlock *before);
 
 /* The keys; the stored checkpoints of a log after a block. */
-extern void steward_verify_keys(StewardFindings *findings);
+extern void steward_verify_keys(StewardFindings *findings, int32 unused,
+								int64 unused_number);
 extern void steward_verify_checkpoints(StewardFindings *findings, int32 incarnation,
 									   int64 since);
 
@@ -44,12 +45,13 @@ extern void steward_verify_prunes(StewardFindings *findings, int32 incarnation);
 /* How a log began, and that its parent goes with it. */
 extern void steward_verify_opening(StewardFindings *findings, int32 incarnation);
 
-/* Records that no block has. */
-extern void steward_verify_unsealed(StewardFindings *findings, List *present, List *all,
-									bool whole);
+/* Records of a present log that no block has, but should; of no log at all. */
+extern void steward_verify_tail(StewardFindings *findings, int32 incarnation);
+extern void steward_verify_strangers(StewardFindings *findings);
 
-/* Lives that ended without an explanation. */
-extern void steward_verify_forks(StewardFindings *findings, List *present, List *all);
+/* A life that ended: is it explained? */
+extern void steward_verify_fork(StewardFindings *findings, int32 incarnation,
+								int64 unused);
 
 /* Triggers that record and that guard. */
 extern void steward_verify_triggers(StewardFindings *findings);

@@ -187,8 +187,8 @@ report_count(BlockCheck *check, const StewardWalk *walk, const char *kind)
 	place.incarnation = check->block->incarnation;
 	place.block = check->block->number;
 	steward_finding(check->findings, kind, &place,
-					"The block was sealed with " INT64_FORMAT " leaves, and the log has " INT64_FORMAT " for it; the first difference is among the 256 leaves from here on, or in records before this one.",
-					sealed, found);
+					"The log has " INT64_FORMAT " leaves for the block, of " INT64_FORMAT " that were sealed; the first difference is among the 256 leaves from here on, or before this record.",
+					found, sealed);
 }
 
 /* The block has its leaves, but not as they were sealed: which of them? */

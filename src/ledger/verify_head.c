@@ -41,7 +41,7 @@ steward_verify_header(StewardFindings *findings, const StewardBlock *block,
 }
 
 void
-steward_verify_keys(StewardFindings *findings)
+steward_verify_keys(StewardFindings *findings, int32 unused, int64 unused_number)
 {
 	StewardSigner *signers;
 	int			count = steward_signers(&signers);

@@ -8,7 +8,6 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "ledger/fork.h"
-#include "ledger/log.h"
 #include "ledger/xids.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -79,21 +78,20 @@ check_future(StewardFindings *findings, int32 incarnation)
 }
 
 void
-steward_verify_unsealed(StewardFindings *findings, List *present, List *all, bool whole)
+steward_verify_tail(StewardFindings *findings, int32 incarnation)
 {
-	ListCell   *cell;
+	check_tail(findings, incarnation);
+	check_future(findings, incarnation);
+}
 
-	foreach(cell, present)
-	{
-		check_tail(findings, lfirst_int(cell));
-		check_future(findings, lfirst_int(cell));
-	}
-	if (whole)
-		report_rows(findings, STEWARD_FOUND_INSERTED,
-					"The log holds batches of an incarnation that there is not.",
-					"SELECT l.incarnation, NULL::pg_catalog.xid8, NULL::pg_catalog.int4 FROM steward.audit_log AS l"
-					" WHERE NOT EXISTS (SELECT FROM steward.audit_incarnation AS i WHERE i.id OPERATOR(pg_catalog.=) l.incarnation)"
-					" GROUP BY l.incarnation", 0, NULL, NULL);
+void
+steward_verify_strangers(StewardFindings *findings)
+{
+	report_rows(findings, STEWARD_FOUND_INSERTED,
+				"The log holds batches of an incarnation that there is not.",
+				"SELECT l.incarnation, NULL::pg_catalog.xid8, NULL::pg_catalog.int4 FROM steward.audit_log AS l"
+				" WHERE NOT EXISTS (SELECT FROM steward.audit_incarnation AS i WHERE i.id OPERATOR(pg_catalog.=) l.incarnation)"
+				" GROUP BY l.incarnation", 0, NULL, NULL);
 }
 
 /* ---- lives that ended ---- */
@@ -115,31 +113,24 @@ check_acknowledged(StewardFindings *findings, int32 incarnation, uint64 records,
 }
 
 void
-steward_verify_forks(StewardFindings *findings, List *present, List *all)
+steward_verify_fork(StewardFindings *findings, int32 incarnation, int64 unused)
 {
-	ListCell   *cell;
+	StewardPlace place = {incarnation, 0, -1, 0, 0};
+	uint64		records;
+	StewardHash root;
+	StewardTail tail;
 
-	foreach(cell, all)
+	if (steward_fork_acknowledged(incarnation, &records, &root))
 	{
-		StewardPlace place = {lfirst_int(cell), 0, -1, 0, 0};
-		uint64		records;
-		StewardHash root;
-		StewardTail tail;
-
-		if (list_member_int(present, lfirst_int(cell)))
-			continue;
-		if (steward_fork_acknowledged(lfirst_int(cell), &records, &root))
-		{
-			check_acknowledged(findings, lfirst_int(cell), records, &root);
-			continue;
-		}
-		steward_fork_tail(lfirst_int(cell), false, &tail);
-		place.xid = tail.first_xid;
-		place.seq = tail.first_seq;
-		steward_finding(findings, STEWARD_FOUND_FORK, &place,
-						"The database of this incarnation %s; it left " UINT64_FORMAT " records unsealed. Explain it with steward.acknowledge_fork().",
-						steward_fork_reason(lfirst_int(cell)), tail.records);
+		check_acknowledged(findings, incarnation, records, &root);
+		return;
 	}
+	steward_fork_tail(incarnation, false, &tail);
+	place.xid = tail.first_xid;
+	place.seq = tail.first_seq;
+	steward_finding(findings, STEWARD_FOUND_FORK, &place,
+					"The database of this incarnation %s; it left " UINT64_FORMAT " records unsealed. Explain it with steward.acknowledge_fork().",
+					steward_fork_reason(incarnation), tail.records);
 }
 
 /* ---- triggers ---- */
