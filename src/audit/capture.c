@@ -153,6 +153,7 @@ STEWARD_FUNCTION(steward_audit_row)
 {
 	TriggerData *data = trigger_data(fcinfo, true);
 
+	steward_context_require(RelationGetRelationName(data->tg_relation));
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		capture_row(data->tg_relation, STEWARD_OP_INSERT, data->tg_trigslot);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
@@ -166,6 +167,7 @@ STEWARD_FUNCTION(steward_audit_truncate)
 {
 	TriggerData *data = trigger_data(fcinfo, false);
 
+	steward_context_require(RelationGetRelationName(data->tg_relation));
 	steward_capture_event(data->tg_relation, STEWARD_OP_TRUNCATE);
 	PG_RETURN_POINTER(NULL);
 }
@@ -229,6 +231,7 @@ on_transaction(XactEvent event, void *arg)
 	}
 	steward_buffer_end();
 	steward_context_end();
+	steward_said_end();
 	scratch = NULL;
 }
 
@@ -244,10 +247,12 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 		case SUBXACT_EVENT_COMMIT_SUB:
 			steward_buffer_subcommit(mine, parent);
 			reparent(mine, parent);
+			steward_said_subcommit(mine, parent);
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			steward_buffer_subabort(mine);
 			forget(mine);
+			steward_said_subabort(mine);
 			break;
 		default:
 			break;

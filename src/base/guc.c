@@ -7,7 +7,10 @@
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+bool		steward_audit_query_id = false;
+int			steward_context_lifetime = 60000;
 bool		steward_protect_memory = true;
+int			steward_require_context = STEWARD_CONTEXT_OFF;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
 int			steward_revocation_interval = 10000;
@@ -17,8 +20,16 @@ char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
 int			steward_subject_cache_size = 4096;
 
-void
-steward_guc_init(void)
+static const struct config_enum_entry required_contexts[] = {
+	{"off", STEWARD_CONTEXT_OFF, false},
+	{"actor", STEWARD_CONTEXT_ACTOR, false},
+	{"authenticated", STEWARD_CONTEXT_AUTHENTICATED, false},
+	{NULL, 0, false}
+};
+
+/* Those up to "require". */
+static void
+define_first(void)
 {
 	DefineCustomBoolVariable("steward.allow_unkeyed_ddl",
 							 "Lets DDL pass that the guard of encrypted types refuses.",
@@ -30,11 +41,32 @@ steward_guc_init(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.audit_query_id",
+							 "Records the query id of the statement that made a change.",
+							 "Needs compute_query_id, or an extension that computes it. Each statement then writes a context of its own.",
+							 &steward_audit_query_id, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.context_lifetime",
+							"Time for which the MAC of a context can be used after it was issued.",
+							"Clocks of application servers may be ahead of the server's by 30 seconds.",
+							&steward_context_lifetime, 60000, 1000, 86400000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,
 							 &steward_protect_memory, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("steward.require_context",
+							 "What steward.set_context() must have said in a transaction that changes audited tables.",
+							 "off, actor: that there is an actor, or authenticated: proved by a context key. Changes that logical replication applies need none.",
+							 &steward_require_context, STEWARD_CONTEXT_OFF,
+							 required_contexts, PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+void
+steward_guc_init(void)
+{
+	define_first();
 	DefineCustomStringVariable("steward.revocation_command",
 							   "Command that copies the revocation journal elsewhere, run after it changed.",
 							   "%p is replaced by the path of the journal. Needs shared_preload_libraries = 'pg_steward'.",
