@@ -264,6 +264,7 @@ steward_audit_init(void)
 {
 	steward_audit_schema_init();
 	steward_segment_init();
+	steward_segment_duty_init();
 	steward_context_init();
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);

@@ -3,12 +3,17 @@
  */
 #include "base/guc.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
 bool		steward_audit_query_id = false;
+int			steward_audit_segment_age = 7 * 86400;
+int			steward_audit_segment_size = 1024 * 1024;
 int			steward_context_lifetime = 60000;
+int			steward_max_workers = 2;
 bool		steward_protect_memory = true;
 int			steward_require_context = STEWARD_CONTEXT_OFF;
 char	   *steward_revocation_command = NULL;
@@ -46,11 +51,26 @@ define_first(void)
 							 "Needs compute_query_id, or an extension that computes it. Each statement then writes a context of its own.",
 							 &steward_audit_query_id, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_segment_age",
+							"Age at which the newest segment of the audit log is followed by another.",
+							"0: never because of its age.",
+							&steward_audit_segment_age, 7 * 86400, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_segment_size",
+							"Size at which the newest segment of the audit log is followed by another.",
+							"It is looked at from time to time, so a segment may become somewhat larger.",
+							&steward_audit_segment_size, 1024 * 1024, 64, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.context_lifetime",
 							"Time for which the MAC of a context can be used after it was issued.",
 							"Clocks of application servers may be ahead of the server's by 30 seconds.",
 							&steward_context_lifetime, 60000, 1000, 86400000,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.max_workers",
+							"Number of databases that are worked for in the background at the same time.",
+							"Each takes one of max_worker_processes while it is worked for. 0: nothing is done in the background.",
+							&steward_max_workers, 2, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,
