@@ -13,6 +13,7 @@
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/context.h"
+#include "audit/ddl.h"
 #include "audit/event.h"
 #include "audit/incarnation.h"
 #include "audit/schema.h"
@@ -266,6 +267,7 @@ steward_audit_init(void)
 	steward_segment_init();
 	steward_segment_duty_init();
 	steward_context_init();
+	steward_ddl_init();
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
 }

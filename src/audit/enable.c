@@ -10,6 +10,7 @@
 #include "access/relation.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
+#include "audit/enable.h"
 #include "audit/schema_row.h"
 #include "audit/segment.h"
 #include "base/argument.h"
@@ -169,6 +170,12 @@ find_whole(Relation rel, const struct AuditTrigger *wanted)
 			return trigger;
 	}
 	return NULL;
+}
+
+bool
+steward_audit_attached(Relation rel)
+{
+	return find_whole(rel, &triggers[0]) != NULL;
 }
 
 /* Appends the commands that a trigger still needs. */

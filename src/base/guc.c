@@ -9,6 +9,7 @@
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+bool		steward_audit_ddl = true;
 bool		steward_audit_query_id = false;
 int			steward_audit_segment_age = 7 * 86400;
 int			steward_audit_segment_size = 1024 * 1024;
@@ -46,6 +47,11 @@ define_first(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.audit_ddl",
+							 "Records commands that change definitions and rights, once a table is audited.",
+							 "Turning it off is recorded.",
+							 &steward_audit_ddl, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.audit_query_id",
 							 "Records the query id of the statement that made a change.",
 							 "Needs compute_query_id, or an extension that computes it. Each statement then writes a context of its own.",
