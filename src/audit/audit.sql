@@ -170,11 +170,6 @@ SELECT pg_catalog.pg_extension_config_dump('steward.audit_schema_id', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_context', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_segment', '');
 
-CREATE FUNCTION steward.enable_audit(relation regclass) RETURNS void
-    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_enable_audit';
-COMMENT ON FUNCTION steward.enable_audit(regclass) IS 'records every change of a table from now on';
-REVOKE EXECUTE ON FUNCTION steward.enable_audit(regclass) FROM PUBLIC;
-
 CREATE FUNCTION steward.disable_audit(relation regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_disable_audit';
 COMMENT ON FUNCTION steward.disable_audit(regclass) IS 'stops recording the changes of a table; that it stopped is recorded';

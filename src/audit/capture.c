@@ -15,6 +15,7 @@
 #include "audit/context.h"
 #include "audit/ddl.h"
 #include "audit/event.h"
+#include "audit/exempt.h"
 #include "audit/incarnation.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
@@ -154,6 +155,8 @@ STEWARD_FUNCTION(steward_audit_row)
 {
 	TriggerData *data = trigger_data(fcinfo, true);
 
+	if (steward_exempt_session())
+		PG_RETURN_POINTER(NULL);
 	steward_context_require(RelationGetRelationName(data->tg_relation));
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		capture_row(data->tg_relation, STEWARD_OP_INSERT, data->tg_trigslot);
@@ -168,6 +171,8 @@ STEWARD_FUNCTION(steward_audit_truncate)
 {
 	TriggerData *data = trigger_data(fcinfo, false);
 
+	if (steward_exempt_session())
+		PG_RETURN_POINTER(NULL);
 	steward_context_require(RelationGetRelationName(data->tg_relation));
 	steward_capture_event(data->tg_relation, STEWARD_OP_TRUNCATE);
 	PG_RETURN_POINTER(NULL);
@@ -267,6 +272,7 @@ steward_audit_init(void)
 	steward_segment_init();
 	steward_segment_duty_init();
 	steward_context_init();
+	steward_exempt_init();
 	steward_ddl_init();
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);

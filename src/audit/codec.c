@@ -158,7 +158,7 @@ steward_encode_update(const StewardAuditSchema *schema, TupleTableSlot *before,
 	slot_getallattrs(before);
 	slot_getallattrs(after);
 	values = find_changes(schema, before, after, changed);
-	if (values == 0)
+	if (values == 0 && !schema->log_unchanged)
 		return false;
 	for (int i = 0; i < schema->count; i++)
 		values += keeps_old(schema, i, changed) ? 1 : 0;

@@ -18,9 +18,9 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "audit/context_key.h"
-#include "audit/event.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "base/guc.h"
 #include "catalog/pg_collation_d.h"
 #include "catalog/pg_type_d.h"
@@ -160,10 +160,12 @@ steward_context_key_check(const char *name, const StewardContextClaim *claim,
 static void
 record_event(const char *event, const char *name)
 {
-	const char *members[] = {"event", event, "context_key", name};
+	StewardJson details;
 
-	if (steward_audit_started())
-		steward_audit_event(STEWARD_OP_OWN, steward_event_texts(2, members));
+	if (!steward_event_begin(&details, event))
+		return;
+	steward_json_text(&details, "context_key", name);
+	steward_event_end(&details);
 }
 
 static const char *

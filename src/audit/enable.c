@@ -13,8 +13,10 @@
 #include "audit/enable.h"
 #include "audit/schema_row.h"
 #include "audit/segment.h"
+#include "audit/setting.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -48,6 +50,10 @@ static const struct AuditTrigger
 }			triggers[] = {
 	{"00_steward_audit_row", "audit_row", "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", ROW_CHANGES},
 	{"00_steward_audit_truncate", "audit_truncate", "TRUNCATE ON %s FOR EACH STATEMENT", TRIGGER_TYPE_TRUNCATE},
+	/* with a condition these three take the first one's place */
+	{"00_steward_audit_row_delete", "audit_row", "DELETE ON %s FOR EACH ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE},
+	{"00_steward_audit_row_insert", "audit_row", "INSERT ON %s FOR EACH ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT},
+	{"00_steward_audit_row_update", "audit_row", "UPDATE ON %s FOR EACH ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE},
 };
 
 static void
@@ -131,26 +137,77 @@ function_oid(const struct AuditTrigger *wanted)
 	return LookupFuncName(name, 0, NULL, false);
 }
 
-/* Whether a trigger is as enable_audit makes it: all events, no condition. */
+/* Is this trigger one that a table with the setting has? */
 static bool
-is_whole(const Trigger *trigger, const struct AuditTrigger *wanted)
+is_wanted(const struct AuditTrigger *trigger, const StewardSetting *setting)
 {
-	return trigger->tgtype == wanted->type && trigger->tgnattr == 0 &&
-		trigger->tgqual == NULL && !trigger->tgdeferrable;
+	if (!TRIGGER_FOR_ROW(trigger->type))
+		return true;
+	return (trigger->type == ROW_CHANGES) == (setting->condition == NULL);
 }
 
-/* Appends the commands that drop triggers, all or those that are not whole. */
-static void
-plan_drops(Relation rel, const char *table, const struct AuditTrigger *wanted,
-		   bool all, StringInfo commands)
+/* The arguments of a trigger's function, as they are written in CREATE TRIGGER. */
+static char *
+arguments_of(const Trigger *trigger)
 {
-	Oid			function = function_oid(wanted);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < trigger->tgnargs; i++)
+		appendStringInfo(&text, "%s'%s'", i > 0 ? ", " : "", trigger->tgargs[i]);
+	return text.data;
+}
+
+static char *
+arguments_wanted(const struct AuditTrigger *wanted, const StewardSetting *setting)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (TRIGGER_FOR_ROW(wanted->type))
+		steward_setting_arguments(&text, setting);
+	return text.data;
+}
+
+/* Whether a trigger is as enable_audit makes it for the setting. */
+static bool
+is_whole(const Trigger *trigger, const struct AuditTrigger *wanted,
+		 const StewardSetting *setting)
+{
+	bool		conditional = TRIGGER_FOR_ROW(wanted->type) && setting->condition != NULL;
+
+	return trigger->tgtype == wanted->type && trigger->tgnattr == 0 &&
+		(trigger->tgqual != NULL) == conditional && !trigger->tgdeferrable &&
+		strcmp(arguments_of(trigger), arguments_wanted(wanted, setting)) == 0;
+}
+
+/* Is the trigger whole as any of those that are wanted? */
+static bool
+is_whole_as_any(const Trigger *trigger, const StewardSetting *setting)
+{
+	for (int i = 0; i < lengthof(triggers); i++)
+		if (is_wanted(&triggers[i], setting) &&
+			trigger->tgfoid == function_oid(&triggers[i]) &&
+			is_whole(trigger, &triggers[i], setting))
+			return true;
+	return false;
+}
+
+/* Appends the commands that drop triggers: all, or with a setting those that are
+ * not whole. */
+static void
+plan_drops(Relation rel, const char *table, const StewardSetting *setting,
+		   StringInfo commands)
+{
+	Oid			of_row = function_oid(&triggers[0]);
+	Oid			of_truncate = function_oid(&triggers[1]);
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgfoid == function && (all || !is_whole(trigger, wanted)))
+		if ((trigger->tgfoid == of_row || trigger->tgfoid == of_truncate) &&
+			(setting == NULL || !is_whole_as_any(trigger, setting)))
 			appendStringInfo(commands, "DROP TRIGGER %s ON %s; ",
 							 quote_identifier(trigger->tgname), table);
 	}
@@ -158,7 +215,8 @@ plan_drops(Relation rel, const char *table, const struct AuditTrigger *wanted,
 
 /* The trigger of the table that does what is wanted, or NULL. */
 static const Trigger *
-find_whole(Relation rel, const struct AuditTrigger *wanted)
+find_whole(Relation rel, const struct AuditTrigger *wanted,
+		   const StewardSetting *setting)
 {
 	Oid			function = function_oid(wanted);
 
@@ -166,7 +224,7 @@ find_whole(Relation rel, const struct AuditTrigger *wanted)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgfoid == function && is_whole(trigger, wanted))
+		if (trigger->tgfoid == function && is_whole(trigger, wanted, setting))
 			return trigger;
 	}
 	return NULL;
@@ -175,28 +233,42 @@ find_whole(Relation rel, const struct AuditTrigger *wanted)
 bool
 steward_audit_attached(Relation rel)
 {
-	return find_whole(rel, &triggers[0]) != NULL;
+	StewardSetting *setting = steward_setting_read(rel);
+
+	for (int i = 0; i < lengthof(triggers); i++)
+		if (is_wanted(&triggers[i], setting) &&
+			find_whole(rel, &triggers[i], setting) == NULL)
+			return false;
+	return true;
 }
 
-/* Appends the commands that a trigger still needs. */
+static void
+append_create(Relation rel, const char *table, const struct AuditTrigger *wanted,
+			  const StewardSetting *setting, StringInfo commands)
+{
+	appendStringInfo(commands, "CREATE TRIGGER %s AFTER ", quote_identifier(wanted->name));
+	appendStringInfo(commands, wanted->event, table);
+	if (TRIGGER_FOR_ROW(wanted->type) && setting->condition != NULL)
+		appendStringInfo(commands, " WHEN (%s)",
+						 steward_condition_when(rel, setting->condition,
+												!TRIGGER_FOR_INSERT(wanted->type),
+												!TRIGGER_FOR_DELETE(wanted->type)));
+	appendStringInfo(commands, " EXECUTE FUNCTION steward.%s(%s); ", wanted->function,
+					 arguments_wanted(wanted, setting));
+}
+
+/* Appends the commands that a trigger still needs; anew: it was dropped. */
 static void
 plan_trigger(Relation rel, const char *table, const struct AuditTrigger *wanted,
-			 StringInfo commands)
+			 const StewardSetting *setting, bool anew, StringInfo commands)
 {
-	const Trigger *present = find_whole(rel, wanted);
-	const char *name = quote_identifier(present ? present->tgname : wanted->name);
+	const Trigger *present = anew ? NULL : find_whole(rel, wanted, setting);
 
-	plan_drops(rel, table, wanted, false, commands);
 	if (present == NULL)
-	{
-		appendStringInfo(commands, "CREATE TRIGGER %s AFTER ", name);
-		appendStringInfo(commands, wanted->event, table);
-		appendStringInfo(commands, " EXECUTE FUNCTION steward.%s(); ",
-						 wanted->function);
-	}
+		append_create(rel, table, wanted, setting, commands);
 	if (present == NULL || present->tgenabled != TRIGGER_FIRES_ALWAYS)
-		appendStringInfo(commands, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s; ",
-						 table, name);
+		appendStringInfo(commands, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s; ", table,
+						 quote_identifier(present ? present->tgname : wanted->name));
 }
 
 static char *
@@ -246,20 +318,93 @@ warn_of_children(Relation rel)
 			 errhint("Call steward.enable_audit() for each of these tables too.")));
 }
 
+/*
+ * Appends what makes the table as the setting says. When the setting changed, all
+ * triggers are made anew; else what is missing or weak is repaired.
+ */
+static void
+plan(Relation rel, const StewardSetting *setting, bool changed, StringInfo commands)
+{
+	char	   *table = qualified_name(rel);
+
+	plan_drops(rel, table, changed ? NULL : setting, commands);
+	if (changed)
+	{
+		steward_setting_plan_drops(commands, rel, table);
+		steward_setting_plan(commands, rel, table, setting);
+	}
+	for (int i = 0; i < lengthof(triggers); i++)
+		if (is_wanted(&triggers[i], setting))
+			plan_trigger(rel, table, &triggers[i], setting, changed, commands);
+}
+
+/* What a setting says, in a form that can be compared. */
+static char *
+show_setting(Relation rel, const StewardSetting *setting)
+{
+	StewardJson json;
+	Jsonb	   *shown;
+
+	steward_json_begin(&json);
+	steward_setting_show(&json, "setting", rel, setting);
+	shown = steward_json_end(&json);
+	return JsonbToCString(NULL, &shown->root, VARSIZE(shown));
+}
+
+static void
+tell_setting(Oid relid, const StewardSetting *before, const StewardSetting *after)
+{
+	StewardJson details;
+	Relation	rel;
+
+	if (!steward_event_begin(&details, "enable_audit"))
+		return;
+	rel = relation_open(relid, NoLock);
+	steward_event_relation(&details, "relation", relid);
+	steward_setting_show(&details, "before", rel, before);
+	steward_setting_show(&details, "after", rel, after);
+	relation_close(rel, NoLock);
+	steward_event_end(&details);
+}
+
+/*
+ * The texts of a condition name what is not in the search path, which therefore
+ * must be the one that runs the commands.
+ */
+static bool
+plan_as_owner(Relation rel, const StewardSetting *before, const StewardSetting *after,
+			  StringInfo commands)
+{
+	StewardIdentity saved;
+	bool		changed;
+
+	steward_become_owner(&saved);
+	changed = strcmp(show_setting(rel, before), show_setting(rel, after)) != 0;
+	plan(rel, after, changed, commands);
+	steward_become_caller(&saved);
+	return changed;
+}
+
 STEWARD_FUNCTION(steward_enable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
+	Oid			relid = RelationGetRelid(rel);
 	StewardAuditSchema *schema;
+	StewardSetting *before;
+	StewardSetting *after;
 	StringInfoData commands;
+	bool		changed;
 
 	check_auditable(rel);
 	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
 	MemoryContextDelete(schema->context);
 	warn_of_children(rel);
 
+	before = steward_setting_read(rel);
+	after = steward_setting_read(rel);
+	steward_setting_change(after, rel, fcinfo, 1);
 	initStringInfo(&commands);
-	for (int i = 0; i < lengthof(triggers); i++)
-		plan_trigger(rel, qualified_name(rel), &triggers[i], &commands);
+	changed = plan_as_owner(rel, before, after, &commands);
 	/* A table that was restored alone has its triggers, but no log. */
 	if (commands.len == 0 && steward_segment_exists())
 	{
@@ -271,6 +416,8 @@ STEWARD_FUNCTION(steward_enable_audit)
 	}
 	steward_segment_ensure();
 	run_and_record(rel, commands.data, STEWARD_OP_ENABLE);
+	if (changed)
+		tell_setting(relid, before, after);
 	PG_RETURN_VOID();
 }
 
@@ -280,8 +427,8 @@ STEWARD_FUNCTION(steward_disable_audit)
 	StringInfoData commands;
 
 	initStringInfo(&commands);
-	for (int i = 0; i < lengthof(triggers); i++)
-		plan_drops(rel, qualified_name(rel), &triggers[i], true, &commands);
+	plan_drops(rel, qualified_name(rel), NULL, &commands);
+	steward_setting_plan_drops(&commands, rel, qualified_name(rel));
 	if (commands.len == 0)
 	{
 		ereport(NOTICE,

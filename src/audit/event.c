@@ -22,33 +22,6 @@ steward_audit_started(void)
 }
 
 static void
-push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, text);
-	value.val.string.len = strlen(text);
-	(void) pushJsonbValue(state, token, &value);
-}
-
-Jsonb *
-steward_event_texts(int count, const char *const *members)
-{
-	JsonbParseState *state = NULL;
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < count; i++)
-	{
-		if (members[2 * i + 1] == NULL)
-			continue;
-		push_text(&state, WJB_KEY, members[2 * i]);
-		push_text(&state, WJB_VALUE, members[2 * i + 1]);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-static void
 append_escaped(StringInfo out, const char *text, int length)
 {
 	for (int i = 0; i < length; i++)

@@ -26,9 +26,6 @@ extern void steward_audit_event(char op, Jsonb *details);
 /* Has the log begun in this database? False too without the extension. */
 extern bool steward_audit_started(void);
 
-/* An object of so many members: names and texts in turn; a NULL text is left out. */
-extern Jsonb *steward_event_texts(int count, const char *const *members);
-
 /* Encodes an event's payload: a format byte and JSON in UTF-8. */
 extern void steward_event_encode(Jsonb *details, StringInfo payload);
 

@@ -31,6 +31,7 @@ typedef struct StewardAuditSchema
 	int			count;
 	int			key_count;		/* 0: UPDATE keeps the whole old row */
 	bool		complete;		/* every column has a codec */
+	bool		log_unchanged;	/* record updates that change nothing */
 	MemoryContext context;
 	StewardAuditColumn columns[FLEXIBLE_ARRAY_MEMBER];
 } StewardAuditSchema;

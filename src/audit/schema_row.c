@@ -5,6 +5,7 @@
 
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
+#include "audit/setting.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -35,6 +36,12 @@ key_of(Relation rel)
 	if (bms_is_empty(key))
 		key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
 	return key;
+}
+
+bool
+steward_schema_is_key(Relation rel, AttrNumber attnum)
+{
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key_of(rel));
 }
 
 static void
@@ -72,7 +79,9 @@ steward_schema_describe(Relation rel, bool lenient)
 	StewardAuditSchema *schema = palloc0(offsetof(StewardAuditSchema, columns) +
 										 sizeof(StewardAuditColumn) * desc->natts);
 	Bitmapset  *key = key_of(rel);
+	StewardSetting *setting = steward_setting_read(rel);
 
+	schema->log_unchanged = setting->log_unchanged;
 	schema->relid = RelationGetRelid(rel);
 	schema->encoding = GetDatabaseEncoding();
 	schema->context = context;
@@ -84,6 +93,8 @@ steward_schema_describe(Relation rel, bool lenient)
 		if (!is_stored(TupleDescAttr(desc, i)))
 			continue;
 		describe_column(TupleDescAttr(desc, i), key, column);
+		if (!column->key && !steward_setting_records(setting, column->attnum))
+			continue;
 		if (column->codec == NULL && !lenient)
 			refuse_column(rel, TupleDescAttr(desc, i));
 		if (column->codec == NULL)

@@ -34,6 +34,9 @@ enum
  */
 extern StewardAuditSchema *steward_schema_describe(Relation rel, bool lenient);
 
+/* Does a column of an open table belong to its key? */
+extern bool steward_schema_is_key(Relation rel, AttrNumber attnum);
+
 /* The row's values, all but the id. */
 extern void steward_schema_to_row(const StewardAuditSchema *schema,
 								  Relation rel, Datum *values);
