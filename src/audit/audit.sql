@@ -60,6 +60,9 @@ CREATE TABLE steward.audit_schema (
     relation    oid NOT NULL,
     schema_name text NOT NULL,
     table_name  text NOT NULL,
+    root        oid NOT NULL,
+    root_schema text NOT NULL,
+    root_name   text NOT NULL,
     encoding    text NOT NULL,
     attnums     smallint[] NOT NULL,
     names       text[] NOT NULL,
@@ -75,6 +78,9 @@ COMMENT ON COLUMN steward.audit_schema.id IS 'the schema version; stands in ever
 COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, in the incarnation of the record';
 COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table at that time';
 COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table at that time';
+COMMENT ON COLUMN steward.audit_schema.root IS 'of a partition, oid of the table at the top; else as relation';
+COMMENT ON COLUMN steward.audit_schema.root_schema IS 'schema of that at that time';
+COMMENT ON COLUMN steward.audit_schema.root_name IS 'name of that at that time';
 COMMENT ON COLUMN steward.audit_schema.encoding IS 'encoding of the database: of texts in the payload';
 COMMENT ON COLUMN steward.audit_schema.attnums IS 'attribute numbers of the recorded columns';
 COMMENT ON COLUMN steward.audit_schema.names IS 'their names';
@@ -232,6 +238,7 @@ CREATE VIEW steward.audit_trail AS
            r.xid,
            r.seq,
            pg_catalog.format('%I.%I', s.schema_name, s.table_name) AS relation,
+           pg_catalog.format('%I.%I', s.root_schema, s.root_name) AS root,
            CASE r.op
                WHEN 'I' THEN 'INSERT'
                WHEN 'U' THEN 'UPDATE'
@@ -273,6 +280,7 @@ COMMENT ON COLUMN steward.audit_trail.incarnation IS 'the life of the database';
 COMMENT ON COLUMN steward.audit_trail.xid IS 'the transaction';
 COMMENT ON COLUMN steward.audit_trail.seq IS 'order within the transaction';
 COMMENT ON COLUMN steward.audit_trail.relation IS 'the table, as it was called then';
+COMMENT ON COLUMN steward.audit_trail.root IS 'of a partition, the partitioned table at the top; else the table';
 COMMENT ON COLUMN steward.audit_trail.operation IS 'what happened';
 COMMENT ON COLUMN steward.audit_trail.key IS 'key of the row before the change';
 COMMENT ON COLUMN steward.audit_trail.old IS 'values before: of changed columns, or of the row';

@@ -19,10 +19,12 @@
 #include "audit/ddl.h"
 #include "audit/enable.h"
 #include "audit/event.h"
+#include "audit/trigger.h"
 #include "base/catalog.h"
 #include "base/event.h"
 #include "base/guc.h"
 #include "base/hooks.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -224,20 +226,58 @@ record_command(Listed *entry)
 	steward_ddl_end(&json);
 }
 
+/* The table that a subcommand made a partition, or one no more. */
+static Oid
+moved_partition(const CollectedATSubcmd *collected)
+{
+	const AlterTableCmd *command = (const AlterTableCmd *) collected->parsetree;
+
+	if (!IsA(command, AlterTableCmd) ||
+		(command->subtype != AT_AttachPartition &&
+		 command->subtype != AT_DetachPartition &&
+		 command->subtype != AT_DetachPartitionFinalize))
+		return InvalidOid;
+	return RangeVarGetRelid(castNode(PartitionCmd, command->def)->name, NoLock, true);
+}
+
+/* The audit follows partitions, whether or not commands are recorded. */
+static void
+follow_partitions(const CollectedCommand *collected)
+{
+	ListCell   *cell;
+
+	if (collected->type == SCT_Simple && IsA(collected->parsetree, CreateStmt) &&
+		((const CreateStmt *) collected->parsetree)->partbound != NULL)
+		steward_audit_follow_partition(collected->d.simple.address.objectId);
+	if (collected->type != SCT_AlterTable)
+		return;
+	foreach(cell, collected->d.alterTable.subcmds)
+	{
+		Oid			partition = moved_partition(lfirst(cell));
+
+		if (OidIsValid(partition))
+			steward_audit_follow_partition(partition);
+	}
+}
+
 STEWARD_FUNCTION(steward_audit_ddl_command)
 {
 	List	   *entries;
 	ListCell   *cell;
 
 	(void) event_data(fcinfo, "ddl_command_end");
-	if (!steward_ddl_recorded())
+	if (!steward_ddl_log_open())
 		PG_RETURN_NULL();
 	entries = list_objects("SELECT c.object_type, c.schema_name, c.object_identity, c.classid,"
 						   " c.in_extension, c.command_tag, c.command"
 						   " FROM pg_catalog.pg_event_trigger_ddl_commands() AS c",
 						   false);
 	foreach(cell, entries)
-		record_command(lfirst(cell));
+	{
+		if (steward_audit_ddl)
+			record_command(lfirst(cell));
+		follow_partitions(((Listed *) lfirst(cell))->collected);
+	}
 	PG_RETURN_NULL();
 }
 
@@ -364,7 +404,7 @@ STEWARD_FUNCTION(steward_audit_ddl_rewrite)
 		steward_json_texts(&json, "reasons", rewrite_reasons(reason));
 		steward_ddl_end(&json);
 	}
-	if (changes_values(reason) && steward_audit_attached(rel))
+	if (changes_values(reason) && steward_trigger_on_rows(rel))
 		steward_capture_event(rel, STEWARD_OP_REWRITE);
 	relation_close(rel, NoLock);
 	PG_RETURN_NULL();

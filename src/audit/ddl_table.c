@@ -160,8 +160,11 @@ subcommand(StewardJson *json, Oid relid, const CollectedATSubcmd *collected)
 	steward_json_text(json, "action", action_name(STEWARD_AT_SUBTYPE(command)));
 	steward_json_text(json, "name", acts_on(command));
 	steward_json_text(json, "owner", steward_ddl_role(command->newowner));
-	if (OidIsValid(object->objectId) &&
-		(object->classId != RelationRelationId || object->objectId != relid))
+	if (command->def != NULL && IsA(command->def, PartitionCmd))
+		steward_json_text(json, "object",
+						  steward_ddl_relation(((PartitionCmd *) command->def)->name));
+	else if (OidIsValid(object->objectId) &&
+			 (object->classId != RelationRelationId || object->objectId != relid))
 		steward_json_text(json, "object",
 						  steward_ddl_identity(object->classId, object->objectId,
 											   object->objectSubId));

@@ -1,9 +1,10 @@
 /*
- * enable.c: steward.enable_audit and steward.disable_audit.
+ * enable.c: steward.enable_audit and steward.disable_audit, and partitions.
  *
  * The caller must own the table, or be a superuser. The triggers themselves are
  * made by the extension's owner, because their functions are nobody else's to
- * attach.
+ * attach. With a partitioned table its partitions are audited, down to the leaves,
+ * also those that come later: the event trigger for commands calls us for them.
  */
 #include "base/compat.h"
 
@@ -14,47 +15,18 @@
 #include "audit/schema_row.h"
 #include "audit/segment.h"
 #include "audit/setting.h"
+#include "audit/trigger.h"
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "base/event.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
-#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_trigger.h"
-#include "commands/trigger.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/value.h"
-#include "parser/parse_func.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-
-#define ROW_CHANGES \
-	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
-
-/*
- * The trigger's name sorts before other names: triggers of one event fire by
- * name, and a record must precede those of changes that other triggers make.
- */
-static const struct AuditTrigger
-{
-	const char *name;
-	const char *function;
-	const char *event;
-	int16		type;			/* pg_trigger.tgtype, AFTER being none */
-}			triggers[] = {
-	{"00_steward_audit_row", "audit_row", "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", ROW_CHANGES},
-	{"00_steward_audit_truncate", "audit_truncate", "TRUNCATE ON %s FOR EACH STATEMENT", TRIGGER_TYPE_TRUNCATE},
-	/* with a condition these three take the first one's place */
-	{"00_steward_audit_row_delete", "audit_row", "DELETE ON %s FOR EACH ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE},
-	{"00_steward_audit_row_insert", "audit_row", "INSERT ON %s FOR EACH ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT},
-	{"00_steward_audit_row_update", "audit_row", "UPDATE ON %s FOR EACH ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE},
-};
 
 static void
 refuse(Relation rel, int sqlstate, const char *what, const char *hint)
@@ -74,10 +46,7 @@ check_kind(Relation rel)
 	switch (rel->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:
-			break;
 		case RELKIND_PARTITIONED_TABLE:
-			refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED, "a partitioned table",
-				   "Partitioned tables are not supported yet.");
 			break;
 		case RELKIND_VIEW:
 			refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "a view",
@@ -94,9 +63,6 @@ check_kind(Relation rel)
 		default:
 			refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "not a table", tables);
 	}
-	if (rel->rd_rel->relispartition)
-		refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED, "a partition",
-			   "Partitioned tables are not supported yet.");
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "a temporary table", tables);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
@@ -107,6 +73,8 @@ check_kind(Relation rel)
 static void
 check_auditable(Relation rel)
 {
+	StewardAuditSchema *schema;
+
 	if (IsSystemRelation(rel))
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a system table",
 			   "Only ordinary, permanent tables can be audited.");
@@ -114,6 +82,23 @@ check_auditable(Relation rel)
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a table of pg_steward",
 			   "Only ordinary, permanent tables can be audited.");
 	check_kind(rel);
+	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
+	MemoryContextDelete(schema->context);
+}
+
+/* A foreign partition's rows may change where no trigger of ours sees it. */
+static void
+check_partition(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+	{
+		check_auditable(rel);
+		return;
+	}
+	ereport(WARNING,
+			(errmsg("changes of foreign table \"%s\" are recorded only when they are made here",
+					RelationGetRelationName(rel)),
+			 errhint("Audit the table on the foreign server too.")));
 }
 
 /* Opens the table under the lock that CREATE TRIGGER takes. */
@@ -128,170 +113,6 @@ open_table(FunctionCallInfo fcinfo, const char *call)
 	return steward_own_relation_open(relid, ShareRowExclusiveLock);
 }
 
-static Oid
-function_oid(const struct AuditTrigger *wanted)
-{
-	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
-								  makeString(pstrdup(wanted->function)));
-
-	return LookupFuncName(name, 0, NULL, false);
-}
-
-/* Is this trigger one that a table with the setting has? */
-static bool
-is_wanted(const struct AuditTrigger *trigger, const StewardSetting *setting)
-{
-	if (!TRIGGER_FOR_ROW(trigger->type))
-		return true;
-	return (trigger->type == ROW_CHANGES) == (setting->condition == NULL);
-}
-
-/* The arguments of a trigger's function, as they are written in CREATE TRIGGER. */
-static char *
-arguments_of(const Trigger *trigger)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = 0; i < trigger->tgnargs; i++)
-		appendStringInfo(&text, "%s'%s'", i > 0 ? ", " : "", trigger->tgargs[i]);
-	return text.data;
-}
-
-static char *
-arguments_wanted(const struct AuditTrigger *wanted, const StewardSetting *setting)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	if (TRIGGER_FOR_ROW(wanted->type))
-		steward_setting_arguments(&text, setting);
-	return text.data;
-}
-
-/* Whether a trigger is as enable_audit makes it for the setting. */
-static bool
-is_whole(const Trigger *trigger, const struct AuditTrigger *wanted,
-		 const StewardSetting *setting)
-{
-	bool		conditional = TRIGGER_FOR_ROW(wanted->type) && setting->condition != NULL;
-
-	return trigger->tgtype == wanted->type && trigger->tgnattr == 0 &&
-		(trigger->tgqual != NULL) == conditional && !trigger->tgdeferrable &&
-		strcmp(arguments_of(trigger), arguments_wanted(wanted, setting)) == 0;
-}
-
-/* Is the trigger whole as any of those that are wanted? */
-static bool
-is_whole_as_any(const Trigger *trigger, const StewardSetting *setting)
-{
-	for (int i = 0; i < lengthof(triggers); i++)
-		if (is_wanted(&triggers[i], setting) &&
-			trigger->tgfoid == function_oid(&triggers[i]) &&
-			is_whole(trigger, &triggers[i], setting))
-			return true;
-	return false;
-}
-
-/* Appends the commands that drop triggers: all, or with a setting those that are
- * not whole. */
-static void
-plan_drops(Relation rel, const char *table, const StewardSetting *setting,
-		   StringInfo commands)
-{
-	Oid			of_row = function_oid(&triggers[0]);
-	Oid			of_truncate = function_oid(&triggers[1]);
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if ((trigger->tgfoid == of_row || trigger->tgfoid == of_truncate) &&
-			(setting == NULL || !is_whole_as_any(trigger, setting)))
-			appendStringInfo(commands, "DROP TRIGGER %s ON %s; ",
-							 quote_identifier(trigger->tgname), table);
-	}
-}
-
-/* The trigger of the table that does what is wanted, or NULL. */
-static const Trigger *
-find_whole(Relation rel, const struct AuditTrigger *wanted,
-		   const StewardSetting *setting)
-{
-	Oid			function = function_oid(wanted);
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (trigger->tgfoid == function && is_whole(trigger, wanted, setting))
-			return trigger;
-	}
-	return NULL;
-}
-
-bool
-steward_audit_attached(Relation rel)
-{
-	StewardSetting *setting = steward_setting_read(rel);
-
-	for (int i = 0; i < lengthof(triggers); i++)
-		if (is_wanted(&triggers[i], setting) &&
-			find_whole(rel, &triggers[i], setting) == NULL)
-			return false;
-	return true;
-}
-
-static void
-append_create(Relation rel, const char *table, const struct AuditTrigger *wanted,
-			  const StewardSetting *setting, StringInfo commands)
-{
-	appendStringInfo(commands, "CREATE TRIGGER %s AFTER ", quote_identifier(wanted->name));
-	appendStringInfo(commands, wanted->event, table);
-	if (TRIGGER_FOR_ROW(wanted->type) && setting->condition != NULL)
-		appendStringInfo(commands, " WHEN (%s)",
-						 steward_condition_when(rel, setting->condition,
-												!TRIGGER_FOR_INSERT(wanted->type),
-												!TRIGGER_FOR_DELETE(wanted->type)));
-	appendStringInfo(commands, " EXECUTE FUNCTION steward.%s(%s); ", wanted->function,
-					 arguments_wanted(wanted, setting));
-}
-
-/* Appends the commands that a trigger still needs; anew: it was dropped. */
-static void
-plan_trigger(Relation rel, const char *table, const struct AuditTrigger *wanted,
-			 const StewardSetting *setting, bool anew, StringInfo commands)
-{
-	const Trigger *present = anew ? NULL : find_whole(rel, wanted, setting);
-
-	if (present == NULL)
-		append_create(rel, table, wanted, setting, commands);
-	if (present == NULL || present->tgenabled != TRIGGER_FIRES_ALWAYS)
-		appendStringInfo(commands, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s; ", table,
-						 quote_identifier(present ? present->tgname : wanted->name));
-}
-
-static char *
-qualified_name(Relation rel)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
-}
-
-static void
-run_as_owner(const char *commands)
-{
-	StewardIdentity saved;
-
-	steward_become_owner(&saved);
-	SPI_connect();
-	if (SPI_execute(commands, false, 0) < 0)
-		elog(ERROR, "SPI_execute failed: %s", commands);
-	SPI_finish();
-	steward_become_caller(&saved);
-	CommandCounterIncrement();
-}
-
 /* Runs commands on the table, which DDL needs closed, and records the event. */
 static void
 run_and_record(Relation rel, const char *commands, char op)
@@ -300,42 +121,57 @@ run_and_record(Relation rel, const char *commands, char op)
 
 	relation_close(rel, NoLock);
 	if (commands[0] != '\0')
-		run_as_owner(commands);
+		steward_trigger_run(commands);
 	rel = relation_open(relid, NoLock);
 	steward_capture_event(rel, op);
 	relation_close(rel, NoLock);
+}
+
+/* The table and, when it is partitioned, its partitions, all locked. */
+static List *
+tree_of(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	return rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ?
+		list_make1_oid(relid) :
+		find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+}
+
+/*
+ * Plans the triggers of a table and, first, of its partitions, which it locks:
+ * triggers of their own would record each change twice. The leaves come before
+ * what they are partitions of, as what is dropped there takes clones with it.
+ */
+static void
+plan_tree(Relation rel, const StewardSetting *setting, bool anew,
+		  StringInfo commands)
+{
+	List	   *tree = tree_of(rel);
+
+	for (int i = list_length(tree) - 1; i > 0; i--)
+	{
+		Relation	partition = relation_open(list_nth_oid(tree, i), NoLock);
+
+		check_partition(partition);
+		steward_trigger_plan(partition, steward_setting_map(setting, rel, partition),
+							 true, anew, commands);
+		relation_close(partition, NoLock);
+	}
+	steward_trigger_plan(rel, setting, steward_trigger_is_covered(rel), anew, commands);
 }
 
 /* A row trigger of a table does not fire for the rows of its children. */
 static void
 warn_of_children(Relation rel)
 {
-	if (find_inheritance_children(RelationGetRelid(rel), NoLock) == NIL)
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		find_inheritance_children(RelationGetRelid(rel), NoLock) == NIL)
 		return;
 	ereport(WARNING,
 			(errmsg("rows in tables that inherit from \"%s\" are not recorded by its audit",
 					RelationGetRelationName(rel)),
 			 errhint("Call steward.enable_audit() for each of these tables too.")));
-}
-
-/*
- * Appends what makes the table as the setting says. When the setting changed, all
- * triggers are made anew; else what is missing or weak is repaired.
- */
-static void
-plan(Relation rel, const StewardSetting *setting, bool changed, StringInfo commands)
-{
-	char	   *table = qualified_name(rel);
-
-	plan_drops(rel, table, changed ? NULL : setting, commands);
-	if (changed)
-	{
-		steward_setting_plan_drops(commands, rel, table);
-		steward_setting_plan(commands, rel, table, setting);
-	}
-	for (int i = 0; i < lengthof(triggers); i++)
-		if (is_wanted(&triggers[i], setting))
-			plan_trigger(rel, table, &triggers[i], setting, changed, commands);
 }
 
 /* What a setting says, in a form that can be compared. */
@@ -367,20 +203,18 @@ tell_setting(Oid relid, const StewardSetting *before, const StewardSetting *afte
 	steward_event_end(&details);
 }
 
-/*
- * The texts of a condition name what is not in the search path, which therefore
- * must be the one that runs the commands.
- */
+/* Plans for the setting, which changed or not; the texts of a condition must be
+ * made with the search path that they are read with. Returns whether it changed. */
 static bool
-plan_as_owner(Relation rel, const StewardSetting *before, const StewardSetting *after,
-			  StringInfo commands)
+plan_as_owner(Relation rel, const StewardSetting *before,
+			  const StewardSetting *after, StringInfo commands)
 {
 	StewardIdentity saved;
 	bool		changed;
 
 	steward_become_owner(&saved);
 	changed = strcmp(show_setting(rel, before), show_setting(rel, after)) != 0;
-	plan(rel, after, changed, commands);
+	plan_tree(rel, after, changed, commands);
 	steward_become_caller(&saved);
 	return changed;
 }
@@ -389,20 +223,19 @@ STEWARD_FUNCTION(steward_enable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
 	Oid			relid = RelationGetRelid(rel);
-	StewardAuditSchema *schema;
-	StewardSetting *before;
-	StewardSetting *after;
+	StewardSetting *before = steward_setting_read(rel);
+	StewardSetting *after = steward_setting_read(rel);
 	StringInfoData commands;
 	bool		changed;
 
 	check_auditable(rel);
-	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
-	MemoryContextDelete(schema->context);
 	warn_of_children(rel);
-
-	before = steward_setting_read(rel);
-	after = steward_setting_read(rel);
-	steward_setting_change(after, rel, fcinfo, 1);
+	if (steward_setting_change(after, rel, fcinfo, 1) && steward_trigger_is_covered(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot choose what is recorded of \"%s\": it is a partition of an audited table",
+						RelationGetRelationName(rel)),
+				 errhint("Choose it for the partitioned table.")));
 	initStringInfo(&commands);
 	changed = plan_as_owner(rel, before, after, &commands);
 	/* A table that was restored alone has its triggers, but no log. */
@@ -421,14 +254,35 @@ STEWARD_FUNCTION(steward_enable_audit)
 	PG_RETURN_VOID();
 }
 
+/* ---- the end of an audit ---- */
+
+static void
+plan_drop_tree(Relation rel, StringInfo commands)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree_of(rel))
+	{
+		Relation	table = relation_open(lfirst_oid(cell), NoLock);
+
+		steward_trigger_plan_drop(table, commands);
+		relation_close(table, NoLock);
+	}
+}
+
 STEWARD_FUNCTION(steward_disable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.disable_audit()");
 	StringInfoData commands;
 
+	if (steward_trigger_is_covered(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot end the audit of \"%s\": it is a partition of an audited table",
+						RelationGetRelationName(rel)),
+				 errhint("End the audit of the partitioned table, or detach the partition first.")));
 	initStringInfo(&commands);
-	plan_drops(rel, qualified_name(rel), NULL, &commands);
-	steward_setting_plan_drops(&commands, rel, qualified_name(rel));
+	plan_drop_tree(rel, &commands);
 	if (commands.len == 0)
 	{
 		ereport(NOTICE,
@@ -443,7 +297,46 @@ STEWARD_FUNCTION(steward_disable_audit)
 	{
 		/* Nothing was ever recorded here, so there is nothing to end. */
 		relation_close(rel, NoLock);
-		run_as_owner(commands.data);
+		steward_trigger_run(commands.data);
 	}
 	PG_RETURN_VOID();
+}
+
+/* ---- partitions that come and go ---- */
+
+/*
+ * PostgreSQL gives a new partition its clones and takes them from a detached one.
+ * What it leaves there of ours, the truncate trigger, tells that it was audited.
+ */
+static bool
+is_concerned(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE &&
+		rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+		return false;
+	return steward_trigger_is_covered(rel) ||
+		(steward_trigger_on_truncate(rel) && !steward_trigger_on_rows(rel));
+}
+
+void
+steward_audit_follow_partition(Oid relid)
+{
+	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	StewardSetting *setting;
+	StringInfoData commands;
+
+	if (!is_concerned(rel))
+	{
+		relation_close(rel, NoLock);
+		return;
+	}
+	check_partition(rel);
+	initStringInfo(&commands);
+	setting = steward_setting_read(rel);
+	(void) plan_as_owner(rel, setting, setting, &commands);
+	if (commands.len == 0)
+		relation_close(rel, NoLock);
+	else
+		run_and_record(rel, commands.data, STEWARD_OP_ENABLE);
 }

@@ -6,6 +6,7 @@
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
 #include "audit/setting.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -42,6 +43,14 @@ bool
 steward_schema_is_key(Relation rel, AttrNumber attnum)
 {
 	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key_of(rel));
+}
+
+static Oid
+root_of(Relation rel)
+{
+	if (!rel->rd_rel->relispartition)
+		return RelationGetRelid(rel);
+	return llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
 }
 
 static void
@@ -83,6 +92,7 @@ steward_schema_describe(Relation rel, bool lenient)
 
 	schema->log_unchanged = setting->log_unchanged;
 	schema->relid = RelationGetRelid(rel);
+	schema->root = root_of(rel);
 	schema->encoding = GetDatabaseEncoding();
 	schema->context = context;
 	schema->complete = true;
@@ -197,6 +207,11 @@ steward_schema_to_row(const StewardAuditSchema *schema, Relation rel,
 		CStringGetTextDatum(get_namespace_name(RelationGetNamespace(rel)));
 	values[STEWARD_SCHEMA_TABLE_NAME] =
 		CStringGetTextDatum(RelationGetRelationName(rel));
+	values[STEWARD_SCHEMA_ROOT] = ObjectIdGetDatum(schema->root);
+	values[STEWARD_SCHEMA_ROOT_SCHEMA] =
+		CStringGetTextDatum(get_namespace_name(get_rel_namespace(schema->root)));
+	values[STEWARD_SCHEMA_ROOT_NAME] =
+		CStringGetTextDatum(get_rel_name(schema->root));
 	values[STEWARD_SCHEMA_ENCODING] =
 		CStringGetTextDatum(pg_encoding_to_char(schema->encoding));
 	values[STEWARD_SCHEMA_ATTNUMS] = int2_array(attnums, count);

@@ -65,10 +65,12 @@ read_column(StewardSetting *setting, const Trigger *trigger)
 	setting->columns = lappend(setting->columns, column);
 }
 
-/* The arguments and the condition, which all of them have. */
+/* What all triggers that record have, also the one of TRUNCATE. */
 static void
-read_row(StewardSetting *setting, const Trigger *trigger)
+read_arguments(StewardSetting *setting, const Trigger *trigger)
 {
+	int			event = trigger->tgtype & TRIGGER_TYPE_EVENT_MASK;
+
 	for (int i = 0; i < trigger->tgnargs; i++)
 	{
 		if (strcmp(trigger->tgargs[i], ONLY_INCLUDED) == 0)
@@ -78,7 +80,10 @@ read_row(StewardSetting *setting, const Trigger *trigger)
 		else
 			raise_malformed(trigger);
 	}
-	if (trigger->tgqual != NULL)
+	/* one for all events, or for some columns, is not ours */
+	if (trigger->tgqual != NULL && trigger->tgnattr == 0 &&
+		(event == TRIGGER_TYPE_INSERT || event == TRIGGER_TYPE_UPDATE ||
+		 event == TRIGGER_TYPE_DELETE))
 		setting->condition = steward_condition_of_trigger(trigger->tgqual);
 }
 
@@ -87,45 +92,52 @@ read_own(Relation rel)
 {
 	StewardSetting *setting = palloc0(sizeof(StewardSetting));
 	Oid			of_row = function_named("audit_row");
+	Oid			of_truncate = function_named("audit_truncate");
 	Oid			of_column = function_named("audit_column");
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgfoid == of_row)
-			read_row(setting, trigger);
+		if (trigger->tgfoid == of_row || trigger->tgfoid == of_truncate)
+			read_arguments(setting, trigger);
 		else if (trigger->tgfoid == of_column)
 			read_column(setting, trigger);
 	}
 	return setting;
 }
 
-/* Are the triggers that record rows copies of an ancestor's? */
+/* Is one of the triggers that record rows a copy of an ancestor's? */
 static bool
-is_clone(Relation rel)
+has_clone(Relation rel)
 {
 	Oid			of_row = function_named("audit_row");
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-		if (rel->trigdesc->triggers[i].tgfoid == of_row)
-			return rel->trigdesc->triggers[i].tgisclone;
+		if (rel->trigdesc->triggers[i].tgfoid == of_row &&
+			rel->trigdesc->triggers[i].tgisclone)
+			return true;
 	return false;
 }
 
-/* Columns of an ancestor have the same names, and other numbers. */
-static void
-map_columns(StewardSetting *setting, Relation from, Relation to)
+StewardSetting *
+steward_setting_map(const StewardSetting *setting, Relation from, Relation to)
 {
+	StewardSetting *mapped = palloc(sizeof(StewardSetting));
 	ListCell   *cell;
 
+	*mapped = *setting;
+	mapped->columns = NIL;
 	foreach(cell, setting->columns)
 	{
-		StewardColumnSetting *column = lfirst(cell);
-		char	   *name = get_attname(RelationGetRelid(from), column->attnum, false);
+		StewardColumnSetting *column = palloc(sizeof(StewardColumnSetting));
 
-		column->attnum = get_attnum(RelationGetRelid(to), name);
+		*column = *(StewardColumnSetting *) lfirst(cell);
+		column->attnum = get_attnum(RelationGetRelid(to),
+									get_attname(RelationGetRelid(from), column->attnum, false));
+		mapped->columns = lappend(mapped->columns, column);
 	}
+	return mapped;
 }
 
 /* Of a partition whose triggers are copies: the settings of their origin. */
@@ -140,11 +152,10 @@ read_of_ancestor(Relation rel)
 		Relation	ancestor = relation_open(lfirst_oid(cell), AccessShareLock);
 		StewardSetting *setting = NULL;
 
-		if (!is_clone(ancestor))
+		if (!has_clone(ancestor))
 		{
-			setting = read_own(ancestor);
-			map_columns(setting, ancestor, rel);
-			/* the copies have a condition of their own numbers */
+			setting = steward_setting_map(read_own(ancestor), ancestor, rel);
+			/* the copies have the condition in the partition's own numbers */
 			setting->condition = read_own(rel)->condition;
 		}
 		relation_close(ancestor, AccessShareLock);
@@ -157,7 +168,7 @@ read_of_ancestor(Relation rel)
 StewardSetting *
 steward_setting_read(Relation rel)
 {
-	if (rel->rd_rel->relispartition && is_clone(rel))
+	if (rel->rd_rel->relispartition && has_clone(rel))
 		return read_of_ancestor(rel);
 	return read_own(rel);
 }
@@ -272,15 +283,41 @@ steward_setting_show(StewardJson *json, const char *key, Relation rel,
 	steward_json_close(json);
 }
 
-void
-steward_setting_arguments(StringInfo out, const StewardSetting *setting)
+char *
+steward_setting_arguments(const StewardSetting *setting)
 {
-	if (setting->only_included)
-		appendStringInfoString(out, "'" ONLY_INCLUDED "'");
-	if (setting->only_included && setting->log_unchanged)
-		appendStringInfoString(out, ", ");
-	if (setting->log_unchanged)
-		appendStringInfoString(out, "'" LOG_UNCHANGED "'");
+	return psprintf("%s%s%s", setting->only_included ? "'" ONLY_INCLUDED "'" : "",
+					setting->only_included && setting->log_unchanged ? ", " : "",
+					setting->log_unchanged ? "'" LOG_UNCHANGED "'" : "");
+}
+
+static bool
+has_same(const StewardSetting *setting, const StewardColumnSetting *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, setting->columns)
+	{
+		const StewardColumnSetting *column = lfirst(cell);
+
+		if (column->attnum == wanted->attnum && column->treatment == wanted->treatment &&
+			(wanted->key == NULL || strcmp(column->key, wanted->key) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Has the table its triggers of columns, and no others? */
+static bool
+has_columns(Relation rel, const StewardSetting *setting)
+{
+	const StewardSetting *own = read_own(rel);
+	ListCell   *cell;
+
+	foreach(cell, setting->columns)
+		if (!has_same(own, lfirst(cell)))
+		return false;
+	return list_length(own->columns) == list_length(setting->columns);
 }
 
 void
@@ -289,6 +326,9 @@ steward_setting_plan(StringInfo out, Relation rel, const char *table,
 {
 	ListCell   *cell;
 
+	if (has_columns(rel, setting))
+		return;
+	steward_setting_plan_drops(out, rel, table);
 	foreach(cell, setting->columns)
 	{
 		const StewardColumnSetting *column = lfirst(cell);

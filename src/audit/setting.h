@@ -63,10 +63,16 @@ extern const StewardColumnSetting *steward_setting_redaction(const StewardSettin
 extern void steward_setting_show(StewardJson *json, const char *key, Relation rel,
 								 const StewardSetting *setting);
 
-/* Appends the arguments of the triggers that record rows, without parentheses. */
-extern void steward_setting_arguments(StringInfo out, const StewardSetting *setting);
+/* The same setting for a partition, whose columns have other numbers; of the
+ * condition it is only told that there is one. */
+extern StewardSetting *steward_setting_map(const StewardSetting *setting,
+										   Relation from, Relation to);
 
-/* Appends commands that make the triggers of columns; table is the quoted name. */
+/* The arguments of the triggers that record, without parentheses. */
+extern char *steward_setting_arguments(const StewardSetting *setting);
+
+/* Appends commands that make the triggers of columns what they should be; table is
+ * the quoted name. */
 extern void steward_setting_plan(StringInfo out, Relation rel, const char *table,
 								 const StewardSetting *setting);
 
@@ -76,9 +82,10 @@ extern void steward_setting_plan_drops(StringInfo out, Relation rel,
 
 /*
  * Changes a setting by the arguments of enable_audit from this one on; a null
- * argument changes nothing. Raises what is wrong with them.
+ * argument changes nothing. Returns whether any was given. Raises what is wrong
+ * with them.
  */
-extern void steward_setting_change(StewardSetting *setting, Relation rel,
+extern bool steward_setting_change(StewardSetting *setting, Relation rel,
 								   FunctionCallInfo fcinfo, int first);
 
 /* The condition in a text over the table's columns; setting_condition.c. */

@@ -260,10 +260,14 @@ check_redacted(const StewardSetting *setting, Relation rel)
 	}
 }
 
-void
+bool
 steward_setting_change(StewardSetting *setting, Relation rel,
 					   FunctionCallInfo fcinfo, int first)
 {
+	bool		given = false;
+
+	for (int i = 0; i <= ARGUMENT_LOG_UNCHANGED; i++)
+		given |= !PG_ARGISNULL(first + i);
 	change_columns(setting, rel, fcinfo, first);
 	if (!PG_ARGISNULL(first + ARGUMENT_REDACT))
 		change_redactions(setting, rel, PG_GETARG_JSONB_P(first + ARGUMENT_REDACT));
@@ -276,4 +280,5 @@ steward_setting_change(StewardSetting *setting, Relation rel,
 	if (!PG_ARGISNULL(first + ARGUMENT_LOG_UNCHANGED))
 		setting->log_unchanged = PG_GETARG_BOOL(first + ARGUMENT_LOG_UNCHANGED);
 	check_redacted(setting, rel);
+	return given;
 }

@@ -203,6 +203,13 @@
 #define STEWARD_AT_SET_EXPRESSION (-1)
 #endif
 
+/* 16 lets foreign tables have triggers on TRUNCATE. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS true
+#else
+#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS false
+#endif
+
 /* Until 15 a subcommand of ALTER TABLE that also changes heirs had another type. */
 #if PG_VERSION_NUM >= 160000
 #define STEWARD_AT_SUBTYPE(command) ((command)->subtype)

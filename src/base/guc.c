@@ -33,9 +33,8 @@ static const struct config_enum_entry required_contexts[] = {
 	{NULL, 0, false}
 };
 
-/* Those up to "require". */
 static void
-define_first(void)
+define_a(void)
 {
 	DefineCustomBoolVariable("steward.allow_unkeyed_ddl",
 							 "Lets DDL pass that the guard of encrypted types refuses.",
@@ -67,6 +66,11 @@ define_first(void)
 							"It is looked at from time to time, so a segment may become somewhat larger.",
 							&steward_audit_segment_size, 1024 * 1024, 64, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
+define_b_to_q(void)
+{
 	DefineCustomIntVariable("steward.context_lifetime",
 							"Time for which the MAC of a context can be used after it was issued.",
 							"Clocks of application servers may be ahead of the server's by 30 seconds.",
@@ -82,17 +86,16 @@ define_first(void)
 							 NULL,
 							 &steward_protect_memory, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static void
+define_r(void)
+{
 	DefineCustomEnumVariable("steward.require_context",
 							 "What steward.set_context() must have said in a transaction that changes audited tables.",
 							 "off, actor: that there is an actor, or authenticated: proved by a context key. Changes that logical replication applies need none.",
 							 &steward_require_context, STEWARD_CONTEXT_OFF,
 							 required_contexts, PGC_SUSET, 0, NULL, NULL, NULL);
-}
-
-void
-steward_guc_init(void)
-{
-	define_first();
 	DefineCustomStringVariable("steward.revocation_command",
 							   "Command that copies the revocation journal elsewhere, run after it changed.",
 							   "%p is replaced by the path of the journal. Needs shared_preload_libraries = 'pg_steward'.",
@@ -128,10 +131,24 @@ steward_guc_init(void)
 							NULL,
 							&steward_root_key_timeout, 10000, 100, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+static void
+define_s_to_z(void)
+{
 	DefineCustomIntVariable("steward.subject_cache_size",
 							"Number of subjects whose keys a session keeps ready.",
 							"Each takes 48 bytes of locked memory in every session that reads values bound to subjects.",
 							&steward_subject_cache_size, 4096, 8, 1000000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+void
+steward_guc_init(void)
+{
+	define_a();
+	define_b_to_q();
+	define_r();
+	define_s_to_z();
 	MarkGUCPrefixReserved("steward");
 }
