@@ -29,20 +29,22 @@ typedef struct Capture
 {
 	StewardAuditRecord record;
 	StringInfoData payload;
+	List	   *parts;			/* what precedes it, of a long one */
 	const StewardAuditSchema *schema;
 	bool		pushed_snapshot;
 } Capture;
 
 /* Storing a TOASTed value needs a snapshot; some callers come without one. */
 static void
-begin(Capture *capture, Relation rel, char op, bool for_event)
+begin(Capture *capture, Relation rel, char op)
 {
 	static const char varlena_header[VARHDRSZ] = {0};
 
 	capture->pushed_snapshot = !ActiveSnapshotSet();
 	if (capture->pushed_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	capture->schema = steward_audit_schema_of(rel, for_event);
+	capture->schema = steward_audit_schema_of(rel);
+	capture->parts = NIL;
 	capture->record.op = op;
 	capture->record.payload = &capture->payload;
 	initStringInfo(&capture->payload);
@@ -50,23 +52,36 @@ begin(Capture *capture, Relation rel, char op, bool for_event)
 }
 
 static void
+write_record(StewardAuditRecord *record)
+{
+	if (last_seq == PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("transaction has too many audit records"),
+				 errhint("Make the changes in several transactions.")));
+	record->seq = ++last_seq;
+	record->incarnation = steward_incarnation_current();
+	record->context = steward_context_current(record->incarnation);
+	steward_sink_write(record);
+}
+
+static void
 end(Capture *capture, bool write)
 {
 	StewardAuditRecord *record = &capture->record;
+	ListCell   *part;
 
-	if (write)
+	record->schema_version = capture->schema->version;
+	foreach(part, capture->parts)
 	{
-		if (last_seq == PG_INT32_MAX)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("transaction has too many audit records"),
-					 errhint("Make the changes in several transactions.")));
-		record->seq = ++last_seq;
-		record->schema_version = capture->schema->version;
-		record->incarnation = steward_incarnation_current();
-		record->context = steward_context_current(record->incarnation);
-		steward_sink_write(record);
+		record->payload = lfirst(part);
+		write_record(record);
+		pfree(record->payload->data);
+		record->op = STEWARD_OP_PART;
 	}
+	record->payload = &capture->payload;
+	if (write)
+		write_record(record);
 	pfree(capture->payload.data);
 	if (capture->pushed_snapshot)
 		PopActiveSnapshot();
@@ -77,7 +92,7 @@ steward_capture_event(Relation rel, char op)
 {
 	Capture		capture;
 
-	begin(&capture, rel, op, true);
+	begin(&capture, rel, op);
 	steward_encode_empty(&capture.payload);
 	end(&capture, true);
 }
@@ -87,8 +102,9 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 {
 	Capture		capture;
 
-	begin(&capture, rel, op, false);
-	steward_encode_row(capture.schema, row, &capture.payload);
+	begin(&capture, rel, op);
+	steward_encode_row(capture.schema, row, &capture.payload,
+					   &capture.parts);
 	end(&capture, true);
 }
 
@@ -98,9 +114,9 @@ capture_update(Relation rel, TupleTableSlot *before, TupleTableSlot *after)
 	Capture		capture;
 	bool		changed;
 
-	begin(&capture, rel, STEWARD_OP_UPDATE, false);
+	begin(&capture, rel, STEWARD_OP_UPDATE);
 	changed = steward_encode_update(capture.schema, before, after,
-									&capture.payload);
+									&capture.payload, &capture.parts);
 	end(&capture, changed);
 }
 

@@ -1,17 +1,20 @@
 /*
- * decode.c: steward.audit_decode, a payload as jsonb.
+ * decode.c: steward.audit_decode, a payload as jsonb, and steward.audit_image, as
+ * a row of today.
  *
- * It looks at the stored schema version and never at the table, which may be
- * gone. Whatever the payload holds, the answer is a result or an error.
+ * audit_decode looks at the stored schema version and never at the table, which
+ * may be gone. Whatever the payload holds, the answer is a result or an error.
  */
 #include "base/compat.h"
 
 #include "access/htup_details.h"
-#include "audit/codec.h"
+#include "audit/codec_show.h"
 #include "audit/schema.h"
+#include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 enum
@@ -71,39 +74,14 @@ schema_by_id(CallCache *cache, int32 version, MemoryContext context)
 	return schema;
 }
 
-static void
-push_value(JsonbParseState **state, const StewardAuditColumn *column,
-		   StewardPresence presence, StewardSlice slice)
-{
-	JsonbValue	name;
-	JsonbValue	value;
-
-	name.type = jbvString;
-	name.val.string.val = column->name;
-	name.val.string.len = strlen(column->name);
-	if (presence == STEWARD_NULL)
-		value.type = jbvNull;
-	else
-		column->codec->show(&value, column->codec->get(slice));
-	(void) pushJsonbValue(state, WJB_KEY, &name);
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-/* An image, or only its key columns, as a jsonb object. */
 static Datum
 image_to_jsonb(const StewardAuditSchema *schema, const StewardImage *image,
 			   bool key_only)
 {
 	JsonbParseState *state = NULL;
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < schema->count; i++)
-		if (image->presence[i] != STEWARD_ABSENT &&
-			(!key_only || schema->columns[i].key))
-			push_value(&state, &schema->columns[i], image->presence[i],
-					   image->slices[i]);
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
-														   WJB_END_OBJECT, NULL)));
+	return JsonbPGetDatum(JsonbValueToJsonb(steward_push_image(&state, schema,
+															   image, key_only)));
 }
 
 /* An UPDATE keeps the key for finding the row; old is what it changed. */
@@ -122,14 +100,14 @@ static void
 decode(const StewardAuditSchema *schema, char op, bytea *payload,
 	   Datum *values, bool *nulls)
 {
+	StewardPart part = {(const unsigned char *) VARDATA_ANY(payload),
+	VARSIZE_ANY_EXHDR(payload)};
 	StewardImage before;
 	StewardImage after;
 	bool		has_old = op == STEWARD_OP_DELETE || op == STEWARD_OP_UPDATE;
 	bool		has_new = op == STEWARD_OP_INSERT || op == STEWARD_OP_UPDATE;
 
-	steward_decode_payload(schema, op,
-						   (const unsigned char *) VARDATA_ANY(payload),
-						   VARSIZE_ANY_EXHDR(payload), &before, &after);
+	steward_decode_payload(schema, op, &part, 1, &before, &after);
 	nulls[DECODE_KEY] = schema->key_count == 0 || !(has_old || has_new);
 	nulls[DECODE_OLD] = !has_old;
 	nulls[DECODE_NEW] = !has_new;
@@ -184,4 +162,43 @@ STEWARD_FUNCTION(steward_audit_decode)
 				   PG_GETARG_CHAR(1), PG_GETARG_BYTEA_PP(2), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(cache->result, values,
 													  nulls)));
+}
+
+/* Whether the record has nothing of a side: an INSERT has no old row. */
+static bool
+is_absent(const StewardAuditSchema *schema, const StewardImage *image)
+{
+	for (int i = 0; i < schema->count; i++)
+		if (image->presence[i] != STEWARD_ABSENT)
+			return false;
+	return true;
+}
+
+STEWARD_FUNCTION(steward_audit_image)
+{
+	StewardAuditSchema *schema;
+	StewardImage before;
+	StewardImage after;
+	StewardPart part;
+	bytea	   *payload;
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	bool		old;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) || PG_ARGISNULL(4))
+		PG_RETURN_NULL();
+	if (type_is_rowtype(type) != true || type == RECORDOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("argument \"%s\" must be of a row type", "row_type"),
+				 errhint("Pass NULL cast to the table, as NULL::customer.")));
+	payload = PG_GETARG_BYTEA_PP(3);
+	part.data = (const unsigned char *) VARDATA_ANY(payload);
+	part.length = VARSIZE_ANY_EXHDR(payload);
+	old = PG_GETARG_BOOL(4);
+	schema = steward_audit_schema_read(PG_GETARG_INT32(1), CurrentMemoryContext);
+	steward_decode_payload(schema, PG_GETARG_CHAR(2), &part, 1, &before, &after);
+	if (is_absent(schema, old ? &before : &after))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(steward_image_as(schema, old ? &before : &after,
+									 getBaseType(type)));
 }

@@ -10,7 +10,6 @@
 #include "access/relation.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
-#include "audit/schema_row.h"
 #include "audit/segment.h"
 #include "base/argument.h"
 #include "base/catalog.h"
@@ -242,12 +241,9 @@ warn_of_children(Relation rel)
 STEWARD_FUNCTION(steward_enable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
-	StewardAuditSchema *schema;
 	StringInfoData commands;
 
 	check_auditable(rel);
-	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
-	MemoryContextDelete(schema->context);
 	warn_of_children(rel);
 
 	initStringInfo(&commands);
