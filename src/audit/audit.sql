@@ -184,9 +184,9 @@ CREATE FUNCTION steward.audit_decode(schema_version integer, operation "char", p
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_decode';
 COMMENT ON FUNCTION steward.audit_decode(integer, "char", bytea) IS 'shows the payload of an audit record as jsonb: the key, the old and the new values';
 
-CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", payload bytea, old boolean DEFAULT false) RETURNS anyelement
+CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", payload bytea, old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
-COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean) IS 'gives the new or old values of an audit record as a row of a table as it is now, bit for bit where the types are the same';
+COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean) IS 'gives the new or old values of an audit record as a row of a table as it is now, bit for bit where the types are the same; columns by name, or by number in the database where the record was made';
 
 CREATE VIEW steward.audit_trail AS
     SELECT l.written_at,

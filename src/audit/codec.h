@@ -181,21 +181,27 @@ extern char *steward_codec_to_text(const StewardCodec *codec,
 /*
  * A value as a Datum of a type, which may be another than when it was stored:
  * bit for bit where type and type modifier are the same; arrays, ranges and
- * composites element by element, attributes by name, and those that were
- * renamed since by number; all else by text and the input function of the type,
- * which may refuse it (any error; reg* names what is gone). Of a domain the base
- * type: its constraints are not checked, a value of the past may violate them.
+ * composites element by element; all else by text and the input function of the
+ * type, which may refuse it (any error; reg* names what is gone, a type may have
+ * no input). A slice that is no value is ERRCODE_DATA_CORRUPTED or an error of
+ * class 22. Of a domain the base type: its constraints are not checked, a value
+ * of the past may violate them.
+ *
+ * Attributes of composites are found by name. same_database says that relation
+ * oids and column numbers mean the same as when the record was made (a dump and
+ * restore changes them): then by number, which follows renames.
  */
 extern Datum steward_codec_value_as(const struct StewardAuditColumn *column,
 									StewardSlice slice, Oid type, int32 typmod,
-									bool *isnull);
+									bool same_database, bool *isnull);
 
 /*
- * An image as a row of a type (a table's or another composite), its values as
- * steward_codec_value_as() gives them: columns by name, those that were renamed
- * since by number; NULL is what the image does not have.
+ * An image as a row of a type (a table's or another composite), its columns found
+ * like attributes and given as steward_codec_value_as() does; NULL is what the
+ * image does not have.
  */
 extern Datum steward_image_as(const struct StewardAuditSchema *schema,
-							  const StewardImage *image, Oid type);
+							  const StewardImage *image, Oid type,
+							  bool same_database);
 
 #endif							/* STEWARD_AUDIT_CODEC_H */

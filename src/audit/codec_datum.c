@@ -23,6 +23,7 @@ typedef struct Stored
 	const StewardCodec *codec;
 	int32		typmod;
 	StewardSlice slice;
+	bool		same_database;
 } Stored;
 
 static Datum value_as(Stored stored, Oid type, int32 typmod, bool *isnull);
@@ -75,13 +76,14 @@ static Datum
 array_as(Stored stored, Oid element_type, int32 typmod)
 {
 	StewardArrayReader array;
-	Stored		element = {stored.codec->element, stored.typmod};
+	Stored		element = stored;
 	Datum	   *values;
 	bool	   *nulls;
 	int16		typlen;
 	bool		typbyval;
 	char		typalign;
 
+	element.codec = stored.codec->element;
 	steward_array_open(stored.codec, stored.slice, &array);
 	values = MemoryContextAllocHuge(CurrentMemoryContext,
 									sizeof(Datum) * ((Size) array.count + 1));
@@ -103,7 +105,7 @@ static void
 bound_as(Stored stored, bool present, StewardSlice slice, bool inclusive,
 		 TypeCacheEntry *range, RangeBound *bound)
 {
-	Stored		inner = {stored.codec->element, -1, slice};
+	Stored		inner = {stored.codec->element, -1, slice, stored.same_database};
 	bool		isnull = false;
 
 	bound->infinite = !present;
@@ -151,39 +153,41 @@ multirange_as(Stored stored, Oid type)
 												   ranges));
 }
 
+static bool
+is_live(TupleDesc desc, AttrNumber attnum)
+{
+	return attnum >= 1 && attnum <= desc->natts &&
+		!TupleDescAttr(desc, attnum - 1)->attisdropped;
+}
+
 /*
- * Which stored attribute becomes one of today: that of the same name, or else,
- * in the type that was stored, the one of the same number, if its name is
- * another's no more: it was renamed. -1 when it was added since.
+ * Which stored attribute becomes one of today, or -1 when it was added since.
+ * By number, where numbers mean the same; else, or when it was dropped and added
+ * again, by name.
  */
 static int
-find_attribute(const StewardAuditSchema *schema, TupleDesc desc, int i)
+find_attribute(const StewardAuditSchema *schema, TupleDesc desc, int i,
+			   bool by_number)
 {
 	Form_pg_attribute wanted = TupleDescAttr(desc, i);
-	int			same_number = -1;
 
-	for (int c = 0; c < schema->count; c++)
-	{
-		if (strcmp(schema->columns[c].name, NameStr(wanted->attname)) == 0)
-			return c;
+	for (int c = 0; by_number && c < schema->count; c++)
 		if (schema->columns[c].attnum == wanted->attnum)
-			same_number = c;
-	}
-	if (same_number < 0 || get_typ_typrelid(desc->tdtypeid) != schema->relid)
-		return -1;
-	for (int other = 0; other < desc->natts; other++)
-		if (!TupleDescAttr(desc, other)->attisdropped &&
-			strcmp(NameStr(TupleDescAttr(desc, other)->attname),
-				   schema->columns[same_number].name) == 0)
-			return -1;
-	return same_number;
+			return c;
+	for (int c = 0; c < schema->count; c++)
+		if (strcmp(schema->columns[c].name, NameStr(wanted->attname)) == 0 &&
+			!(by_number && is_live(desc, schema->columns[c].attnum)))
+			return c;
+	return -1;
 }
 
 Datum
 steward_image_as(const StewardAuditSchema *schema, const StewardImage *image,
-				 Oid type)
+				 Oid type, bool same_database)
 {
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	bool		by_number = same_database &&
+		get_typ_typrelid(type) == schema->relid;
 	Datum	   *values = palloc0(sizeof(Datum) * (desc->natts + 1));
 	bool	   *nulls = palloc(sizeof(bool) * (desc->natts + 1));
 
@@ -191,13 +195,14 @@ steward_image_as(const StewardAuditSchema *schema, const StewardImage *image,
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 		int			c = attribute->attisdropped ? -1 :
-			find_attribute(schema, desc, i);
+			find_attribute(schema, desc, i, by_number);
 
 		nulls[i] = c < 0 || image->presence[c] != STEWARD_VALUE;
 		if (!nulls[i])
 			values[i] = value_as((Stored) {schema->columns[c].codec,
 										   schema->columns[c].typmod,
-										   image->slices[c]},
+										   image->slices[c],
+										   same_database},
 								 attribute->atttypid, attribute->atttypmod,
 								 &nulls[i]);
 	}
@@ -210,7 +215,8 @@ composite_as(Stored stored, Oid type)
 	StewardImage image;
 
 	steward_composite_read(stored.codec, stored.slice, &image);
-	return steward_image_as(stored.codec->composite, &image, type);
+	return steward_image_as(stored.codec->composite, &image, type,
+							stored.same_database);
 }
 
 static Datum
@@ -242,9 +248,9 @@ value_as(Stored stored, Oid type, int32 typmod, bool *isnull)
 
 Datum
 steward_codec_value_as(const StewardAuditColumn *column, StewardSlice slice,
-					   Oid type, int32 typmod, bool *isnull)
+					   Oid type, int32 typmod, bool same_database, bool *isnull)
 {
-	Stored		stored = {column->codec, column->typmod, slice};
+	Stored		stored = {column->codec, column->typmod, slice, same_database};
 
 	return value_as(stored, type, typmod, isnull);
 }

@@ -5,7 +5,8 @@
  * means the same under any search path and the type's input function reads it. A
  * function or operator that shares its name with others in its schema is
  * stored with its argument types, also as regproc and regoper. What is not there is
- * stored as its number, 0 as "-", as the output functions have it.
+ * stored as its number, 0 as the output functions have it: "-", or "0" among
+ * operators.
  */
 #include "base/compat.h"
 
@@ -254,7 +255,8 @@ steward_put_reg(const StewardCodec *codec, StringInfo out, Datum value)
 	int			start = steward_begin_counted(out);
 
 	if (!OidIsValid(object))
-		steward_append_byte(out, '-');
+		steward_append_byte(out, codec->type == REGOPEROID ||
+							codec->type == REGOPERATOROID ? '0' : '-');
 	else if (!append_object(out, codec->type, object))
 	{
 		out->len = start;

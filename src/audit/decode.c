@@ -184,7 +184,8 @@ STEWARD_FUNCTION(steward_audit_image)
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	bool		old;
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) || PG_ARGISNULL(4))
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) ||
+		PG_ARGISNULL(4) || PG_ARGISNULL(5))
 		PG_RETURN_NULL();
 	if (type_is_rowtype(type) != true || type == RECORDOID)
 		ereport(ERROR,
@@ -200,5 +201,5 @@ STEWARD_FUNCTION(steward_audit_image)
 	if (is_absent(schema, old ? &before : &after))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(steward_image_as(schema, old ? &before : &after,
-									 getBaseType(type)));
+									 getBaseType(type), PG_GETARG_BOOL(5)));
 }
