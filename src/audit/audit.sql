@@ -188,6 +188,10 @@ CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer,
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
 COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean) IS 'gives the new or old values of an audit record as a row of a table as it is now, bit for bit where the types are the same; columns by name, or by number in the database where the record was made';
 
+CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
+COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea[], boolean, boolean) IS 'the same of a record of several parts: its payload, and those of the records & that follow it';
+
 CREATE VIEW steward.audit_trail AS
     SELECT l.written_at,
            l.incarnation,

@@ -12,6 +12,7 @@
 #include "audit/schema.h"
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -174,30 +175,74 @@ is_absent(const StewardAuditSchema *schema, const StewardImage *image)
 	return true;
 }
 
-STEWARD_FUNCTION(steward_audit_image)
+static StewardPart
+part_of(Datum payload)
 {
-	StewardAuditSchema *schema;
-	StewardImage before;
-	StewardImage after;
-	StewardPart part;
-	bytea	   *payload;
-	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
-	bool		old;
+	bytea	   *bytes = DatumGetByteaPP(payload);
+	StewardPart part = {(const unsigned char *) VARDATA_ANY(bytes),
+	VARSIZE_ANY_EXHDR(bytes)};
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) ||
-		PG_ARGISNULL(4) || PG_ARGISNULL(5))
-		PG_RETURN_NULL();
-	if (type_is_rowtype(type) != true || type == RECORDOID)
+	return part;
+}
+
+/* The payload is one, or an array of those of a record's parts. */
+static StewardPart *
+parts_of(FunctionCallInfo fcinfo, int argument, int *count)
+{
+	StewardPart *parts;
+	Datum	   *elements;
+	bool	   *nulls;
+
+	if (get_fn_expr_argtype(fcinfo->flinfo, argument) == BYTEAOID)
+	{
+		parts = palloc(sizeof(StewardPart));
+		parts[0] = part_of(PG_GETARG_DATUM(argument));
+		*count = 1;
+		return parts;
+	}
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), BYTEAOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, count);
+	if (*count == 0)
+		steward_payload_corrupted("it ends early");
+	parts = palloc(sizeof(StewardPart) * *count);
+	for (int i = 0; i < *count; i++)
+	{
+		if (nulls[i])
+			steward_payload_corrupted("it ends early");
+		parts[i] = part_of(elements[i]);
+	}
+	return parts;
+}
+
+static void
+require_row_type(Oid type)
+{
+	if (!OidIsValid(type) || !type_is_rowtype(type) || type == RECORDOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("argument \"%s\" must be of a row type", "row_type"),
 				 errhint("Pass NULL cast to the table, as NULL::customer.")));
-	payload = PG_GETARG_BYTEA_PP(3);
-	part.data = (const unsigned char *) VARDATA_ANY(payload);
-	part.length = VARSIZE_ANY_EXHDR(payload);
+}
+
+STEWARD_FUNCTION(steward_audit_image)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	StewardAuditSchema *schema;
+	StewardImage before;
+	StewardImage after;
+	StewardPart *parts;
+	int			count;
+	bool		old;
+
+	require_row_type(type);
+	for (int i = 1; i <= 5; i++)
+		if (PG_ARGISNULL(i))
+			PG_RETURN_NULL();
+	parts = parts_of(fcinfo, 3, &count);
 	old = PG_GETARG_BOOL(4);
 	schema = steward_audit_schema_read(PG_GETARG_INT32(1), CurrentMemoryContext);
-	steward_decode_payload(schema, PG_GETARG_CHAR(2), &part, 1, &before, &after);
+	steward_decode_payload(schema, PG_GETARG_CHAR(2), parts, count, &before,
+						   &after);
 	if (is_absent(schema, old ? &before : &after))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(steward_image_as(schema, old ? &before : &after,

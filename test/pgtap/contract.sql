@@ -47,6 +47,7 @@ $$, $$ VALUES
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
     ('steward.audit_image(anyelement,integer,"char",bytea,boolean,boolean)', 'anyelement', 'all'),
+    ('steward.audit_image(anyelement,integer,"char",bytea[],boolean,boolean)', 'anyelement', 'all'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_row()', 'trigger', 'granted'),
     ('steward.audit_truncate()', 'trigger', 'granted'),

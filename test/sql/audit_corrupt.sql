@@ -132,6 +132,17 @@ SELECT steward.enable_audit('two_columns');
 SELECT x.op, x.payload, try(s.id, x.op::"char", x.payload), CASE WHEN try(s.id, x.op::"char", x.payload) = 'decoded' THEN steward.audit_decode(s.id, x.op::"char", x.payload) END
     FROM steward.audit_schema AS s, (VALUES ('I', '\x010302016b'::bytea), ('I', '\x0203024a'), ('I', '\x020302'), ('I', '\x0203'), ('I', '\x020302016b'), ('I', '\x03030201'), ('&', '\x01016b'), ('&', '\x04'), ('&', ''), ('T', '\x02'))
     AS x (op, payload) WHERE s.table_name = 'two_columns' ORDER BY x.op, x.payload;
+CREATE FUNCTION try_parts(op "char", parts bytea[], old boolean) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN steward.audit_image(NULL::two_columns, (SELECT id FROM steward.audit_schema WHERE table_name = 'two_columns'), op, parts, old)::text;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END
+$$;
+SELECT x.op, x.parts, try_parts(x.op::"char", x.parts, false) AS new, try_parts(x.op::"char", x.parts, true) AS old FROM (VALUES ('I', ARRAY['\x010302016b']::bytea[]), ('I', '{"\\x020302","\\x01016b"}'), ('I', '{"\\x0203","\\x0202","\\x01016b"}'),
+    ('I', '{"\\x0203","\\x02","\\x0202","\\x01016b"}'), ('I', '{"\\x020302","\\x02016b"}'), ('I', '{"\\x020302","\\x01016b00"}'), ('I', '{"\\x020302","\\x01016b","\\x01"}'), ('I', '{"\\x010302","\\x01016b"}'),
+    ('I', '{"\\x020302","\\x010061"}'), ('I', '{"\\x02030201","\\x016b"}'), ('I', '{"\\x020302",NULL}'), ('I', '{}'), ('D', '{"\\x020302","\\x01016b"}'),
+    ('U', '{"\\x02020702","\\x02016b","\\x01026c6c"}'), ('U', '{"\\x02020702","\\x02016b"}'), ('T', '{"\\x01","\\x01"}')) AS x (op, parts);
 
 -- A schema version that is itself damaged.
 BEGIN;
