@@ -43,7 +43,8 @@ typedef struct Writer
 	const StewardAuditSchema *schema;
 	StringInfo	payload;
 	List	  **parts;
-	int			start;			/* of the part, behind what the caller put there */
+	int			start;			/* of the part, behind what the caller put
+								 * there */
 	int			present;		/* the bitmap of values that are not NULL */
 	int			level;			/* see settings.h */
 } Writer;

@@ -51,10 +51,10 @@ typedef struct StewardSlice
 #define STEWARD_COUNTED	(-1)	/* preceded by its length as varint */
 #define STEWARD_VARINT	(-2)	/* a varint, which shows where it ends */
 
-struct StewardCodec;
+typedef struct StewardCodec StewardCodec;
 struct StewardAuditSchema;
 
-typedef void (*StewardPut) (const struct StewardCodec *codec, StringInfo out,
+typedef void (*StewardPut) (const StewardCodec *codec, StringInfo out,
 							Datum value);
 
 /* What the bytes of a scalar are to a reader. */
@@ -89,13 +89,13 @@ typedef enum StewardCodecKind
  * The codec of a column, of an element or of an attribute. It lives as long as
  * the schema version it belongs to.
  */
-typedef struct StewardCodec
+struct StewardCodec
 {
 	StewardPut	put;
 	int			width;
 	StewardCodecKind kind;
 	const StewardScalar *scalar;
-	const struct StewardCodec *element; /* of an array, range or multirange */
+	const StewardCodec *element;	/* of an array, range or multirange */
 	struct StewardAuditSchema *composite;	/* its attributes */
 	char		delimiter;		/* between the elements of an array's text */
 
@@ -107,7 +107,7 @@ typedef struct StewardCodec
 	bool		settings;		/* put depends on settings; see settings.h */
 	TypeCacheEntry *range;
 	FmgrInfo   *output;
-} StewardCodec;
+};
 
 struct StewardAuditColumn;
 

@@ -55,8 +55,9 @@ by_text(Stored stored, Oid type, int32 typmod, bool *isnull)
 	Oid			function = input_function(type, text, &io_param);
 	int			level = steward_settings_enter();
 	FmgrInfo	input;
-	LOCAL_FCINFO(call, 3);
 	Datum		value;
+
+	LOCAL_FCINFO(call, 3);
 
 	fmgr_info(function, &input);
 	InitFunctionCallInfoData(*call, &input, 3, InvalidOid, NULL, NULL);
@@ -188,6 +189,7 @@ steward_image_as(const StewardAuditSchema *schema, const StewardImage *image,
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
 	bool		by_number = same_database &&
 		get_typ_typrelid(type) == schema->relid;
+	Stored		stored = {.same_database = same_database};
 	Datum	   *values = palloc0(sizeof(Datum) * (desc->natts + 1));
 	bool	   *nulls = palloc(sizeof(bool) * (desc->natts + 1));
 
@@ -198,13 +200,13 @@ steward_image_as(const StewardAuditSchema *schema, const StewardImage *image,
 			find_attribute(schema, desc, i, by_number);
 
 		nulls[i] = c < 0 || image->presence[c] != STEWARD_VALUE;
-		if (!nulls[i])
-			values[i] = value_as((Stored) {schema->columns[c].codec,
-										   schema->columns[c].typmod,
-										   image->slices[c],
-										   same_database},
-								 attribute->atttypid, attribute->atttypmod,
-								 &nulls[i]);
+		if (nulls[i])
+			continue;
+		stored.codec = schema->columns[c].codec;
+		stored.typmod = schema->columns[c].typmod;
+		stored.slice = image->slices[c];
+		values[i] = value_as(stored, attribute->atttypid, attribute->atttypmod,
+							 &nulls[i]);
 	}
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }

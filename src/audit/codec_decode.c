@@ -113,7 +113,7 @@ steward_decode_payload(const StewardAuditSchema *schema, char op,
 					   const StewardPart *given, int count,
 					   StewardImage *before, StewardImage *after)
 {
-	PartsReader parts = {.next = given,.count = count};
+	PartsReader parts = {.next = given, .count = count};
 
 	parts.reader.encoding = schema->encoding;
 	steward_new_image(before, schema->count);

@@ -45,7 +45,7 @@ static void
 append_quoted(StringInfo out, const char *text, char delimiter)
 {
 	const char	special[] = {'"', '\\', '(', ')', '{', '}', '[', ']', ',', ' ',
-		'\t', '\n', '\r', '\v', '\f', delimiter, '\0'};
+	'\t', '\n', '\r', '\v', '\f', delimiter, '\0'};
 
 	if (*text != '\0' && pg_strcasecmp(text, "null") != 0 &&
 		text[strcspn(text, special)] == '\0')

@@ -287,7 +287,7 @@ build_entry(Relation rel)
 	Oid			relid = RelationGetRelid(rel);
 	uint64		doubts_before = doubts;
 	StewardAuditSchema *schema = steward_schema_describe(rel);
-	Stored stored = {InvalidSubTransactionId, NIL};
+	Stored		stored = {InvalidSubTransactionId, NIL};
 	MemoryContext caller = MemoryContextSwitchTo(schema->context);
 	Oid			home;
 	CacheEntry *entry;
