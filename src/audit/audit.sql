@@ -90,7 +90,7 @@ CREATE TABLE steward.audit_context (
     xid                xid8 NOT NULL,
     number             integer NOT NULL,
     incarnation        integer NOT NULL,
-    started_at         timestamptz NOT NULL,
+    recorded_at        timestamptz NOT NULL,
     pid                integer NOT NULL,
     login_role         text NOT NULL,
     session_role       text NOT NULL,
@@ -103,11 +103,11 @@ CREATE TABLE steward.audit_context (
     replication_origin text
 ) USING heap;
 CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
-COMMENT ON TABLE steward.audit_context IS 'who made changes, from where, by transaction';
-COMMENT ON COLUMN steward.audit_context.xid IS 'the top-level transaction';
+COMMENT ON TABLE steward.audit_context IS 'who made changes, and from where';
+COMMENT ON COLUMN steward.audit_context.xid IS 'the top-level transaction that wrote it; later ones of the session may refer to it';
 COMMENT ON COLUMN steward.audit_context.number IS 'counts the contexts of the transaction';
 COMMENT ON COLUMN steward.audit_context.incarnation IS 'the incarnation it belongs to';
-COMMENT ON COLUMN steward.audit_context.started_at IS 'when the transaction began';
+COMMENT ON COLUMN steward.audit_context.recorded_at IS 'when it was written';
 COMMENT ON COLUMN steward.audit_context.pid IS 'process of the session';
 COMMENT ON COLUMN steward.audit_context.login_role IS 'role that logged in';
 COMMENT ON COLUMN steward.audit_context.session_role IS 'session_user';
@@ -130,24 +130,22 @@ COMMENT ON COLUMN steward.audit_segment.name IS 'table that holds the segment';
 COMMENT ON COLUMN steward.audit_segment.opened_at IS 'when writing to it began';
 
 CREATE TABLE steward.audit_log (
-    written_at     timestamptz NOT NULL,
-    xid            xid8 NOT NULL,
-    seq            integer NOT NULL,
-    context        integer NOT NULL,
-    schema_version integer NOT NULL,
-    incarnation    integer NOT NULL,
-    op             "char" NOT NULL,
-    payload        bytea NOT NULL
-) PARTITION BY RANGE (written_at);
+    segment     integer NOT NULL,
+    written_at  timestamptz NOT NULL,
+    xid         xid8 NOT NULL,
+    incarnation integer NOT NULL,
+    first_seq   integer NOT NULL,
+    records     integer NOT NULL,
+    batch       bytea NOT NULL
+) PARTITION BY LIST (segment);
 COMMENT ON TABLE steward.audit_log IS 'every change of the audited tables; read it through steward.audit_trail';
-COMMENT ON COLUMN steward.audit_log.written_at IS 'when the record was written';
-COMMENT ON COLUMN steward.audit_log.xid IS 'the top-level transaction that made the change';
-COMMENT ON COLUMN steward.audit_log.seq IS 'order of the change within its transaction';
-COMMENT ON COLUMN steward.audit_log.context IS 'the context in force: audit_context.number';
-COMMENT ON COLUMN steward.audit_log.schema_version IS 'what the table looked like: audit_schema.id';
+COMMENT ON COLUMN steward.audit_log.segment IS 'the segment: audit_segment.number';
+COMMENT ON COLUMN steward.audit_log.written_at IS 'when the batch was written';
+COMMENT ON COLUMN steward.audit_log.xid IS 'the top-level transaction that made the changes';
 COMMENT ON COLUMN steward.audit_log.incarnation IS 'the life of the database: audit_incarnation.id';
-COMMENT ON COLUMN steward.audit_log.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled';
-COMMENT ON COLUMN steward.audit_log.payload IS 'key, old and new values; see the README of src/audit';
+COMMENT ON COLUMN steward.audit_log.first_seq IS 'number of its first record within the transaction';
+COMMENT ON COLUMN steward.audit_log.records IS 'how many records it holds';
+COMMENT ON COLUMN steward.audit_log.batch IS 'the records, in order; steward.audit_records() reads them';
 
 REVOKE ALL ON steward.audit_incarnation, steward.audit_schema, steward.audit_context, steward.audit_segment, steward.audit_log FROM PUBLIC;
 SELECT steward.audit_protect('steward.audit_incarnation');
@@ -188,24 +186,71 @@ CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer,
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
 COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean) IS 'gives the new or old values of an audit record as a row of a table as it is now, bit for bit where the types are the same; columns by name, or by number in the database where the record was made';
 
-CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
+CREATE FUNCTION steward.audit_image_of_parts(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
-COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea[], boolean, boolean) IS 'the same of a record of several parts: its payload, and those of the records & that follow it';
+COMMENT ON FUNCTION steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) IS 'audit_image() of a record of several parts: its payload, and those of the records & that follow it';
 
-CREATE VIEW steward.audit_trail AS
-    SELECT l.written_at,
+CREATE FUNCTION steward.audit_event(payload bytea) RETURNS jsonb
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_audit_event_details';
+COMMENT ON FUNCTION steward.audit_event(bytea) IS 'shows the payload of an event, which is a record without a table';
+
+CREATE FUNCTION steward.audit_records(batch bytea, first_seq integer, xid xid8, OUT seq integer, OUT changed_at timestamptz,
+        OUT context_xid xid8, OUT context integer, OUT schema_version integer, OUT op "char", OUT payload bytea,
+        OUT transaction_started_at timestamptz)
+    RETURNS SETOF record LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10 ROWS 10 AS 'MODULE_PATHNAME', 'steward_audit_records';
+COMMENT ON FUNCTION steward.audit_records(bytea, integer, xid8) IS 'the records of a batch of the audit log';
+
+CREATE FUNCTION steward.audit_pending(OUT seq integer, OUT changed_at timestamptz, OUT context_xid xid8, OUT context integer,
+        OUT schema_version integer, OUT op "char", OUT payload bytea, OUT transaction_started_at timestamptz)
+    RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10 AS 'MODULE_PATHNAME', 'steward_audit_pending';
+COMMENT ON FUNCTION steward.audit_pending() IS 'the records of this transaction that are not in the audit log yet';
+REVOKE EXECUTE ON FUNCTION steward.audit_pending() FROM PUBLIC;
+
+CREATE VIEW steward.audit_record AS
+    SELECT l.segment,
+           l.written_at,
            l.incarnation,
            l.xid,
-           l.seq,
+           r.seq,
+           r.changed_at,
+           r.op,
+           r.schema_version,
+           r.context_xid,
+           r.context,
+           r.payload,
+           r.transaction_started_at
+    FROM steward.audit_log AS l
+    CROSS JOIN LATERAL steward.audit_records(l.batch, l.first_seq, l.xid) AS r;
+COMMENT ON VIEW steward.audit_record IS 'the audit log, a row for each record';
+COMMENT ON COLUMN steward.audit_record.segment IS 'the segment that holds it';
+COMMENT ON COLUMN steward.audit_record.written_at IS 'when its batch was written';
+COMMENT ON COLUMN steward.audit_record.incarnation IS 'the life of the database: audit_incarnation.id';
+COMMENT ON COLUMN steward.audit_record.xid IS 'the top-level transaction';
+COMMENT ON COLUMN steward.audit_record.seq IS 'order within the transaction';
+COMMENT ON COLUMN steward.audit_record.changed_at IS 'when it was made';
+COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled';
+COMMENT ON COLUMN steward.audit_record.schema_version IS 'what the table looked like: audit_schema.id; 0 for an event';
+COMMENT ON COLUMN steward.audit_record.context_xid IS 'the context in force: audit_context.xid';
+COMMENT ON COLUMN steward.audit_record.context IS 'the context in force: audit_context.number';
+COMMENT ON COLUMN steward.audit_record.payload IS 'key, old and new values; steward.audit_decode() reads it, or steward.audit_event()';
+COMMENT ON COLUMN steward.audit_record.transaction_started_at IS 'when the transaction began';
+REVOKE ALL ON steward.audit_record FROM PUBLIC;
+
+CREATE VIEW steward.audit_trail AS
+    SELECT r.written_at,
+           r.changed_at,
+           r.incarnation,
+           r.xid,
+           r.seq,
            pg_catalog.format('%I.%I', s.schema_name, s.table_name) AS relation,
-           CASE l.op
+           CASE r.op
                WHEN 'I' THEN 'INSERT'
                WHEN 'U' THEN 'UPDATE'
                WHEN 'D' THEN 'DELETE'
                WHEN 'T' THEN 'TRUNCATE'
                WHEN 'E' THEN 'ENABLE'
                WHEN 'X' THEN 'DISABLE'
-               ELSE l.op::text
+               ELSE r.op::text
            END AS operation,
            d.key,
            d.old,
@@ -219,17 +264,19 @@ CREATE VIEW steward.audit_trail AS
            c.purpose,
            c.request_id,
            c.replication_origin,
-           c.started_at AS transaction_started_at,
+           r.transaction_started_at,
            c.pid
-    FROM steward.audit_log AS l
-    LEFT JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) l.schema_version
+    FROM steward.audit_record AS r
+    LEFT JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) r.schema_version
     LEFT JOIN steward.audit_context AS c
-        ON c.xid OPERATOR(pg_catalog.=) l.xid
-        AND c.number OPERATOR(pg_catalog.=) l.context
-        AND c.incarnation OPERATOR(pg_catalog.=) l.incarnation
-    CROSS JOIN LATERAL steward.audit_decode(l.schema_version, l.op, l.payload) AS d;
+        ON c.xid OPERATOR(pg_catalog.=) r.context_xid
+        AND c.number OPERATOR(pg_catalog.=) r.context
+        AND c.incarnation OPERATOR(pg_catalog.=) r.incarnation
+    CROSS JOIN LATERAL steward.audit_decode(r.schema_version, r.op, r.payload) AS d
+    WHERE r.schema_version OPERATOR(pg_catalog.>) 0;
 COMMENT ON VIEW steward.audit_trail IS 'the audit log, readable: what changed, when, and who did it';
-COMMENT ON COLUMN steward.audit_trail.written_at IS 'when the record was written';
+COMMENT ON COLUMN steward.audit_trail.written_at IS 'when the record was written: shortly before the commit, or earlier';
+COMMENT ON COLUMN steward.audit_trail.changed_at IS 'when the change was made';
 COMMENT ON COLUMN steward.audit_trail.incarnation IS 'the life of the database';
 COMMENT ON COLUMN steward.audit_trail.xid IS 'the transaction';
 COMMENT ON COLUMN steward.audit_trail.seq IS 'order within the transaction';

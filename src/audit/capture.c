@@ -9,26 +9,37 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "audit/buffer.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/context.h"
+#include "audit/event.h"
 #include "audit/incarnation.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
-#include "audit/sink.h"
+#include "base/duty.h"
 #include "base/hooks.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
-/* Of this transaction: the last number given to a record. */
-static int32 last_seq = 0;
+/* What is encoded next goes here; kept between records of a transaction. */
+static StringInfo scratch = NULL;
+
+/* Beyond this much, it is not kept. */
+#define SCRATCH_KEPT (64 * 1024)
+
+static bool commits_prepared = false;
 
 /* A record being made. */
 typedef struct Capture
 {
-	StewardAuditRecord record;
-	StringInfoData payload;
+	StewardRecord record;
+	StringInfo	payload;
 	List	   *parts;			/* what precedes it, of a long one */
 	const StewardAuditSchema *schema;
 	bool		pushed_snapshot;
@@ -36,55 +47,77 @@ typedef struct Capture
 
 /* Storing a TOASTed value needs a snapshot; some callers come without one. */
 static void
-begin(Capture *capture, Relation rel, char op)
+begin(Capture *capture, char op)
 {
-	static const char varlena_header[VARHDRSZ] = {0};
-
 	capture->pushed_snapshot = !ActiveSnapshotSet();
 	if (capture->pushed_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	capture->schema = steward_audit_schema_of(rel);
+	if (scratch == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+
+		scratch = makeStringInfo();
+		MemoryContextSwitchTo(caller);
+	}
+	resetStringInfo(scratch);
+	capture->payload = scratch;
 	capture->parts = NIL;
 	capture->record.op = op;
-	capture->record.payload = &capture->payload;
-	initStringInfo(&capture->payload);
-	steward_put_bytes(&capture->payload, varlena_header, VARHDRSZ);
+	capture->record.schema_version = 0;
 }
 
 static void
-write_record(StewardAuditRecord *record)
+begin_of(Capture *capture, Relation rel, char op)
 {
-	if (last_seq == PG_INT32_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("transaction has too many audit records"),
-				 errhint("Make the changes in several transactions.")));
-	record->seq = ++last_seq;
-	record->incarnation = steward_incarnation_current();
-	record->context = steward_context_current(record->incarnation);
-	steward_sink_write(record);
+	begin(capture, op);
+	capture->schema = steward_audit_schema_of(rel);
+	capture->record.schema_version = capture->schema->version;
+}
+
+static void
+add_record(StewardRecord *record, StringInfo payload)
+{
+	record->seq = steward_buffer_next_seq();
+	record->changed_at = GetCurrentTimestamp();
+	record->context = steward_context_current(steward_incarnation_current());
+	record->payload = (const unsigned char *) payload->data;
+	record->length = payload->len;
+	steward_buffer_add(record);
 }
 
 static void
 end(Capture *capture, bool write)
 {
-	StewardAuditRecord *record = &capture->record;
 	ListCell   *part;
 
-	record->schema_version = capture->schema->version;
 	foreach(part, capture->parts)
 	{
-		record->payload = lfirst(part);
-		write_record(record);
-		pfree(record->payload->data);
-		record->op = STEWARD_OP_PART;
+		StringInfo	payload = lfirst(part);
+
+		add_record(&capture->record, payload);
+		capture->record.op = STEWARD_OP_PART;
+		pfree(payload->data);
 	}
-	record->payload = &capture->payload;
 	if (write)
-		write_record(record);
-	pfree(capture->payload.data);
+		add_record(&capture->record, capture->payload);
+	if (capture->payload->maxlen > SCRATCH_KEPT)
+	{
+		pfree(scratch->data);
+		pfree(scratch);
+		scratch = NULL;
+	}
 	if (capture->pushed_snapshot)
 		PopActiveSnapshot();
+}
+
+void
+steward_audit_event(char op, Jsonb *details)
+{
+	Capture		capture;
+
+	begin(&capture, op);
+	steward_event_encode(details, capture.payload);
+	end(&capture, true);
 }
 
 void
@@ -92,8 +125,8 @@ steward_capture_event(Relation rel, char op)
 {
 	Capture		capture;
 
-	begin(&capture, rel, op);
-	steward_encode_empty(&capture.payload);
+	begin_of(&capture, rel, op);
+	steward_encode_empty(capture.payload);
 	end(&capture, true);
 }
 
@@ -102,9 +135,8 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 {
 	Capture		capture;
 
-	begin(&capture, rel, op);
-	steward_encode_row(capture.schema, row, &capture.payload,
-					   &capture.parts);
+	begin_of(&capture, rel, op);
+	steward_encode_row(capture.schema, row, capture.payload, &capture.parts);
 	end(&capture, true);
 }
 
@@ -114,9 +146,9 @@ capture_update(Relation rel, TupleTableSlot *before, TupleTableSlot *after)
 	Capture		capture;
 	bool		changed;
 
-	begin(&capture, rel, STEWARD_OP_UPDATE);
+	begin_of(&capture, rel, STEWARD_OP_UPDATE);
 	changed = steward_encode_update(capture.schema, before, after,
-									&capture.payload, &capture.parts);
+									capture.payload, &capture.parts);
 	end(&capture, changed);
 }
 
@@ -179,10 +211,13 @@ STEWARD_FUNCTION(steward_audit_guard)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* What a prepared transaction wrote becomes due in that which commits it. */
 static void
 on_utility(Node *statement)
 {
-	steward_sink_close();
+	if (IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+		commits_prepared = true;
 }
 
 static void
@@ -208,10 +243,12 @@ on_transaction(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			steward_sink_before_end();
+			steward_buffer_before_end();
 			return;
 		case XACT_EVENT_COMMIT:
 			reparent(TopSubTransactionId, InvalidSubTransactionId);
+			if (steward_buffer_has_written() || commits_prepared)
+				steward_duty_due(MyDatabaseId);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* may still be rolled back: as if it had been */
@@ -221,9 +258,10 @@ on_transaction(XactEvent event, void *arg)
 		default:
 			return;
 	}
-	steward_sink_end();
+	steward_buffer_end();
 	steward_context_end();
-	last_seq = 0;
+	scratch = NULL;
+	commits_prepared = false;
 }
 
 static void
@@ -233,13 +271,14 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 	switch (event)
 	{
 		case SUBXACT_EVENT_PRE_COMMIT_SUB:
-			steward_sink_subcommit(mine);
+			steward_buffer_before_subcommit(mine, parent);
 			break;
 		case SUBXACT_EVENT_COMMIT_SUB:
+			steward_buffer_subcommit(mine, parent);
 			reparent(mine, parent);
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
-			steward_sink_subabort(mine);
+			steward_buffer_subabort(mine);
 			forget(mine);
 			break;
 		default:
@@ -252,6 +291,8 @@ steward_audit_init(void)
 {
 	steward_audit_schema_init();
 	steward_segment_init();
+	steward_segment_duty_init();
+	steward_context_init();
 	steward_hooks_on_utility(on_utility);
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);

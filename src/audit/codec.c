@@ -71,11 +71,13 @@ next_part(Writer *writer)
 {
 	StringInfo	payload = writer->payload;
 	StringInfo	part = palloc(sizeof(StringInfoData));
+	MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(payload->data));
 
 	*part = *payload;
 	part->data[writer->start] = STEWARD_PAYLOAD_CONTINUES;
 	*writer->parts = lappend(*writer->parts, part);
 	initStringInfo(payload);
+	MemoryContextSwitchTo(caller);
 	appendBinaryStringInfo(payload, part->data, writer->start);
 	steward_append_byte(payload, STEWARD_PAYLOAD_FORMAT);
 }

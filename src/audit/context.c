@@ -1,15 +1,19 @@
 /*
  * context.c: who acts, from where; see context.h.
  *
- * The last contexts of the transaction are remembered, so that a SECURITY
- * DEFINER function called row by row does not write one each time. A rollback
- * to a savepoint takes the rows written inside with it, and so their memory.
+ * The last contexts are remembered, so that a SECURITY DEFINER function called row
+ * by row does not write one each time, and that a session of short transactions
+ * writes one for all of them. What a transaction wrote is its own until it commits;
+ * a rollback to a savepoint takes the rows written inside with it, and so their
+ * memory. A new segment, or a renamed role, makes sessions write theirs anew: so
+ * the contexts of old segments can be removed with them.
  */
 #include "base/compat.h"
 
 #include "access/transam.h"
 #include "access/xact.h"
 #include "audit/context.h"
+#include "audit/segment.h"
 #include "audit/sink.h"
 #include "base/catalog.h"
 #include "miscadmin.h"
@@ -18,7 +22,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inet.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define MAX_REMEMBERED 8
@@ -29,7 +35,7 @@ enum
 	CONTEXT_XID,
 	CONTEXT_NUMBER,
 	CONTEXT_INCARNATION,
-	CONTEXT_STARTED_AT,
+	CONTEXT_RECORDED_AT,
 	CONTEXT_PID,
 	CONTEXT_LOGIN_ROLE,
 	CONTEXT_SESSION_ROLE,
@@ -54,9 +60,12 @@ typedef struct Identity
 
 typedef struct Remembered
 {
-	Identity	identity;		/* application in TopTransactionContext */
-	int32		number;
-	SubTransactionId written_by;
+	Identity	identity;		/* its strings are in TopMemoryContext */
+	StewardContextRef ref;
+	int32		incarnation;
+	int32		segment;
+	Oid			home;			/* the log it belongs to */
+	SubTransactionId written_by;	/* uncommitted: by this subtransaction */
 } Remembered;
 
 static StewardRelationRef context_table = {"audit_context"};
@@ -64,6 +73,7 @@ static StewardRelationRef context_table = {"audit_context"};
 static Remembered remembered[MAX_REMEMBERED];
 static int	remembered_count = 0;
 static int32 last_number = 0;
+static bool names_changed = false;
 
 static bool
 same_identity(const Identity *a, const Identity *b)
@@ -116,8 +126,8 @@ write_context(const Identity *identity, int32 number, int32 incarnation)
 		UInt64GetDatum(U64FromFullTransactionId(GetTopFullTransactionId()));
 	values[CONTEXT_NUMBER] = Int32GetDatum(number);
 	values[CONTEXT_INCARNATION] = Int32GetDatum(incarnation);
-	values[CONTEXT_STARTED_AT] =
-		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	values[CONTEXT_RECORDED_AT] =
+		TimestampTzGetDatum(GetCurrentTimestamp());
 	values[CONTEXT_PID] = Int32GetDatum(MyProcPid);
 	values[CONTEXT_LOGIN_ROLE] = role_name(GetAuthenticatedUserId());
 	values[CONTEXT_SESSION_ROLE] = role_name(identity->session_role);
@@ -132,48 +142,93 @@ write_context(const Identity *identity, int32 number, int32 incarnation)
 	steward_sink_insert(&context_table, CONTEXT_NATTS, values, nulls);
 }
 
-/* Takes a free place, or that of the oldest. */
 static void
-remember(const Identity *identity, int32 number)
+drop(int place)
 {
-	if (remembered_count == MAX_REMEMBERED)
-	{
-		memmove(remembered, remembered + 1,
-				sizeof(Remembered) * (MAX_REMEMBERED - 1));
-		remembered_count--;
-	}
-	remembered[remembered_count].identity = *identity;
-	remembered[remembered_count].identity.application =
-		MemoryContextStrdup(TopTransactionContext, identity->application);
-	remembered[remembered_count].number = number;
-	remembered[remembered_count].written_by = GetCurrentSubTransactionId();
-	remembered_count++;
+	pfree(unconstify(char *, remembered[place].identity.application));
+	remembered_count--;
+	memmove(remembered + place, remembered + place + 1,
+			sizeof(Remembered) * (remembered_count - place));
 }
 
-int32
+/* Takes a free place, or that of the oldest. */
+static Remembered *
+remember(const Identity *identity)
+{
+	Remembered *entry;
+
+	if (remembered_count == MAX_REMEMBERED)
+		drop(0);
+	entry = &remembered[remembered_count];
+	entry->identity = *identity;
+	entry->identity.application =
+		MemoryContextStrdup(TopMemoryContext, identity->application);
+	remembered_count++;
+	return entry;
+}
+
+/* Roles may have other names: forgets what is not of this transaction. */
+static void
+forget_names(void)
+{
+	names_changed = false;
+	for (int i = remembered_count - 1; i >= 0; i--)
+		if (remembered[i].written_by == InvalidSubTransactionId)
+			drop(i);
+}
+
+static void
+on_role_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	names_changed = true;
+}
+
+void
+steward_context_init(void)
+{
+	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
+}
+
+StewardContextRef
 steward_context_current(int32 incarnation)
 {
 	Identity	identity = {GetSessionUserId(), GetUserId(),
 	replorigin_session_origin, application_name ? application_name : ""};
+	StewardSegment segment = steward_segment_current();
+	Oid			home = steward_segment_home();
+	Remembered *entry;
+	StewardContextRef ref;
 
+	if (names_changed)
+		forget_names();
 	for (int i = remembered_count - 1; i >= 0; i--)
-		if (same_identity(&remembered[i].identity, &identity))
-			return remembered[i].number;
-	last_number++;
-	write_context(&identity, last_number, incarnation);
-	remember(&identity, last_number);
-	return last_number;
+	{
+		entry = &remembered[i];
+		if (entry->home == home && entry->segment == segment.number &&
+			entry->incarnation == incarnation &&
+			same_identity(&entry->identity, &identity))
+			return entry->ref;
+	}
+	ref.xid = U64FromFullTransactionId(GetTopFullTransactionId());
+	ref.number = ++last_number;
+	write_context(&identity, ref.number, incarnation);
+	entry = remember(&identity);
+	entry->ref = ref;
+	entry->incarnation = incarnation;
+	entry->segment = segment.number;
+	entry->home = home;
+	entry->written_by = GetCurrentSubTransactionId();
+	return ref;
 }
 
 void
 steward_context_forget(SubTransactionId written_by)
 {
-	int			kept = 0;
-
-	for (int i = 0; i < remembered_count; i++)
-		if (remembered[i].written_by != written_by)
-			remembered[kept++] = remembered[i];
-	remembered_count = kept;
+	for (int i = remembered_count - 1; i >= 0; i--)
+		if (remembered[i].written_by != InvalidSubTransactionId &&
+			(remembered[i].written_by == written_by ||
+			 written_by == TopSubTransactionId))
+			drop(i);
 }
 
 void
@@ -187,6 +242,5 @@ steward_context_reparent(SubTransactionId child, SubTransactionId parent)
 void
 steward_context_end(void)
 {
-	remembered_count = 0;
 	last_number = 0;
 }

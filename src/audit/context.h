@@ -10,8 +10,13 @@
 
 #include "base/compat.h"
 
-/* Number of the context in force; written first when it is new. */
-extern int32 steward_context_current(int32 incarnation);
+#include "audit/record.h"
+
+/* Registers the invalidation callback; called once by _PG_init. */
+extern void steward_context_init(void);
+
+/* The context in force; written first when it is new. */
+extern StewardContextRef steward_context_current(int32 incarnation);
 
 /* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
 extern void steward_context_forget(SubTransactionId written_by);

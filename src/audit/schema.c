@@ -327,6 +327,7 @@ steward_audit_schema_of(Relation rel)
 	return entry->schema;
 }
 
+/* NULL when it is missing. */
 static HeapTuple
 fetch_version(Relation table, int32 version)
 {
@@ -339,14 +340,11 @@ fetch_version(Relation table, int32 version)
 	scan = systable_beginscan(table, steward_relation_oid(&schema_key), true,
 							  SnapshotSelf, 1, &key);
 	tuple = systable_getnext(scan);
-	if (!HeapTupleIsValid(tuple))
-		steward_payload_corrupted("its schema version is missing");
-	tuple = heap_copytuple(tuple);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
 	return tuple;
 }
-
-#define NO_BOUND ((int64) PG_INT32_MAX + 1)
 
 /* A version being read, and the composites that were read for it so far. */
 typedef struct ReadState
@@ -354,44 +352,66 @@ typedef struct ReadState
 	Relation	table;
 	MemoryContext context;
 	List	   *found;
-	int64		below;			/* ids of composites are lower */
+	int32		below;			/* ids of composites are lower */
 } ReadState;
 
+static StewardAuditSchema *read_composite(void *arg, int32 version);
+
+/* NULL when it is missing. */
 static StewardAuditSchema *
-read_version(void *arg, int32 version)
+read_version(ReadState *state, int32 version)
+{
+	HeapTuple	tuple = fetch_version(state->table, version);
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	return steward_schema_from_row(tuple, RelationGetDescr(state->table),
+								   state->context, read_composite, state);
+}
+
+static StewardAuditSchema *
+read_composite(void *arg, int32 version)
 {
 	ReadState  *state = arg;
-	int64		below = state->below;
+	int32		below = state->below;
 	StewardAuditSchema *schema;
 	ListCell   *cell;
 
 	check_stack_depth();
+	if (version >= below)
+		steward_payload_corrupted("its schema version is malformed");
 	foreach(cell, state->found)
 	{
 		schema = lfirst(cell);
-		if (schema->version == version && version < below)
+		if (schema->version == version)
 			return schema;
 	}
-	if (version >= below)
-		steward_payload_corrupted("its schema version is malformed");
 	state->below = version;
-	schema = steward_schema_from_row(fetch_version(state->table, version),
-									 RelationGetDescr(state->table),
-									 state->context, read_version, state);
+	schema = read_version(state, version);
 	state->below = below;
-	if (below != NO_BOUND && schema->kind != STEWARD_SCHEMA_OF_COMPOSITE)
+	if (schema == NULL || schema->kind != STEWARD_SCHEMA_OF_COMPOSITE)
 		steward_payload_corrupted("its schema version is malformed");
 	state->found = lappend(state->found, schema);
 	return schema;
 }
 
 StewardAuditSchema *
-steward_audit_schema_read(int32 version, MemoryContext context)
+steward_audit_schema_find(int32 version, MemoryContext context)
 {
 	ReadState	state = {steward_relation_open(&schema_table, AccessShareLock),
-	context, NIL, NO_BOUND};
+	context, NIL, version};
 	StewardAuditSchema *schema = read_version(&state, version);
 
 	relation_close(state.table, AccessShareLock);
+	return schema;
+}
+
+StewardAuditSchema *
+steward_audit_schema_read(int32 version, MemoryContext context)
+{
+	StewardAuditSchema *schema = steward_audit_schema_find(version, context);
+
+	if (schema == NULL)
+		steward_payload_corrupted("its schema version is missing");
 	return schema;
 }

@@ -1,54 +1,43 @@
 /*
- * sink.c: where audit records go; see sink.h.
+ * sink.c: writing to the audit tables; see sink.h.
  *
- * The segment and its indexes stay open between records, owned by the
- * subtransaction that opened them, so that a rollback releases exactly what it
- * must. They are closed before any utility statement (DDL on the log refuses an
- * open relation) and before commit; what is captured after that, by another
- * extension's callbacks, opens and closes for itself.
+ * Records are packed into batches of about a quarter of a page, which are stored
+ * without compression and without TOAST, and written many at a time. A record that
+ * is larger makes a batch of its own.
  */
 #include "base/compat.h"
 
 #include "access/htup_details.h"
+#include "access/heaptoast.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "audit/incarnation.h"
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "catalog/indexing.h"
 #include "nodes/execnodes.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
+
+/* Below TOAST_TUPLE_THRESHOLD with the other columns. */
+#define BATCH_TARGET 1900
 
 /* Columns of steward.audit_log, counted from 0. */
 enum
 {
+	LOG_SEGMENT,
 	LOG_WRITTEN_AT,
 	LOG_XID,
-	LOG_SEQ,
-	LOG_CONTEXT,
-	LOG_SCHEMA_VERSION,
 	LOG_INCARNATION,
-	LOG_OP,
-	LOG_PAYLOAD,
+	LOG_FIRST_SEQ,
+	LOG_RECORDS,
+	LOG_BATCH,
 	LOG_NATTS
 };
-
-typedef struct OpenSegment
-{
-	Relation	rel;			/* NULL: closed */
-	CatalogIndexState indexes;
-	MemoryContext context;		/* what the indexes keep */
-	ResourceOwner owner;
-	SubTransactionId opened_by;
-} OpenSegment;
-
-static OpenSegment segment;
-
-static bool ending = false;		/* the transaction is past its PRE_COMMIT */
 
 static void
 refuse_changed(Relation rel, const char *what)
@@ -99,80 +88,135 @@ form_tuple(Relation rel, int natts, const Datum *values, const bool *nulls)
 	return heap_form_tuple(RelationGetDescr(rel), all_values, all_nulls);
 }
 
+/*
+ * Locks the newest segment. Another may have become that while we waited, in
+ * which case nothing may be written to the old one any more.
+ */
 static void
-open_segment(void)
+open_segment(StewardSink *sink)
 {
-	ResourceOwner caller_owner = CurrentResourceOwner;
-	MemoryContext context = AllocSetContextCreate(CurTransactionContext,
-												  "steward audit segment",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext caller_context = MemoryContextSwitchTo(context);
-	Relation	rel;
+	for (;;)
+	{
+		StewardSegment wanted;
+		StewardSegment now;
 
-	CurrentResourceOwner = CurTransactionResourceOwner;
-	rel = table_open(steward_segment_current(), RowExclusiveLock);
-	segment.indexes = open_indexes(rel, LOG_NATTS);
-	segment.context = context;
-	segment.owner = CurTransactionResourceOwner;
-	segment.opened_by = GetCurrentSubTransactionId();
-	segment.rel = rel;
-	CurrentResourceOwner = caller_owner;
-	MemoryContextSwitchTo(caller_context);
+		/* Not to queue for a segment that was followed by another meanwhile. */
+		AcceptInvalidationMessages();
+		wanted = steward_segment_current();
+
+		sink->rel = table_open(wanted.relid, RowExclusiveLock);
+		now = steward_segment_current();
+		sink->segment = now.number;
+		if (now.relid == wanted.relid)
+			break;
+		table_close(sink->rel, RowExclusiveLock);
+	}
+	sink->indexes = open_indexes(sink->rel, LOG_NATTS);
+	steward_batch_begin(&sink->batch,
+						U64FromFullTransactionId(GetTopFullTransactionId()),
+						GetCurrentTransactionStartTimestamp());
 }
 
 void
-steward_sink_close(void)
+steward_sink_begin(StewardSink *sink)
 {
-	ResourceOwner caller_owner = CurrentResourceOwner;
-	Relation	rel = segment.rel;
+	sink->rel = NULL;
+	sink->slot_count = 0;
+	sink->row_count = 0;
+	sink->epoch = 0;
+	sink->context = AllocSetContextCreate(CurrentMemoryContext,
+										  "steward audit write",
+										  ALLOCSET_DEFAULT_SIZES);
+}
 
-	if (rel == NULL)
+static void
+write_rows(StewardSink *sink)
+{
+	if (sink->row_count == 0)
 		return;
-	segment.rel = NULL;
-	CurrentResourceOwner = segment.owner;
-	CatalogCloseIndexes(segment.indexes);
-	table_close(rel, NoLock);
-	MemoryContextDelete(segment.context);
-	CurrentResourceOwner = caller_owner;
+	CatalogTuplesMultiInsertWithInfo(sink->rel, sink->slots, sink->row_count,
+									 sink->indexes);
+	for (int i = 0; i < sink->row_count; i++)
+		ExecClearTuple(sink->slots[i]);
+	sink->row_count = 0;
 }
 
-/* Inserts as the segment's owner: an index may keep pages pinned for it. */
+/*
+ * Keeps a row to be written with others. One that goes to TOAST is written alone:
+ * the insertion of many tells where it put the tuple that it made, not the one that
+ * it was given, and the indexes would point nowhere.
+ */
 static void
-insert_record(HeapTuple tuple)
+add_row(StewardSink *sink, HeapTuple tuple)
 {
-	ResourceOwner caller_owner = CurrentResourceOwner;
-
-	CurrentResourceOwner = segment.owner;
-	CatalogTupleInsertWithInfo(segment.rel, tuple, segment.indexes);
-	CurrentResourceOwner = caller_owner;
-	if (ending)
-		steward_sink_close();
+	if (tuple->t_len > TOAST_TUPLE_THRESHOLD)
+	{
+		write_rows(sink);
+		CatalogTupleInsertWithInfo(sink->rel, tuple, sink->indexes);
+		heap_freetuple(tuple);
+		return;
+	}
+	if (sink->row_count == sink->slot_count)
+		sink->slots[sink->slot_count++] =
+			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, sink->slots[sink->row_count++], true);
+	if (sink->row_count == STEWARD_SINK_ROWS)
+		write_rows(sink);
 }
 
-void
-steward_sink_write(const StewardAuditRecord *record)
+/* Makes a row of the batch, and empties it. */
+static void
+end_batch(StewardSink *sink)
 {
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {false};
-	HeapTuple	tuple;
 
-	if (segment.rel != NULL && segment.opened_by != GetCurrentSubTransactionId())
-		steward_sink_close();
-	if (segment.rel == NULL)
-		open_segment();
-	SET_VARSIZE(record->payload->data, record->payload->len);
+	if (sink->batch.records == 0)
+		return;
+	values[LOG_SEGMENT] = Int32GetDatum(sink->segment);
 	values[LOG_WRITTEN_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[LOG_XID] =
-		UInt64GetDatum(U64FromFullTransactionId(GetTopFullTransactionId()));
-	values[LOG_SEQ] = Int32GetDatum(record->seq);
-	values[LOG_CONTEXT] = Int32GetDatum(record->context);
-	values[LOG_SCHEMA_VERSION] = Int32GetDatum(record->schema_version);
-	values[LOG_INCARNATION] = Int32GetDatum(record->incarnation);
-	values[LOG_OP] = CharGetDatum(record->op);
-	values[LOG_PAYLOAD] = PointerGetDatum(record->payload->data);
-	tuple = form_tuple(segment.rel, LOG_NATTS, values, nulls);
-	insert_record(tuple);
-	heap_freetuple(tuple);
+	values[LOG_XID] = UInt64GetDatum(sink->batch.xid);
+	values[LOG_INCARNATION] = Int32GetDatum(steward_incarnation_current());
+	values[LOG_FIRST_SEQ] = Int32GetDatum(sink->batch.first_seq);
+	values[LOG_RECORDS] = Int32GetDatum(sink->batch.records);
+	values[LOG_BATCH] = steward_batch_datum(&sink->batch);
+	add_row(sink, form_tuple(sink->rel, LOG_NATTS, values, nulls));
+	steward_batch_reset(&sink->batch);
+}
+
+void
+steward_sink_add(StewardSink *sink, const StewardRecord *record, uint32 epoch)
+{
+	MemoryContext caller = MemoryContextSwitchTo(sink->context);
+
+	if (sink->rel == NULL)
+		open_segment(sink);
+	if (sink->batch.records > 0 &&
+		(epoch != sink->epoch ||
+		 STEWARD_BATCH_SIZE(&sink->batch) + record->length +
+		 STEWARD_RECORD_OVERHEAD > BATCH_TARGET))
+		end_batch(sink);
+	sink->epoch = epoch;
+	steward_batch_append(&sink->batch, record);
+	MemoryContextSwitchTo(caller);
+}
+
+void
+steward_sink_finish(StewardSink *sink)
+{
+	MemoryContext caller = MemoryContextSwitchTo(sink->context);
+
+	if (sink->rel != NULL)
+	{
+		end_batch(sink);
+		write_rows(sink);
+		for (int i = 0; i < sink->slot_count; i++)
+			ExecDropSingleTupleTableSlot(sink->slots[i]);
+		CatalogCloseIndexes(sink->indexes);
+		table_close(sink->rel, NoLock);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(sink->context);
 }
 
 void
@@ -187,32 +231,4 @@ steward_sink_insert(StewardRelationRef *ref, int natts, Datum *values,
 	heap_freetuple(tuple);
 	CatalogCloseIndexes(indexes);
 	relation_close(rel, NoLock);
-}
-
-void
-steward_sink_before_end(void)
-{
-	steward_sink_close();
-	ending = true;
-}
-
-void
-steward_sink_subcommit(SubTransactionId ending_id)
-{
-	if (segment.rel != NULL && segment.opened_by == ending_id)
-		steward_sink_close();
-}
-
-void
-steward_sink_subabort(SubTransactionId ending_id)
-{
-	if (segment.opened_by == ending_id)
-		segment.rel = NULL;
-}
-
-void
-steward_sink_end(void)
-{
-	segment.rel = NULL;
-	ending = false;
 }

@@ -1,46 +1,51 @@
 /*
- * sink.h: where audit records go.
- *
- * Now write-through: a record is in the segment before the trigger returns. The
- * buffer of a later release will stand behind the same functions.
+ * sink.h: writing to the audit tables, directly: no trigger, no row security, no
+ * privilege of the writer is involved.
  */
 #ifndef STEWARD_AUDIT_SINK_H
 #define STEWARD_AUDIT_SINK_H
 
 #include "base/compat.h"
 
+#include "audit/batch.h"
 #include "base/catalog.h"
-#include "lib/stringinfo.h"
+#include "executor/tuptable.h"
 
-/* A record as it is captured; the sink adds time and transaction. */
-typedef struct StewardAuditRecord
+struct ResultRelInfo;
+
+#define STEWARD_SINK_ROWS 64
+
+/* A write of records to the current segment. */
+typedef struct StewardSink
 {
-	int32		seq;
-	int32		context;
-	int32		schema_version;
-	int32		incarnation;
-	char		op;
-	StringInfo	payload;		/* preceded by VARHDRSZ bytes for the header */
-} StewardAuditRecord;
+	Relation	rel;			/* NULL until there is something to write */
+	struct ResultRelInfo *indexes;
+	int32		segment;
+	MemoryContext context;
+	TupleTableSlot *slots[STEWARD_SINK_ROWS];
+	int			slot_count;		/* made */
+	int			row_count;		/* filled */
+	StewardBatchWriter batch;
+	uint32		epoch;			/* of the batch */
+} StewardSink;
 
-/* Writes a record to the current segment. */
-extern void steward_sink_write(const StewardAuditRecord *record);
+/* Begins a write; the sink is the caller's to keep until it is finished. */
+extern void steward_sink_begin(StewardSink *sink);
 
 /*
- * Adds a row to another audit table, which has natts columns. Like records, it is
- * inserted directly: no trigger, no row security, no privilege of the writer is
- * involved.
+ * Adds a record. Records come in order of seq; those of one epoch may share a
+ * batch. Needs an active snapshot. Raises
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when there is no segment, or one that
+ * somebody changed.
  */
+extern void steward_sink_add(StewardSink *sink, const StewardRecord *record,
+							 uint32 epoch);
+
+/* Writes what is left, and closes. The segment stays locked. */
+extern void steward_sink_finish(StewardSink *sink);
+
+/* Adds a row to another audit table, which has natts columns. */
 extern void steward_sink_insert(StewardRelationRef *ref, int natts,
 								Datum *values, bool *nulls);
-
-/* Closes the segment; it opens again by itself. */
-extern void steward_sink_close(void);
-
-/* A (sub)transaction ended. */
-extern void steward_sink_before_end(void);	/* every record closes from now on */
-extern void steward_sink_subcommit(SubTransactionId ending);
-extern void steward_sink_subabort(SubTransactionId ending);
-extern void steward_sink_end(void);
 
 #endif							/* STEWARD_AUDIT_SINK_H */

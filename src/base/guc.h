@@ -6,6 +6,9 @@
 
 #include "base/compat.h"
 
+extern int	steward_audit_segment_age;	/* seconds */
+extern int	steward_audit_segment_size; /* kB */
+extern int	steward_max_workers;
 extern char *steward_revocation_command;
 extern char *steward_revocation_file;
 extern int	steward_revocation_interval;	/* milliseconds */
@@ -14,6 +17,7 @@ extern char *steward_root_key_file;
 extern char *steward_root_key_command;
 extern int	steward_root_key_timeout;	/* milliseconds */
 extern bool steward_protect_memory;
+extern int	steward_audit_buffer_size;	/* kilobytes */
 extern bool steward_allow_unkeyed_ddl;
 extern int	steward_subject_cache_size; /* entries */
 

@@ -108,7 +108,7 @@ SELECT steward.disable_audit('owned');
 SET ROLE audit_owner;
 -- Writers have no right on the log, and cannot attach its functions.
 SELECT count(*) FROM steward.audit_trail;
-SELECT count(*) FROM steward.audit_log;
+SELECT count(*) FROM steward.audit_record;
 SELECT count(*) FROM steward.audit_log_1;
 INSERT INTO steward.audit_context DEFAULT VALUES;
 CREATE TRIGGER forged BEFORE INSERT ON owned FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
@@ -132,11 +132,11 @@ SELECT steward.audit_row();
 SELECT steward.audit_guard();
 
 -- Nothing changes or removes a record, superuser or not, replica or not.
-UPDATE steward.audit_log SET seq = 0;
+UPDATE steward.audit_log SET first_seq = 0;
 \echo :LAST_ERROR_SQLSTATE
 DELETE FROM steward.audit_log;
 TRUNCATE steward.audit_log;
-UPDATE steward.audit_log_1 SET seq = 0 WHERE false;
+UPDATE steward.audit_log_1 SET first_seq = 0 WHERE false;
 DELETE FROM steward.audit_log_1;
 TRUNCATE steward.audit_log_1;
 UPDATE steward.audit_context SET pid = 0;
@@ -173,7 +173,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'steward'::regnamespace AND re
 GRANT SELECT ON steward.audit_trail TO audit_other;
 SET ROLE audit_other;
 SELECT operation, new FROM steward.audit_trail WHERE relation = 'audited.owned' ORDER BY xid, seq;
-SELECT count(*) FROM steward.audit_log;
+SELECT count(*) FROM steward.audit_record;
 RESET ROLE;
 
 \set VERBOSITY terse

@@ -10,7 +10,7 @@ INSERT INTO frail VALUES (1, true, 1.5, 12345.678, 'text', 'name', 'c', '\x0102'
     '1 mon 2 days 3 seconds', '01234567-89ab-cdef-0123-456789abcdef', '{"a": [1]}', '{"b": [2]}', '10.0.0.1/8', '2001:db8::/32', '01:23:45:67:89:ab');
 UPDATE frail SET c_text = 'other', c_numeric = NULL, c_jsonb = '[]', c_bool = NULL, c_date = 'infinity';
 DELETE FROM frail;
-CREATE TABLE sample AS SELECT l.op, l.schema_version, l.payload FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
+CREATE TABLE sample AS SELECT l.op, l.schema_version, l.payload FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
     WHERE s.table_name = 'frail' AND l.op IN ('I', 'U', 'D');
 
 CREATE FUNCTION try(schema_version integer, op "char", payload bytea) RETURNS text LANGUAGE plpgsql AS $$
@@ -73,7 +73,8 @@ SELECT v.table_name, count(*) FILTER (WHERE try NOT IN ('decoded', 'XX001')) AS 
     FROM versions AS v, LATERAL (SELECT try(v.id, 'I', '\x0101'::bytea || decode(string_agg(lpad(to_hex((random() * 255)::int), 2, '0'), ''), 'hex'))
         FROM generate_series(1, 500) AS i, generate_series(1, 12) AS b GROUP BY i) AS t (try) GROUP BY 1 ORDER BY 1;
 
--- Containers: every byte of several payloads set to many values, cut anywhere.
+-- Containers: every bit of several payloads flipped, every byte set to extremes, cut anywhere.
+CREATE FUNCTION changed(byte integer) RETURNS SETOF integer LANGUAGE sql AS $$ SELECT byte # (1 << i) FROM generate_series(0, 7) AS i UNION SELECT unnest('{0,127,128,255}'::integer[]) $$;
 CREATE TYPE shade AS ENUM ('light', 'dark');
 CREATE TYPE inner_type AS (a integer[], s shade);
 CREATE TYPE outer_type AS (i inner_type, r numrange, t text);
@@ -83,13 +84,13 @@ SELECT steward.enable_audit('nested');
 INSERT INTO nested VALUES (1, '[5:6][0:1]={{1,NULL},{3,4}}', '{a,b}', ROW(ROW('{1,2}', 'dark'), '[1.5,2)', 't'), ARRAY[ROW(ROW('{}', NULL), 'empty', NULL)::outer_type, NULL],
     '[1,9)', '{[2000-01-01,2000-01-03),[2001-01-01,)}', '10101', '[(1,2),(3,4)]', '((0,0),(1,1),(2,0))', 'pg_class', 'a:1 b:2A', '{"[1]","{}"}', '9');
 UPDATE nested SET a = '{{{{{{7}}}}}}', b = '{}', o = NULL, oo[2] = ROW(NULL, NULL, 'x'), r = '(,)', m = '{}', v = '', p = '((1,1))', j = NULL;
-CREATE TABLE nested_sample AS SELECT l.op, l.schema_version, l.payload FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
+CREATE TABLE nested_sample AS SELECT l.op, l.schema_version, l.payload FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
     WHERE s.table_name = 'nested' AND l.op IN ('I', 'U');
 SELECT op, try(schema_version, op, payload) FROM nested_sample ORDER BY 1;
 SELECT op, try(schema_version, op, substr(payload, 1, n)), count(*) > 10 AS many FROM nested_sample, generate_series(0, octet_length(payload) - 1) AS n GROUP BY 1, 2 ORDER BY 1;
 SELECT op, try(schema_version, op, payload || '\x00'::bytea) FROM nested_sample ORDER BY 1;
 SELECT try(schema_version, op, set_byte(payload, n, v)) AS answer, count(*) > 1000 AS many
-    FROM nested_sample, LATERAL generate_series(0, octet_length(payload) - 1) AS n, generate_series(0, 255, 3) AS v GROUP BY 1 ORDER BY 1;
+    FROM nested_sample, LATERAL generate_series(0, octet_length(payload) - 1) AS n, LATERAL changed(get_byte(payload, n)) AS v GROUP BY 1 ORDER BY 1;
 -- The same bytes as rows: an error of some kind, or a row.
 CREATE FUNCTION try_image(schema_version integer, op "char", payload bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -102,7 +103,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 SELECT try_image(schema_version, op, set_byte(payload, n, v)) AS answer, count(*) > 0 AS some
-    FROM nested_sample, LATERAL generate_series(0, octet_length(payload) - 1) AS n, generate_series(0, 255, 5) AS v GROUP BY 1 ORDER BY 1;
+    FROM nested_sample, LATERAL generate_series(0, octet_length(payload) - 1) AS n, LATERAL changed(get_byte(payload, n)) AS v GROUP BY 1 ORDER BY 1;
 
 -- Arrays that lie: about dimensions, bounds, NULLs and how many elements there are.
 CREATE TABLE one_array (t integer[]);
@@ -134,7 +135,7 @@ SELECT x.op, x.payload, try(s.id, x.op::"char", x.payload), CASE WHEN try(s.id, 
     AS x (op, payload) WHERE s.table_name = 'two_columns' ORDER BY x.op, x.payload;
 CREATE FUNCTION try_parts(op "char", parts bytea[], old boolean) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN steward.audit_image(NULL::two_columns, (SELECT id FROM steward.audit_schema WHERE table_name = 'two_columns'), op, parts, old)::text;
+    RETURN steward.audit_image_of_parts(NULL::two_columns, (SELECT id FROM steward.audit_schema WHERE table_name = 'two_columns'), op, parts, old)::text;
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE;
 END
@@ -157,7 +158,7 @@ INSERT INTO steward.audit_schema SELECT 1000010 + n, kind, relation, schema_name
     unnest(ARRAY['', 'array', 'array(', 'array(text', 'array()', 'array(text))', 'array;(text)', 'arrays(text)', 'range(nonsense)', 'multirange(vint4)', 'composite:', 'composite:0', 'composite:99999999999',
     'composite:1000023', 'composite:1000025', 'composite:999999', format('composite:%s', (SELECT id FROM versions WHERE table_name = 'one_text')), 'text ', repeat('array(', 100000)])
     WITH ORDINALITY AS c (codec, n) WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-SELECT id, left(codecs[1], 30) AS codec, try(id, 'I', '\x010103e9e8e7'), try(id, 'I', '\x0100') FROM steward.audit_schema WHERE id > 1000010 ORDER BY id;
+SELECT id, left(regexp_replace(codecs[1], ':[0-9]{1,5}$', ':that of a table'), 30) AS codec, try(id, 'I', '\x010103e9e8e7'), try(id, 'I', '\x0100') FROM steward.audit_schema WHERE id > 1000010 ORDER BY id;
 SELECT n, try(n, 'I', '\x010103e9e8e7') FROM generate_series(1000000, 1000005) AS n;
 -- Text of a database with another encoding is converted.
 SELECT (steward.audit_decode(1000004, 'I', '\x010103e9e8e7')).new->>'t' = U&'\00e9\00e8\00e7' AS converted;

@@ -115,14 +115,17 @@ CREATE TABLE target (LIKE source);
 SELECT steward.enable_audit('target');
 CREATE TABLE recorded (setting text, id integer, op "char", schema_version integer, payload bytea);
 CREATE PROCEDURE keep_record(setting text) LANGUAGE plpgsql AS $$
+DECLARE
+    writer xid8 := pg_current_xact_id();
 BEGIN
     INSERT INTO audited.target TABLE audited.source;
     UPDATE audited.target AS t SET id = -t.id;
     UPDATE audited.target AS t SET id = -t.id;
     DELETE FROM audited.target;
+    COMMIT;
     INSERT INTO audited.recorded SELECT setting, row_number() OVER (ORDER BY l.seq), l.op, l.schema_version, l.payload
-        FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version AND s.table_name = 'target'
-        WHERE l.xid = pg_current_xact_id() AND l.op IN ('I', 'U', 'D');
+        FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version AND s.table_name = 'target'
+        WHERE l.xid = writer AND l.op IN ('I', 'U', 'D');
 END
 $$;
 CALL keep_record('default');
@@ -160,12 +163,13 @@ SELECT count(*) FILTER (WHERE s.* *= i.*) AS identical, count(*) FILTER (WHERE N
 SELECT count(*) FILTER (WHERE s.* *= i.*) AS identical, count(*) FILTER (WHERE NOT s.* *= i.*) AS different
     FROM recorded AS r, steward.audit_image(NULL::source, r.schema_version, r.op, r.payload, true) AS i JOIN source AS s USING (id) WHERE r.setting = 'default' AND r.op = 'D';
 -- The jsonb is read by the types' input functions. Not so: json, which is shown as jsonb, and jsonb that is null.
+CREATE TABLE populated AS SELECT i.* FROM seen, jsonb_populate_record(NULL::source, seen.new) AS i;
 CREATE FUNCTION differing() RETURNS TABLE (type regtype) LANGUAGE plpgsql AS $$
 DECLARE
     c record;
 BEGIN
     FOR c IN SELECT attname, atttypid FROM pg_attribute WHERE attrelid = 'source'::regclass AND attnum > 1 LOOP
-        RETURN QUERY EXECUTE format('SELECT DISTINCT $1::regtype FROM seen, jsonb_populate_record(NULL::source, seen.new) AS i JOIN source AS s USING (id)
+        RETURN QUERY EXECUTE format('SELECT DISTINCT $1::regtype FROM populated AS i JOIN source AS s USING (id)
             WHERE NOT record_image_eq(ROW(s.%1$I), ROW(i.%1$I))', c.attname) USING c.atttypid;
     END LOOP;
 END
@@ -197,7 +201,7 @@ BEGIN
 END
 $$;
 SELECT l.op, (i.a = o.a) AS a, i.p *= o.p AS p, record_image_eq(ROW(i.pp), ROW(o.pp)) AS pp, octet_length(l.payload) > 100000 AS long
-    FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, steward.audit_image(NULL::flat, l.schema_version, l.op, l.payload) AS i JOIN flat AS o ON o.id = 4
+    FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, steward.audit_image(NULL::flat, l.schema_version, l.op, l.payload) AS i JOIN flat AS o ON o.id = 4
     WHERE s.table_name = 'flat' AND l.op IN ('I', 'U') ORDER BY l.xid, l.seq;
 
 -- Read into a table whose columns have other types, names and order now.
@@ -209,18 +213,18 @@ CREATE TABLE late (gone_not integer, b numeric(20, 2), t integer, n text, id big
 ALTER TYPE shape RENAME ATTRIBUTE b TO "B";
 ALTER TYPE shape DROP ATTRIBUTE c;
 ALTER TYPE shape ADD ATTRIBUTE d integer;
-SELECT i.* FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, steward.audit_image(NULL::late, l.schema_version, l.op, l.payload) AS i
+SELECT i.* FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, steward.audit_image(NULL::late, l.schema_version, l.op, l.payload) AS i
     WHERE s.table_name = 'early' AND s.kind = 'r' AND l.op = 'I' \gx
 -- By name; by number in the same database, which follows a rename.
 ALTER TABLE early RENAME COLUMN t TO renamed;
 ALTER TABLE early ADD COLUMN t text;
 ALTER TABLE early DROP COLUMN b;
 ALTER TABLE early ADD COLUMN b text;
-SELECT by_number, i.t, i.renamed, i.b, i.s, i.ss FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, unnest('{f,t}'::boolean[]) AS by_number,
+SELECT by_number, i.t, i.renamed, i.b, i.s, i.ss FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, unnest('{f,t}'::boolean[]) AS by_number,
     steward.audit_image(NULL::early, l.schema_version, l.op, l.payload, false, by_number) AS i WHERE s.table_name = 'early' AND s.kind = 'r' AND l.op = 'I' ORDER BY 1;
 -- What cannot become the type is an error of that type.
 CREATE TABLE strict (t integer, v integer);
-SELECT steward.audit_image(NULL::strict, l.schema_version, l.op, l.payload) FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version WHERE s.table_name = 'early' AND s.kind = 'r' AND l.op = 'I';
+SELECT steward.audit_image(NULL::strict, l.schema_version, l.op, l.payload) FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version WHERE s.table_name = 'early' AND s.kind = 'r' AND l.op = 'I';
 SELECT steward.audit_image(NULL::integer, 1, 'I', '\x01'), 1;
 SELECT steward.audit_image(NULL::strict, NULL, 'I', '\x01') IS NULL AS nothing;
 -- No old row of an INSERT, no new row of a DELETE.

@@ -87,7 +87,7 @@ UPDATE form SET b = -2, c = NULL;
 UPDATE form SET id = 259;
 DELETE FROM form;
 TRUNCATE form;
-SELECT l.op, encode(l.payload, 'hex') FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
+SELECT l.op, encode(l.payload, 'hex') FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version
     WHERE s.table_name = 'form' AND l.op <> 'E' ORDER BY l.xid, l.seq;
 SELECT schema_name, table_name, encoding, attnums, names, types, typmods, codecs, key FROM steward.audit_schema WHERE table_name = 'form';
 SELECT names, types, typmods, codecs FROM steward.audit_schema WHERE table_name = 'everything';
@@ -101,6 +101,7 @@ DECLARE
 BEGIN
     EXECUTE format('CREATE TABLE newer (id integer PRIMARY KEY, %s i interval)',
                    CASE WHEN version >= 180000 THEN 'v integer GENERATED ALWAYS AS (id * 2) VIRTUAL,' END);
+    PERFORM set_config('steward.audit_buffer_size', '0', true);
     PERFORM steward.enable_audit('newer');
     INSERT INTO newer (id, i) VALUES (1, '1 day');
     IF version >= 170000 THEN

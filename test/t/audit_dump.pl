@@ -61,14 +61,14 @@ like($expected, qr/^8\d\d\|/, 'the original has records');
 # The records as rows of today: what changed since shows as it is called now, or is gone.
 my $images = <<'SQL';
 SELECT string_agg(concat(l.op, i::text), chr(10) ORDER BY l.xid, l.seq)
-FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version,
+FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version,
     steward.audit_image(NULL::kinds, l.schema_version, l.op, l.payload, l.op = 'D') AS i
 WHERE s.table_name = 'kinds' AND l.op IN ('I', 'U', 'D')
 SQL
 my $images_expected = $origin->safe_psql('shop', $images);
 my $latest = <<'SQL';
 SELECT bool_and(record_image_eq(ROW(i.p, i.mm), ROW(k.p, k.mm)))
-FROM steward.audit_log AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, kinds AS k,
+FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, kinds AS k,
     steward.audit_image(NULL::kinds, l.schema_version, l.op, l.payload) AS i
 WHERE s.table_name = 'kinds' AND l.op = 'U' AND i.mm IS NOT NULL
 SQL
@@ -116,7 +116,7 @@ for my $database ('plain', 'custom')
 	is($copy->safe_psql($database, 'SELECT steward.enable_audit(\'customer\')'), '', "$database: enabling again changes nothing");
 	is($copy->safe_psql($database, 'SELECT count(*) FROM steward.audit_segment'), '1', "$database: one segment");
 	is( $copy->safe_psql($database,
-			'SELECT (SELECT count(*) FROM steward.audit_log) = (SELECT count(*) FROM steward.audit_trail)'),
+			'SELECT (SELECT count(*) FROM steward.audit_record) = (SELECT count(*) FROM steward.audit_trail)'),
 		't', "$database: every record shows once");
 }
 
@@ -124,7 +124,7 @@ for my $database ('plain', 'custom')
 $copy->safe_psql('plain', <<'SQL');
 BEGIN;
 INSERT INTO customer VALUES (601);
-INSERT INTO steward.audit_context SELECT xid, number, 1, started_at, pid, 'stranger', 'stranger', 'stranger', NULL, 'other life'
+INSERT INTO steward.audit_context SELECT xid, number, 1, recorded_at, pid, 'stranger', 'stranger', 'stranger', NULL, 'other life'
     FROM steward.audit_context WHERE xid = pg_current_xact_id();
 COMMIT;
 SQL

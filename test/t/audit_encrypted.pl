@@ -86,7 +86,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE;
 END $$;
 SELECT string_agg(DISTINCT try(l.schema_version, set_byte(l.payload, n, (get_byte(l.payload, n) + d) % 256)), ' ')
-FROM steward.audit_log AS l, generate_series(0, octet_length(l.payload) - 1) AS n, generate_series(1, 255, 23) AS d WHERE l.op = 'I' AND octet_length(l.payload) < 500;
+FROM steward.audit_record AS l, generate_series(0, octet_length(l.payload) - 1) AS n, generate_series(1, 255, 23) AS d WHERE l.op = 'I' AND octet_length(l.payload) < 500;
 SQL
 like($answers, qr/^(XX001 )?decoded$/, 'damaged ciphertext in a record does no harm');
 

@@ -1,0 +1,252 @@
+/*
+ * batch.c: packing records and unpacking them; see batch.h and the README.
+ *
+ * Most records of a transaction share context, schema version and nearly the
+ * time, so these are written when they change. The reader trusts nothing: every
+ * read is bounded, and a number that does not fit is a corruption.
+ */
+#include "base/compat.h"
+
+#include "audit/batch.h"
+#include "audit/codec.h"
+#include "common/int.h"
+#include "crypto/bytes.h"
+#include "utils/memutils.h"
+
+#define HAS_CONTEXT	0x01
+#define HAS_SCHEMA	0x02
+#define KNOWN_FLAGS (HAS_CONTEXT | HAS_SCHEMA)
+
+#define HEADER_BYTES 9			/* format, start of the transaction */
+
+static void
+refuse_size(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("audit record would exceed 1 GB"),
+			 errhint("Change fewer of the large columns at once.")));
+}
+
+/* Seven bits a byte, lowest first; returns how many bytes it took. */
+static int
+write_varint(unsigned char *out, uint64 value)
+{
+	int			length = 0;
+
+	while (value >= 0x80)
+	{
+		out[length++] = (unsigned char) (value | 0x80);
+		value >>= 7;
+	}
+	out[length++] = (unsigned char) value;
+	return length;
+}
+
+static inline uint64
+zigzag(int64 value)
+{
+	return ((uint64) value << 1) ^ (uint64) (value >> 63);
+}
+
+static inline int64
+unzigzag(uint64 value)
+{
+	return (int64) (value >> 1) ^ -(int64) (value & 1);
+}
+
+void
+steward_batch_begin(StewardBatchWriter *batch, uint64 xid,
+					TimestampTz started_at)
+{
+	unsigned char header[VARHDRSZ + HEADER_BYTES] = {0};
+
+	header[VARHDRSZ] = STEWARD_BATCH_FORMAT;
+	steward_store_be64(header + VARHDRSZ + 1, (uint64) started_at);
+	initStringInfo(&batch->data);
+	appendBinaryStringInfo(&batch->data, (const char *) header, sizeof(header));
+	batch->xid = xid;
+	batch->last.changed_at = started_at;
+	steward_batch_reset(batch);
+}
+
+void
+steward_batch_reset(StewardBatchWriter *batch)
+{
+	const unsigned char *header = (unsigned char *) batch->data.data + VARHDRSZ;
+
+	batch->data.len = VARHDRSZ + HEADER_BYTES;
+	batch->records = 0;
+	batch->last.changed_at = (TimestampTz) steward_load_be64(header + 1);
+}
+
+void
+steward_batch_append(StewardBatchWriter *batch, const StewardRecord *record)
+{
+	const StewardRecord *last = &batch->last;
+	bool		first = batch->records == 0;
+	unsigned char head[STEWARD_RECORD_OVERHEAD];
+	unsigned char prefix[10];
+	int			length = 2;
+	int			prefix_length;
+
+	if (first)
+		batch->first_seq = record->seq;
+	head[0] = 0;
+	head[1] = (unsigned char) record->op;
+	length += write_varint(head + length, first ? 0 : record->seq - last->seq);
+	length += write_varint(head + length,
+						   zigzag(record->changed_at - last->changed_at));
+	if (first || record->context.xid != last->context.xid ||
+		record->context.number != last->context.number)
+	{
+		head[0] |= HAS_CONTEXT;
+		length += write_varint(head + length, batch->xid - record->context.xid);
+		length += write_varint(head + length, (uint32) record->context.number);
+	}
+	if (first || record->schema_version != last->schema_version)
+	{
+		head[0] |= HAS_SCHEMA;
+		length += write_varint(head + length, (uint32) record->schema_version);
+	}
+	prefix_length = write_varint(prefix, (uint64) length + record->length);
+	if ((Size) batch->data.len + prefix_length + length + record->length >
+		MaxAllocSize - STEWARD_RECORD_OVERHEAD)
+		refuse_size();
+	appendBinaryStringInfo(&batch->data, (const char *) prefix, prefix_length);
+	appendBinaryStringInfo(&batch->data, (const char *) head, length);
+	appendBinaryStringInfo(&batch->data, (const char *) record->payload,
+						   record->length);
+	batch->last = *record;
+	batch->records++;
+}
+
+Datum
+steward_batch_datum(StewardBatchWriter *batch)
+{
+	SET_VARSIZE(batch->data.data, batch->data.len);
+	return PointerGetDatum(batch->data.data);
+}
+
+static uint64
+read_varint(const unsigned char **data, uint32 *left)
+{
+	uint64		value = 0;
+
+	for (int shift = 0; shift < 70; shift += 7)
+	{
+		unsigned char byte;
+
+		if (*left == 0)
+			steward_payload_corrupted("its batch ends early");
+		byte = *(*data)++;
+		(*left)--;
+		if (shift == 63 && byte > 1)
+			break;
+		value |= (uint64) (byte & 0x7f) << shift;
+		if (byte & 0x80)
+			continue;
+		if (byte == 0 && shift > 0)
+			break;
+		return value;
+	}
+	steward_payload_corrupted("a number of its batch is malformed");
+	return 0;
+}
+
+static int32
+read_int32(const unsigned char **data, uint32 *left)
+{
+	uint64		value = read_varint(data, left);
+
+	if (value > PG_INT32_MAX)
+		steward_payload_corrupted("a number of its batch is out of range");
+	return (int32) value;
+}
+
+void
+steward_batch_open(StewardBatchReader *reader, const void *data, uint32 length,
+				   uint64 xid, int32 first_seq)
+{
+	const unsigned char *bytes = data;
+
+	if (length < HEADER_BYTES || bytes[0] != STEWARD_BATCH_FORMAT)
+		steward_payload_corrupted("the format of its batch is unknown");
+	reader->started_at = (TimestampTz) steward_load_be64(bytes + 1);
+	if (!IS_VALID_TIMESTAMP(reader->started_at))
+		steward_payload_corrupted("a time is out of range");
+	reader->data = bytes + HEADER_BYTES;
+	reader->left = length - HEADER_BYTES;
+	reader->xid = xid;
+	reader->begun = false;
+	memset(&reader->last, 0, sizeof(reader->last));
+	reader->last.seq = first_seq;
+	reader->last.changed_at = reader->started_at;
+}
+
+static void
+read_context(StewardBatchReader *reader, const unsigned char **data,
+			 uint32 *left)
+{
+	uint64		age = read_varint(data, left);
+
+	if (age >= reader->xid)
+		steward_payload_corrupted("its context is malformed");
+	reader->last.context.xid = reader->xid - age;
+	reader->last.context.number = read_int32(data, left);
+}
+
+/* What stands before the payload, into reader->last. */
+static void
+read_head(StewardBatchReader *reader, const unsigned char **data, uint32 *left)
+{
+	StewardRecord *last = &reader->last;
+	unsigned char flags;
+	int32		step;
+	int64		later;
+
+	if (*left < 2)
+		steward_payload_corrupted("its batch ends early");
+	flags = (*data)[0];
+	last->op = (char) (*data)[1];
+	*data += 2;
+	*left -= 2;
+	step = read_int32(data, left);
+	if ((flags & ~KNOWN_FLAGS) != 0 || (step == 0) == reader->begun ||
+		step > PG_INT32_MAX - last->seq ||
+		(!reader->begun && flags != KNOWN_FLAGS))
+		steward_payload_corrupted("its batch is malformed");
+	last->seq += step;
+	later = unzigzag(read_varint(data, left));
+	if (pg_add_s64_overflow(last->changed_at, later, &last->changed_at) ||
+		!IS_VALID_TIMESTAMP(last->changed_at))
+		steward_payload_corrupted("a time is out of range");
+	if (flags & HAS_CONTEXT)
+		read_context(reader, data, left);
+	if (flags & HAS_SCHEMA)
+		last->schema_version = read_int32(data, left);
+}
+
+bool
+steward_batch_next(StewardBatchReader *reader, StewardRecord *record)
+{
+	const unsigned char *data;
+	uint64		length;
+	uint32		left;
+
+	if (reader->left == 0)
+		return false;
+	length = read_varint(&reader->data, &reader->left);
+	if (length > reader->left)
+		steward_payload_corrupted("its batch ends early");
+	data = reader->data;
+	left = (uint32) length;
+	reader->data += length;
+	reader->left -= (uint32) length;
+	read_head(reader, &data, &left);
+	reader->last.payload = data;
+	reader->last.length = left;
+	reader->begun = true;
+	*record = reader->last;
+	return true;
+}

@@ -1,0 +1,282 @@
+/*
+ * buffer.c: collecting records until they are worth a write; see buffer.h.
+ *
+ * Each subtransaction that makes records has a level of its own, since a record
+ * must be written by the subtransaction that made the change, or by one that it
+ * committed into: written inside a child, a parent's record would be lost with the
+ * child. So a level is written when it is full, or before the commit. A child that
+ * commits hands its level to its parent, unless both together are too much: then it
+ * writes it first. No level exceeds steward.audit_buffer_size by that, however many
+ * subtransactions there are.
+ *
+ * After PRE_COMMIT every record is written at once: callbacks of others may still
+ * change tables, in any order.
+ *
+ * Terms
+ *	 level		what one subtransaction collected
+ *	 epoch		counts writes. Records of one epoch have no written record between
+ *				them, so a batch of them overlaps no other.
+ */
+#include "base/compat.h"
+
+#include "access/xact.h"
+#include "audit/buffer.h"
+#include "audit/segment.h"
+#include "audit/sink.h"
+#include "base/guc.h"
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* A record in a level, followed by its payload. */
+typedef struct Entry
+{
+	StewardRecord record;
+	uint32		epoch;
+	Oid			home;			/* the log it was made for */
+} Entry;
+
+typedef struct Level
+{
+	SubTransactionId owner;
+	struct Level *parent;
+	StringInfoData entries;
+} Level;
+
+#define ENTRY_SIZE(length) MAXALIGN(sizeof(Entry) + (length))
+
+static Level *top = NULL;
+static MemoryContext context = NULL;	/* of the transaction */
+static int32 last_seq = 0;
+static uint32 epoch = 0;
+static bool ending = false;		/* the transaction is past its PRE_COMMIT */
+static bool written = false;
+
+int32
+steward_buffer_next_seq(void)
+{
+	if (last_seq == PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("transaction has too many audit records"),
+				 errhint("Make the changes in several transactions.")));
+	return ++last_seq;
+}
+
+/* The level of the current subtransaction, made when it is missing. */
+static Level *
+current_level(void)
+{
+	SubTransactionId owner = GetCurrentSubTransactionId();
+	MemoryContext caller;
+	Level	   *level;
+
+	if (top != NULL && top->owner == owner)
+		return top;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopTransactionContext,
+										"steward audit buffer",
+										ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	level = palloc(sizeof(Level));
+	level->owner = owner;
+	level->parent = top;
+	initStringInfo(&level->entries);
+	top = level;
+	MemoryContextSwitchTo(caller);
+	return level;
+}
+
+static void
+remove_top(void)
+{
+	Level	   *level = top;
+
+	top = level->parent;
+	pfree(level->entries.data);
+	pfree(level);
+}
+
+/* The entry at an offset; moves the offset behind it. */
+static const Entry *
+next_entry(const Level *level, int *offset, StewardRecord *record)
+{
+	const Entry *entry = (const Entry *) (level->entries.data + *offset);
+
+	*record = entry->record;
+	record->payload = (const unsigned char *) entry + sizeof(Entry);
+	*offset += ENTRY_SIZE(record->length);
+	return entry;
+}
+
+/*
+ * Writes a level's records. Those of a log that this transaction dropped go with
+ * it.
+ */
+static void
+write_level(Level *level)
+{
+	Oid			home = steward_segment_home();
+	StewardSink sink;
+	int			offset = 0;
+
+	if (level->entries.len == 0)
+		return;
+	steward_sink_begin(&sink);
+	while (offset < level->entries.len)
+	{
+		StewardRecord record;
+		const Entry *entry = next_entry(level, &offset, &record);
+
+		if (entry->home == home)
+			steward_sink_add(&sink, &record, entry->epoch);
+	}
+	steward_sink_finish(&sink);
+	resetStringInfo(&level->entries);
+	epoch++;
+	written = true;
+}
+
+static void
+write_record(const StewardRecord *record)
+{
+	StewardSink sink;
+
+	steward_sink_begin(&sink);
+	steward_sink_add(&sink, record, epoch);
+	steward_sink_finish(&sink);
+	epoch++;
+	written = true;
+}
+
+static void
+append(Level *level, const StewardRecord *record)
+{
+	static const char padding[MAXIMUM_ALIGNOF] = {0};
+	Entry		entry = {*record, epoch, steward_segment_home()};
+	Size		bytes = sizeof(Entry) + record->length;
+
+	entry.record.payload = NULL;
+	appendBinaryStringInfo(&level->entries, (char *) &entry, sizeof(Entry));
+	appendBinaryStringInfo(&level->entries, (const char *) record->payload,
+						   (int) record->length);
+	appendBinaryStringInfo(&level->entries, padding,
+						   (int) (ENTRY_SIZE(record->length) - bytes));
+}
+
+void
+steward_buffer_add(const StewardRecord *record)
+{
+	Size		limit = (Size) steward_audit_buffer_size * 1024;
+	Level	   *level = current_level();
+
+	if (level->entries.len > 0 &&
+		level->entries.len + ENTRY_SIZE(record->length) > limit)
+		write_level(level);
+	if (ending || ENTRY_SIZE(record->length) > limit)
+		write_record(record);
+	else
+		append(level, record);
+}
+
+/* Storing a value out of line needs a snapshot, which callbacks do not have. */
+static void
+write_with_snapshot(Level *level)
+{
+	bool		pushed = !ActiveSnapshotSet();
+
+	if (pushed)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	write_level(level);
+	if (pushed)
+		PopActiveSnapshot();
+}
+
+void
+steward_buffer_flush(void)
+{
+	if (top != NULL && top->owner == GetCurrentSubTransactionId())
+		write_with_snapshot(top);
+}
+
+bool
+steward_buffer_has_written(void)
+{
+	return written;
+}
+
+static void
+each_of(const Level *level, StewardRecordCallback callback, void *arg)
+{
+	int			offset = 0;
+
+	if (level == NULL)
+		return;
+	each_of(level->parent, callback, arg);
+	while (offset < level->entries.len)
+	{
+		StewardRecord record;
+
+		if (next_entry(level, &offset, &record)->home == steward_segment_home())
+			callback(&record, arg);
+	}
+}
+
+void
+steward_buffer_each(StewardRecordCallback callback, void *arg)
+{
+	each_of(top, callback, arg);
+}
+
+void
+steward_buffer_before_end(void)
+{
+	steward_buffer_flush();
+	ending = true;
+}
+
+void
+steward_buffer_end(void)
+{
+	/* the memory goes with the transaction's */
+	top = NULL;
+	context = NULL;
+	last_seq = 0;
+	epoch = 0;
+	ending = false;
+	written = false;
+}
+
+void
+steward_buffer_before_subcommit(SubTransactionId owner, SubTransactionId parent)
+{
+	Size		limit = (Size) steward_audit_buffer_size * 1024;
+
+	if (top == NULL || top->owner != owner || top->parent == NULL ||
+		top->parent->owner != parent)
+		return;
+	if ((Size) top->entries.len + top->parent->entries.len > limit)
+		write_with_snapshot(top);
+}
+
+void
+steward_buffer_subcommit(SubTransactionId owner, SubTransactionId parent)
+{
+	if (top == NULL || top->owner != owner)
+		return;
+	if (top->parent == NULL || top->parent->owner != parent)
+	{
+		top->owner = parent;
+		return;
+	}
+	appendBinaryStringInfo(&top->parent->entries, top->entries.data,
+						   top->entries.len);
+	remove_top();
+}
+
+void
+steward_buffer_subabort(SubTransactionId owner)
+{
+	while (top != NULL && top->owner >= owner)
+		remove_top();
+}
