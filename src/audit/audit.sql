@@ -57,6 +57,7 @@ COMMENT ON SEQUENCE steward.audit_schema_id IS 'ids of steward.audit_schema';
 
 CREATE TABLE steward.audit_schema (
     id          integer PRIMARY KEY,
+    kind        "char" NOT NULL,
     relation    oid NOT NULL,
     schema_name text NOT NULL,
     table_name  text NOT NULL,
@@ -75,14 +76,15 @@ CREATE TABLE steward.audit_schema (
 CREATE INDEX audit_schema_relation_id_idx ON steward.audit_schema (relation, id);
 COMMENT ON TABLE steward.audit_schema IS 'what an audited table looked like when records were made';
 COMMENT ON COLUMN steward.audit_schema.id IS 'the schema version; stands in every record';
-COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, in the incarnation of the record';
-COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table at that time';
-COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table at that time';
+COMMENT ON COLUMN steward.audit_schema.kind IS 'r: of a table; c: of a composite type that columns of tables use';
+COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, or of the relation of the type, in the incarnation of the record';
+COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table or type at that time';
+COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table or type at that time';
 COMMENT ON COLUMN steward.audit_schema.root IS 'of a partition, oid of the table at the top; else as relation';
 COMMENT ON COLUMN steward.audit_schema.root_schema IS 'schema of that at that time';
 COMMENT ON COLUMN steward.audit_schema.root_name IS 'name of that at that time';
 COMMENT ON COLUMN steward.audit_schema.encoding IS 'encoding of the database: of texts in the payload';
-COMMENT ON COLUMN steward.audit_schema.attnums IS 'attribute numbers of the recorded columns';
+COMMENT ON COLUMN steward.audit_schema.attnums IS 'numbers of the recorded columns or of the attributes';
 COMMENT ON COLUMN steward.audit_schema.names IS 'their names';
 COMMENT ON COLUMN steward.audit_schema.types IS 'their types, with schema';
 COMMENT ON COLUMN steward.audit_schema.typmods IS 'their type modifiers';
@@ -184,6 +186,14 @@ REVOKE EXECUTE ON FUNCTION steward.disable_audit(regclass) FROM PUBLIC;
 CREATE FUNCTION steward.audit_decode(schema_version integer, operation "char", payload bytea, OUT key jsonb, OUT old jsonb, OUT new jsonb)
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_decode';
 COMMENT ON FUNCTION steward.audit_decode(integer, "char", bytea) IS 'shows the payload of an audit record as jsonb: the key, the old and the new values';
+
+CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", payload bytea, old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
+COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean) IS 'gives the new or old values of an audit record as a row of a table as it is now, bit for bit where the types are the same; columns by name, or by number in the database where the record was made';
+
+CREATE FUNCTION steward.audit_image_of_parts(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
+COMMENT ON FUNCTION steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) IS 'audit_image() of a record of several parts: its payload, and those of the records & that follow it';
 
 CREATE FUNCTION steward.audit_event(payload bytea) RETURNS jsonb
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_audit_event_details';

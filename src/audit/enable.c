@@ -12,7 +12,6 @@
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/enable.h"
-#include "audit/schema_row.h"
 #include "audit/segment.h"
 #include "audit/setting.h"
 #include "audit/trigger.h"
@@ -73,8 +72,6 @@ check_kind(Relation rel)
 static void
 check_auditable(Relation rel)
 {
-	StewardAuditSchema *schema;
-
 	if (IsSystemRelation(rel))
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a system table",
 			   "Only ordinary, permanent tables can be audited.");
@@ -82,8 +79,6 @@ check_auditable(Relation rel)
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a table of pg_steward",
 			   "Only ordinary, permanent tables can be audited.");
 	check_kind(rel);
-	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
-	MemoryContextDelete(schema->context);
 }
 
 /* A foreign partition's rows may change where no trigger of ours sees it. */

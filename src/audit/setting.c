@@ -212,6 +212,21 @@ steward_setting_redaction(const StewardSetting *setting, AttrNumber attnum)
 	return NULL;
 }
 
+bool
+steward_setting_encrypts(const StewardSetting *setting)
+{
+	ListCell   *cell;
+
+	foreach(cell, setting->columns)
+	{
+		const StewardColumnSetting *column = lfirst(cell);
+
+		if (column->treatment == STEWARD_ENCRYPT)
+			return true;
+	}
+	return false;
+}
+
 static void
 show_names(StewardJson *json, Relation rel, const StewardSetting *setting,
 		   StewardTreatment treatment)

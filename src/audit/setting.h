@@ -55,6 +55,9 @@ extern StewardSetting *steward_setting_read(Relation rel);
 extern bool steward_setting_records(const StewardSetting *setting,
 									AttrNumber attnum);
 
+/* Is a column encrypted? */
+extern bool steward_setting_encrypts(const StewardSetting *setting);
+
 /* How the column is redacted, or NULL. */
 extern const StewardColumnSetting *steward_setting_redaction(const StewardSetting *setting,
 															 AttrNumber attnum);

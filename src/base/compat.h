@@ -176,6 +176,18 @@
 #endif
 
 /*
+ * A range of bounds; utils/rangetypes.h is the caller's to include.
+ * 16 lets the caller have soft errors.
+ */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_RANGE_OF(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty, NULL)
+#else
+#define STEWARD_RANGE_OF(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty)
+#endif
+
+/*
  * The process that a virtual transaction is of, or NULL; storage/procarray.h and
  * storage/sinvaladt.h are the caller's to include. 17 counts processes anew.
  */

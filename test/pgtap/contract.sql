@@ -50,6 +50,8 @@ $$, $$ VALUES
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_event(bytea)', 'jsonb', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
+    ('steward.audit_image(anyelement,integer,"char",bytea,boolean,boolean)', 'anyelement', 'all'),
+    ('steward.audit_image_of_parts(anyelement,integer,"char",bytea[],boolean,boolean)', 'anyelement', 'all'),
     ('steward.audit_pending()', 'SETOF record', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_records(bytea,integer,xid8)', 'SETOF record', 'all'),
