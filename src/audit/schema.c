@@ -337,6 +337,9 @@ steward_audit_schema_of(Relation rel)
 	Oid			relid = RelationGetRelid(rel);
 
 	entry = hash_search(cache, &relid, HASH_FIND, NULL);
+	/* No lock on the types told us that a row just waited for has more. */
+	if (entry != NULL && entry->composites != NIL)
+		AcceptInvalidationMessages();
 	if (entry != NULL && entry->valid &&
 		entry->home == steward_relation_lookup(&schema_table))
 		return entry->schema;
