@@ -262,11 +262,13 @@ follow_partitions(const CollectedCommand *collected)
 
 STEWARD_FUNCTION(steward_audit_ddl_command)
 {
+	EventTriggerData *data = event_data(fcinfo, "ddl_command_end");
+	bool		open = steward_ddl_log_open();
 	List	   *entries;
 	ListCell   *cell;
 
-	(void) event_data(fcinfo, "ddl_command_end");
-	if (!steward_ddl_log_open())
+	if (!open && data->tag != CMDTAG_CREATE_TRIGGER &&
+		data->tag != CMDTAG_CREATE_SCHEMA)
 		PG_RETURN_NULL();
 	entries = list_objects("SELECT c.object_type, c.schema_name, c.object_identity, c.classid,"
 						   " c.in_extension, c.command_tag, c.command"
@@ -274,9 +276,15 @@ STEWARD_FUNCTION(steward_audit_ddl_command)
 						   false);
 	foreach(cell, entries)
 	{
-		if (steward_audit_ddl)
+		const CollectedCommand *collected = ((Listed *) lfirst(cell))->collected;
+
+		if (collected->type == SCT_Simple &&
+			IsA(collected->parsetree, CreateTrigStmt))
+			steward_trigger_check_new(collected->d.simple.address.objectId);
+		if (open && steward_audit_ddl)
 			record_command(lfirst(cell));
-		follow_partitions(((Listed *) lfirst(cell))->collected);
+		if (open)
+			follow_partitions(collected);
 	}
 	PG_RETURN_NULL();
 }

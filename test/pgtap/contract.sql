@@ -53,7 +53,7 @@ $$, $$ VALUES
     ('steward.audit_pending()', 'SETOF record', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_records(bytea,integer,xid8)', 'SETOF record', 'all'),
-    ('steward.audit_row()', 'trigger', 'granted'),
+    ('steward.audit_row()', 'trigger', 'all'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
     ('steward.bind_row()', 'trigger', 'all'),
     ('steward.bind_subject(regclass,text,name)', 'void', 'granted'),
@@ -323,7 +323,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
        -- whom the guard lets attach it is another matter
-       AND p.proname <> 'bind_row'
+       AND p.proname NOT IN ('bind_row', 'audit_row')
        -- these are volatile because no two ciphertexts are alike; they change nothing
        AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');
