@@ -51,6 +51,7 @@ static MemoryContext context = NULL;	/* of the transaction */
 static int32 last_seq = 0;
 static uint32 epoch = 0;
 static bool ending = false;		/* the transaction is past its PRE_COMMIT */
+static bool written = false;
 
 int32
 steward_buffer_next_seq(void)
@@ -136,6 +137,7 @@ write_level(Level *level)
 	resetStringInfo(&level->entries);
 	level->last = -1;
 	epoch++;
+	written = true;
 }
 
 static void
@@ -147,6 +149,7 @@ write_record(const StewardRecord *record)
 	steward_sink_add(&sink, record, epoch);
 	steward_sink_finish(&sink);
 	epoch++;
+	written = true;
 }
 
 static void
@@ -214,6 +217,12 @@ steward_buffer_flush(void)
 		write_with_snapshot(top);
 }
 
+bool
+steward_buffer_has_written(void)
+{
+	return written;
+}
+
 static void
 each_of(const Level *level, StewardRecordCallback callback, void *arg)
 {
@@ -253,6 +262,7 @@ steward_buffer_end(void)
 	last_seq = 0;
 	epoch = 0;
 	ending = false;
+	written = false;
 }
 
 void

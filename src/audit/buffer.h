@@ -29,6 +29,9 @@ extern bool steward_buffer_retract(int32 seq);
 /* Writes what the current subtransaction collected. Its parents' records stay. */
 extern void steward_buffer_flush(void);
 
+/* Has this transaction written any? */
+extern bool steward_buffer_has_written(void);
+
 /* Calls back for each record that is not written yet, in order. */
 typedef void (*StewardRecordCallback) (const StewardRecord *record, void *arg);
 extern void steward_buffer_each(StewardRecordCallback callback, void *arg);

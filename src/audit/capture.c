@@ -20,7 +20,11 @@
 #include "audit/move.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
+#include "base/duty.h"
+#include "base/hooks.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -31,6 +35,8 @@ static StringInfo scratch = NULL;
 
 /* Beyond this much, it is not kept. */
 #define SCRATCH_KEPT (64 * 1024)
+
+static bool commits_prepared = false;
 
 /* A record being made. */
 typedef struct Capture
@@ -223,6 +229,15 @@ STEWARD_FUNCTION(steward_audit_guard)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* What a prepared transaction wrote becomes due in that which commits it. */
+static void
+on_utility(Node *statement)
+{
+	if (IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+		commits_prepared = true;
+}
+
 static void
 forget(SubTransactionId written_by)
 {
@@ -250,6 +265,8 @@ on_transaction(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			reparent(TopSubTransactionId, InvalidSubTransactionId);
+			if (steward_buffer_has_written() || commits_prepared)
+				steward_duty_due(MyDatabaseId);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* may still be rolled back: as if it had been */
@@ -263,6 +280,7 @@ on_transaction(XactEvent event, void *arg)
 	steward_context_end();
 	steward_move_end();
 	scratch = NULL;
+	commits_prepared = false;
 }
 
 static void
@@ -292,8 +310,10 @@ steward_audit_init(void)
 {
 	steward_audit_schema_init();
 	steward_segment_init();
+	steward_segment_duty_init();
 	steward_context_init();
 	steward_ddl_init();
+	steward_hooks_on_utility(on_utility);
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
 }

@@ -284,7 +284,7 @@ steward_audit_schema_of(Relation rel, bool for_event)
 }
 
 StewardAuditSchema *
-steward_audit_schema_read(int32 version, MemoryContext context)
+steward_audit_schema_find(int32 version, MemoryContext context)
 {
 	Relation	table = steward_relation_open(&schema_table, AccessShareLock);
 	ScanKeyData key;
@@ -301,6 +301,14 @@ steward_audit_schema_read(int32 version, MemoryContext context)
 		schema = steward_schema_from_row(tuple, RelationGetDescr(table), context);
 	systable_endscan(scan);
 	relation_close(table, AccessShareLock);
+	return schema;
+}
+
+StewardAuditSchema *
+steward_audit_schema_read(int32 version, MemoryContext context)
+{
+	StewardAuditSchema *schema = steward_audit_schema_find(version, context);
+
 	if (schema == NULL)
 		steward_payload_corrupted("its schema version is missing");
 	return schema;

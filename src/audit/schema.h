@@ -49,6 +49,10 @@ extern void steward_audit_schema_init(void);
 extern const StewardAuditSchema *steward_audit_schema_of(Relation rel,
 														 bool for_event);
 
+/* Reads a version by id into a context; NULL when it is missing. */
+extern StewardAuditSchema *steward_audit_schema_find(int32 version,
+													 MemoryContext context);
+
 /* Reads a version by id into a context; ERRCODE_DATA_CORRUPTED when missing. */
 extern StewardAuditSchema *steward_audit_schema_read(int32 version,
 													 MemoryContext context);

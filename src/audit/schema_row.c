@@ -270,10 +270,12 @@ steward_schema_from_row(HeapTuple tuple, TupleDesc desc, MemoryContext context)
 	Datum	   *names = elements_of(tuple, desc, STEWARD_SCHEMA_NAMES, TEXTOID, &count);
 	Datum	   *codecs = elements_of(tuple, desc, STEWARD_SCHEMA_CODECS, TEXTOID, &count);
 	Datum	   *key = elements_of(tuple, desc, STEWARD_SCHEMA_KEY, INT2OID, &key_count);
+	Datum		relation = heap_getattr(tuple, STEWARD_SCHEMA_RELATION + 1, desc, &isnull);
 	Datum		encoding = heap_getattr(tuple, STEWARD_SCHEMA_ENCODING + 1, desc, &isnull);
 
 	schema = palloc0(offsetof(StewardAuditSchema, columns) +
 					 sizeof(StewardAuditColumn) * Max(count, 1));
+	schema->relid = DatumGetObjectId(relation);
 	schema->count = count;
 	schema->context = context;
 	schema->encoding = isnull ? -1 :

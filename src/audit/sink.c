@@ -18,6 +18,7 @@
 #include "audit/sink.h"
 #include "catalog/indexing.h"
 #include "nodes/execnodes.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -96,8 +97,12 @@ open_segment(StewardSink *sink)
 {
 	for (;;)
 	{
-		StewardSegment wanted = steward_segment_current();
+		StewardSegment wanted;
 		StewardSegment now;
+
+		/* Not to queue for a segment that was followed by another meanwhile. */
+		AcceptInvalidationMessages();
+		wanted = steward_segment_current();
 
 		sink->rel = table_open(wanted.relid, RowExclusiveLock);
 		now = steward_segment_current();

@@ -25,6 +25,9 @@
 #include "varatt.h"
 #endif
 
+/* The version of the library, and of the extension's objects that it knows. */
+#define STEWARD_VERSION "1.0"
+
 /* 18 shows an extension's name and version; see PG_MODULE_MAGIC_EXT. */
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_MODULE_MAGIC(module, release) \
@@ -79,6 +82,13 @@
 	object_ownercheck(RelationRelationId, relid, role)
 #else
 #define STEWARD_OWNS_RELATION(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_OWNS_DATABASE(database, role) \
+	object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define STEWARD_OWNS_DATABASE(database, role) pg_database_ownercheck(database, role)
 #endif
 
 /* Likewise checks of privileges; utils/acl.h is the caller's to include. */
