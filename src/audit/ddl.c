@@ -28,6 +28,7 @@
 #include "catalog/pg_class.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
@@ -190,16 +191,32 @@ event_data(FunctionCallInfo fcinfo, const char *event)
 
 /* ---- ddl_command_end ---- */
 
+/* Whether an identity is of something in our schema, or on something there. */
+static bool
+is_of_ours(const StewardDdlObject *object)
+{
+	const char *schema = STEWARD_SCHEMA ".";
+
+	if (object->schema != NULL)
+		return strcmp(object->schema, STEWARD_SCHEMA) == 0;
+	return object->identity != NULL &&
+		(strncmp(object->identity, schema, strlen(schema)) == 0 ||
+		 strstr(object->identity, " on " STEWARD_SCHEMA ".") != NULL);
+}
+
 /*
- * An index on a segment: a restore builds those in parallel, each under a lock
- * that keeps the other's record out, and would find itself in a deadlock.
+ * What is not recorded of what is done in our schema: what our own functions do,
+ * or a new segment, which is recorded elsewhere, would begin with records of
+ * itself; and indexes. A restore builds those of a segment in parallel, each under
+ * a lock that keeps the other's record out, and would find itself in a deadlock.
  */
 static bool
-is_index_of_log(const Listed *entry)
+is_own_affair(const StewardDdlObject *object)
 {
-	return entry->object.schema != NULL &&
-		strcmp(entry->object.schema, STEWARD_SCHEMA) == 0 &&
-		strcmp(entry->object.type, "index") == 0;
+	return is_of_ours(object) &&
+		(strcmp(object->type, "index") == 0 ||
+		 (InSecurityRestrictedOperation() &&
+		  GetUserId() == steward_extension_owner()));
 }
 
 static bool
@@ -214,13 +231,13 @@ record_command(Listed *entry)
 	const CollectedCommand *collected = entry->collected;
 	StewardJson json;
 
-	if (is_temporary(&entry->object) || is_index_of_log(entry))
-		return;
 	if (collected->type == SCT_Grant)
 		entry->object.identity = steward_ddl_grant_object(collected->d.grant.istmt);
 	if (collected->type == SCT_Grant || collected->type == SCT_AlterDefaultPrivileges)
 		entry->object.type = asc_tolower(entry->object.type,
 										 strlen(entry->object.type));
+	if (is_temporary(&entry->object) || is_own_affair(&entry->object))
+		return;
 	steward_ddl_begin(&json, "command", entry->command, &entry->object);
 	steward_ddl_detail(&json, collected);
 	steward_ddl_end(&json);

@@ -194,9 +194,9 @@ SELECT set_eq($$
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
-    ('event trigger steward_audit_ddl_command'),
-    ('event trigger steward_audit_ddl_drop'),
-    ('event trigger steward_audit_ddl_rewrite'),
+    ('event trigger steward_ddl_command'),
+    ('event trigger steward_ddl_drop'),
+    ('event trigger steward_ddl_rewrite'),
     ('event trigger steward_guard_ddl'),
     ('event trigger steward_guard_ddl_start'),
     ('operator steward.==(bigint,bigint)'),

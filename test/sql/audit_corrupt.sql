@@ -74,12 +74,12 @@ SELECT v.table_name, count(*) FILTER (WHERE try NOT IN ('decoded', 'XX001')) AS 
 
 -- A schema version that is itself damaged.
 BEGIN;
-INSERT INTO steward.audit_schema SELECT 1000000, relation, schema_name, table_name, encoding, attnums, names, types, typmods, ARRAY['nonsense'], key, now() FROM steward.audit_schema WHERE table_name = 'one_text';
-INSERT INTO steward.audit_schema SELECT 1000001, relation, schema_name, table_name, 'KLINGON', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000002, relation, schema_name, table_name, encoding, attnums, names || 'x'::text, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000003, relation, schema_name, table_name, encoding, attnums, names, types, typmods, codecs, '{7}', now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000004, relation, schema_name, table_name, 'LATIN1', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000005, relation, schema_name, table_name, encoding, ARRAY[NULL]::smallint[], names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000000, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names, types, typmods, ARRAY['nonsense'], key, now() FROM steward.audit_schema WHERE table_name = 'one_text';
+INSERT INTO steward.audit_schema SELECT 1000001, relation, schema_name, table_name, root, root_schema, root_name, 'KLINGON', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000002, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names || 'x'::text, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000003, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names, types, typmods, codecs, '{7}', now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000004, relation, schema_name, table_name, root, root_schema, root_name, 'LATIN1', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000005, relation, schema_name, table_name, root, root_schema, root_name, encoding, ARRAY[NULL]::smallint[], names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
 SELECT n, try(n, 'I', '\x010103e9e8e7') FROM generate_series(1000000, 1000005) AS n;
 -- Text of a database with another encoding is converted.
 SELECT (steward.audit_decode(1000004, 'I', '\x010103e9e8e7')).new->>'t' = U&'\00e9\00e8\00e7' AS converted;
