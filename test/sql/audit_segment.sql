@@ -6,6 +6,7 @@ CREATE DATABASE audit_segment_test;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_steward;
 RESET client_min_messages;
+SET jit = off;
 
 -- What is refused.
 CALL steward.switch_segment();
