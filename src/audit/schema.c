@@ -39,6 +39,7 @@ typedef struct CacheEntry
 
 static HTAB *cache = NULL;
 static bool has_uncommitted = false;
+static bool has_partitions = false; /* some entry is of one */
 
 static StewardRelationRef schema_table = {"audit_schema"};
 static StewardRelationRef schema_index = {"audit_schema_relation_id_idx"};
@@ -58,6 +59,19 @@ doubt_all(void)
 		entry->valid = false;
 }
 
+/* A version names the partitioned table too, which may have another name now. */
+static void
+doubt_partitions(Oid root)
+{
+	HASH_SEQ_STATUS scan;
+	CacheEntry *entry;
+
+	hash_seq_init(&scan, cache);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->schema != NULL && entry->schema->root == root)
+			entry->valid = false;
+}
+
 static void
 on_relation_change(Datum arg, Oid relid)
 {
@@ -65,6 +79,14 @@ on_relation_change(Datum arg, Oid relid)
 
 	if (!OidIsValid(relid))
 		doubt_all();
+	else if (cache != NULL)
+	{
+		entry = hash_search(cache, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+		if (has_partitions)
+			doubt_partitions(relid);
+	}
 	else if (cache != NULL)
 	{
 		entry = hash_search(cache, &relid, HASH_FIND, NULL);
@@ -236,6 +258,8 @@ build_entry(Relation rel, bool for_event)
 		MemoryContextDelete(entry->schema->context);
 	if (written_by != InvalidSubTransactionId)
 		has_uncommitted = true;
+	if (schema->root != relid)
+		has_partitions = true;
 	entry->schema = schema;
 	entry->home = home;
 	entry->written_by = written_by;

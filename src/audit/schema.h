@@ -26,6 +26,9 @@ typedef struct StewardAuditColumn
 typedef struct StewardAuditSchema
 {
 	Oid			relid;
+	Oid			root;			/* the table that it is, in the end, a
+								 * partition of; else itself; only when
+								 * capturing */
 	int32		version;
 	int			encoding;
 	int			count;
