@@ -199,7 +199,7 @@ SELECT set_eq($$
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
-    ('event trigger steward_audit_segment_guard'),
+    ('event trigger steward_audit_append_only'),
     ('event trigger steward_audit_ddl_command'),
     ('event trigger steward_audit_ddl_drop'),
     ('event trigger steward_audit_ddl_rewrite'),

@@ -49,7 +49,7 @@ CALL steward.switch_segment();
 INSERT INTO renamed VALUES (2000);
 
 SELECT number, name FROM steward.audit_segment ORDER BY number;
-SELECT number, incarnation, records, batches > 0 AS batches, first_written_at <= last_written_at AS ordered,
+SELECT number, incarnation, batches > 0 AS batches, first_written_at <= last_written_at AS ordered,
     last_written_at <= closed_at AS ended FROM steward.audit_segment_closed ORDER BY number;
 SELECT c.number, c.records = (SELECT count(*) FROM steward.audit_record AS r WHERE r.segment = c.number) AS counted
     FROM steward.audit_segment_closed AS c ORDER BY number;
