@@ -3,6 +3,7 @@
  */
 #include "base/compat.h"
 
+#include "access/access.h"
 #include "audit/capture.h"
 #include "base/catalog.h"
 #include "base/errors.h"
@@ -32,4 +33,5 @@ _PG_init(void)
 	steward_keys_init();
 	steward_types_init();
 	steward_audit_init();
+	steward_access_init();
 }

@@ -6,6 +6,19 @@
 
 #include "base/compat.h"
 
+/* What a read that cannot be recorded is. */
+typedef enum StewardAccessMode
+{
+	STEWARD_ACCESS_REQUIRED,
+	STEWARD_ACCESS_BEST_EFFORT,
+	STEWARD_ACCESS_OFF
+} StewardAccessMode;
+
+extern int	steward_access_audit;	/* StewardAccessMode */
+extern bool steward_access_audit_fsync;
+extern int	steward_access_audit_rows;	/* of each table */
+extern char *steward_access_reading;	/* set for parallel workers */
+extern int	steward_access_spool_size;	/* megabytes */
 extern char *steward_revocation_command;
 extern char *steward_revocation_file;
 extern int	steward_revocation_interval;	/* milliseconds */
