@@ -10,6 +10,7 @@
 #include "base/compat.h"
 
 #include "access/access.h"
+#include "access/import.h"
 #include "access/parallel.h"
 #include "access/read.h"
 #include "access/rule.h"
@@ -399,6 +400,7 @@ steward_access_is_watching(void)
 void
 steward_access_init(void)
 {
+	steward_access_import_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	watching = true;
