@@ -21,7 +21,7 @@ FLOOR_SQL = $(foreach floor,$(FLOORS),$(sort $(filter src/$(floor)/%,$(MODULE_SQ
 
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
-SCRIPTS_built = pg_steward_keygen
+SCRIPTS_built = pg_steward_keygen pg_steward_spool
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare
@@ -36,7 +36,7 @@ ifneq ($(PROVE_TESTS),)
 TAP_TESTS = 1
 endif
 
-EXTRA_CLEAN = sql/$(EXTENSION)--$(EXTVERSION).sql pg_steward_keygen build results
+EXTRA_CLEAN = sql/$(EXTENSION)--$(EXTVERSION).sql pg_steward_keygen pg_steward_spool build results
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -51,6 +51,9 @@ sql/$(EXTENSION)--$(EXTVERSION).sql: $(FLOOR_SQL)
 
 TOOL_CRYPTO = $(filter-out %.sql,$(wildcard src/crypto/*.c))
 pg_steward_keygen: src/tools/keygen.c $(TOOL_CRYPTO)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Isrc -o $@ $^ -lsodium
+
+pg_steward_spool: src/tools/spool.c $(TOOL_CRYPTO)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Isrc -o $@ $^ -lsodium
 
 endif
