@@ -12,6 +12,7 @@
 #include "access/read.h"
 #include "access/sysattr.h"
 #include "access/transam.h"
+#include "base/guc.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
@@ -37,6 +38,7 @@ touch(StewardRead *read, const StewardAccessRule *rule, Bitmapset *columns)
 	memset(touched, 0, sizeof *touched);
 	touched->rule = rule;
 	touched->columns = columns;
+	touched->key_limit = steward_access_audit_rows;
 	if (read->generation == NULL)
 	{
 		steward_access_pin(rule);

@@ -241,7 +241,10 @@ on_fail(void *watch)
 	if (read->entered)
 		steward_read_running = read->outer;
 	if (read->announced)
+	{
+		steward_read_name_failed(read);
 		steward_read_conclude(read, "error", sqlstate, LOG);
+	}
 	else if (!read->started && !read->check && !read->part &&
 			 sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE && read->touched_count > 0)
 		steward_read_refused(read, sqlstate);

@@ -24,6 +24,7 @@ typedef struct StewardTouched
 	uint64		rows;			/* that scans gave */
 	bool		scanned;		/* its scans are watched */
 	bool		left_off;		/* more rows than keys */
+	int			key_limit;		/* so many are named */
 	int			key_count;
 	uint64	   *key_hashes;
 	StringInfoData keys;		/* JSON objects, separated by commas */
@@ -67,6 +68,12 @@ extern void steward_read_collect_entries(StewardRead *read, List *entries);
 
 /* Watches the scans of touched relations, once the plan has its state. */
 extern void steward_read_watch_scans(StewardRead *read);
+
+/*
+ * After an error: names the rows that its scans were working on, as the error may
+ * tell of one.
+ */
+extern void steward_read_name_failed(StewardRead *read);
 
 /* No scan of it is watched any more. */
 extern void steward_read_forget_scans(StewardRead *read);

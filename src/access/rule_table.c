@@ -63,7 +63,7 @@ read_columns(Oid relid, Datum array, Oid type)
 		AttrNumber	number = type == INT2OID ? DatumGetInt16(elements[i]) :
 			get_attnum(relid, NameStr(*DatumGetName(elements[i])));
 
-		if (number > 0 && get_attname(relid, number, true) != NULL)
+		if (number > 0 && OidIsValid(get_atttype(relid, number)))
 			columns = lappend_int(columns, number);
 	}
 	return columns;

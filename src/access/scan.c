@@ -44,6 +44,7 @@ typedef struct Watched
 	int			key_count;		/* 0: rows are counted */
 	KeyColumn  *keys;
 	Relation	relation;
+	bool		working;		/* on its next row */
 	struct Watched *sibling;	/* of the same read */
 } Watched;
 
@@ -120,7 +121,7 @@ add_key(const Watched *scan, StewardTouched *touched, TupleTableSlot *row)
 	if (keys->data == NULL)
 	{
 		initStringInfo(keys);
-		touched->key_hashes = palloc(sizeof(uint64) * steward_access_audit_rows);
+		touched->key_hashes = palloc(sizeof(uint64) * touched->key_limit);
 	}
 	if (before > 0)
 		appendStringInfoCharMacro(keys, ',');
@@ -136,16 +137,16 @@ add_key(const Watched *scan, StewardTouched *touched, TupleTableSlot *row)
 		touched->key_hashes[touched->key_count++] = hash;
 }
 
+/* Names a row, unless it cannot be, or as many are named as are wanted. */
 static void
-note_row(const Watched *scan, TupleTableSlot *row)
+name_row(const Watched *scan, TupleTableSlot *row)
 {
 	StewardTouched *touched = &scan->read->touched[scan->touched];
 	MemoryContext old;
 
-	touched->rows++;
-	if (scan->key_count == 0 || touched->left_off)
+	if (touched->left_off)
 		return;
-	if (touched->key_count >= steward_access_audit_rows)
+	if (scan->key_count == 0 || touched->key_count >= touched->key_limit)
 	{
 		touched->left_off = true;
 		return;
@@ -168,10 +169,27 @@ next_row(PlanState *node)
 			elog(ERROR, "scan is not watched");
 		last = scan;
 	}
+	scan->working = true;
 	result = scan->next(node);
+	scan->working = false;
 	if (!TupIsNull(result))
-		note_row(scan, ((ScanState *) node)->ss_ScanTupleSlot);
+	{
+		scan->read->touched[scan->touched].rows++;
+		name_row(scan, ((ScanState *) node)->ss_ScanTupleSlot);
+	}
 	return result;
+}
+
+void
+steward_read_name_failed(StewardRead *read)
+{
+	for (Watched *scan = read->scans; scan != NULL; scan = scan->sibling)
+	{
+		TupleTableSlot *row = ((ScanState *) scan->node)->ss_ScanTupleSlot;
+
+		if (scan->working && row != NULL && !TupIsNull(row))
+			name_row(scan, row);
+	}
 }
 
 /* ---- which scans ---- */
@@ -221,7 +239,7 @@ set_keys(Watched *scan, const StewardAccessRule *rule)
 	TupleDesc	desc = RelationGetDescr(scan->relation);
 
 	scan->key_count = 0;
-	if (rule == NULL || steward_access_audit_rows == 0)
+	if (rule == NULL)
 		return;
 	scan->keys = palloc(sizeof(KeyColumn) * Max(rule->key_count, 1));
 	for (int i = 0; i < rule->key_count; i++)
@@ -255,6 +273,7 @@ watch(StewardRead *read, ScanState *state)
 	if (found)
 		return;
 	scan->next = node->ExecProcNodeReal;
+	scan->working = false;
 	scan->read = read;
 	scan->touched = touched;
 	scan->relation = relation;

@@ -102,7 +102,9 @@ executor_finish(QueryDesc *query)
 {
 	void	   *watch = watcher->find(query);
 
-	if (likely(watch == NULL))
+	/* What was never run has nothing to finish, but for changes in WITH. */
+	if (likely(watch == NULL) ||
+		(!query->already_executed && !query->plannedstmt->hasModifyingCTE))
 	{
 		call_finish(query);
 		return;
