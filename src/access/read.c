@@ -22,6 +22,7 @@
 #include "base/guc.h"
 #include "catalog/namespace.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "storage/ipc.h"
@@ -56,15 +57,6 @@ make_read(const char *command)
 	return read;
 }
 
-/* It reads something audited: it is there until it ends. */
-static void
-keep(StewardRead *read)
-{
-	read->number = ++last_number;
-	MemoryContextSetParent(read->context, TopMemoryContext);
-	dlist_push_head(&reads, &read->node);
-}
-
 static void
 discard(StewardRead *read)
 {
@@ -81,6 +73,43 @@ forget(StewardRead *read)
 		steward_read_running = read->outer;
 	steward_read_forget_scans(read);
 	discard(read);
+}
+
+/*
+ * The process ends in the middle of something. Before the transaction is rolled
+ * back what its plans hold is still there; a conversion of what they hold to UTF-8
+ * would have to be looked up.
+ */
+static void
+on_process_exit(int code, Datum arg)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &reads)
+	{
+		StewardRead *read = dlist_container(StewardRead, node, iter.cur);
+
+		if (GetDatabaseEncoding() == PG_UTF8)
+			steward_read_name_failed(read);
+		steward_read_conclude(read, "session ended", 0, LOG);
+		forget(read);
+	}
+}
+
+/* It reads something audited: it is there until it ends. */
+static void
+keep(StewardRead *read)
+{
+	static int	exit_pid = 0;
+
+	if (unlikely(exit_pid != MyProcPid))
+	{
+		exit_pid = MyProcPid;
+		before_shmem_exit(on_process_exit, (Datum) 0);
+	}
+	read->number = ++last_number;
+	MemoryContextSetParent(read->context, TopMemoryContext);
+	dlist_push_head(&reads, &read->node);
 }
 
 static const char *
