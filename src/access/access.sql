@@ -62,37 +62,49 @@ CREATE FUNCTION steward.import_access(most bigint DEFAULT NULL) RETURNS bigint
 COMMENT ON FUNCTION steward.import_access(bigint) IS 'brings recorded reads from the spool files into the audit log, at most so many; says how many';
 REVOKE EXECUTE ON FUNCTION steward.import_access(bigint) FROM PUBLIC;
 
--- A read is its beginning; its end, and what parallel workers did of it, are
--- records of their own.
+-- A read and its end are one record when they were imported together, else two;
+-- what parallel workers did of it are records of their own.
 CREATE VIEW steward.access_trail AS
-    WITH event AS (
-        SELECT r.incarnation, r.xid AS imported_by, r.seq, r.written_at AS imported_at, d.details, d.details OPERATOR(pg_catalog.->>) 'kind' AS kind
+    WITH event AS NOT MATERIALIZED (
+        SELECT r.incarnation, r.written_at AS imported_at, d.details,
+               d.details OPERATOR(pg_catalog.->>) 'kind' AS kind,
+               d.details OPERATOR(pg_catalog.->>) 'session' AS session,
+               d.details OPERATOR(pg_catalog.->>) 'statement' AS statement
         FROM steward.audit_record AS r
         CROSS JOIN LATERAL steward.audit_event(r.payload) AS d (details)
         WHERE r.op OPERATOR(pg_catalog.=) 'R'
+    ), apart AS MATERIALIZED (
+        SELECT * FROM event AS e WHERE e.kind OPERATOR(pg_catalog.=) ANY ('{end,part}')
     ), ending AS (
-        SELECT e.details OPERATOR(pg_catalog.->>) 'session' AS session, e.details OPERATOR(pg_catalog.->>) 'statement' AS statement, e.details
-        FROM event AS e WHERE e.kind OPERATOR(pg_catalog.=) 'end'
+        SELECT e.session, e.statement, (pg_catalog.array_agg(e.details))[1] AS details
+        FROM apart AS e WHERE e.kind OPERATOR(pg_catalog.=) 'end' GROUP BY 1, 2
     ), part AS (
-        SELECT e.details OPERATOR(pg_catalog.->>) 'of_session' AS session,
-               e.details OPERATOR(pg_catalog.->>) 'statement' AS statement,
+        SELECT e.details OPERATOR(pg_catalog.->>) 'of_session' AS session, e.statement,
                t.relation OPERATOR(pg_catalog.->>) 'relation' AS relation,
                pg_catalog.sum((t.relation OPERATOR(pg_catalog.->>) 'rows')::bigint)::bigint AS rows,
                pg_catalog.jsonb_agg(t.relation OPERATOR(pg_catalog.->) 'keys') AS keys,
                pg_catalog.bool_or(t.relation OPERATOR(pg_catalog.?) 'keys_left_off') AS keys_left_off,
                pg_catalog.jsonb_agg(e.details OPERATOR(pg_catalog.->) 'decrypts') AS decrypts
-        FROM event AS e
+        FROM apart AS e
         CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(e.details OPERATOR(pg_catalog.->) 'relations') AS t (relation)
         WHERE e.kind OPERATOR(pg_catalog.=) 'part'
         GROUP BY 1, 2, 3
+    ), whole AS (
+        SELECT e.*, e.details OPERATOR(pg_catalog.->) 'end' AS ending
+        FROM event AS e WHERE e.kind OPERATOR(pg_catalog.=) 'decrypts' OR (e.kind OPERATOR(pg_catalog.=) 'read' AND e.details OPERATOR(pg_catalog.?) 'end')
+        UNION ALL
+        SELECT e.*, n.details
+        FROM event AS e
+        LEFT JOIN ending AS n ON n.session OPERATOR(pg_catalog.=) e.session AND n.statement OPERATOR(pg_catalog.=) e.statement
+        WHERE e.kind OPERATOR(pg_catalog.=) 'read' AND NOT e.details OPERATOR(pg_catalog.?) 'end'
     )
     SELECT (b.details OPERATOR(pg_catalog.->>) 'at')::timestamptz AS read_at,
            t.relation OPERATOR(pg_catalog.->>) 'relation' AS relation,
            CASE WHEN t.relation IS NOT NULL THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text(t.relation OPERATOR(pg_catalog.->) 'columns')) END AS columns,
            b.details OPERATOR(pg_catalog.->>) 'command' AS command,
-           CASE WHEN b.kind OPERATOR(pg_catalog.=) 'decrypts' THEN 'decrypted' ELSE coalesce(n.details OPERATOR(pg_catalog.->>) 'outcome', 'unknown') END AS outcome,
-           n.details OPERATOR(pg_catalog.->>) 'sqlstate' AS sqlstate,
-           (n.details OPERATOR(pg_catalog.->>) 'rows')::bigint AS rows_returned,
+           CASE WHEN b.kind OPERATOR(pg_catalog.=) 'decrypts' THEN 'decrypted' ELSE coalesce(b.ending OPERATOR(pg_catalog.->>) 'outcome', 'unknown') END AS outcome,
+           b.ending OPERATOR(pg_catalog.->>) 'sqlstate' AS sqlstate,
+           (b.ending OPERATOR(pg_catalog.->>) 'rows')::bigint AS rows_returned,
            CASE WHEN s.relation OPERATOR(pg_catalog.?) 'rows' OR p.rows IS NOT NULL
                 THEN coalesce((s.relation OPERATOR(pg_catalog.->>) 'rows')::bigint, 0) OPERATOR(pg_catalog.+) coalesce(p.rows, 0) END AS rows_read,
            CASE WHEN p.keys IS NULL THEN s.relation OPERATOR(pg_catalog.->) 'keys'
@@ -100,10 +112,10 @@ CREATE VIEW steward.access_trail AS
                      (SELECT coalesce(pg_catalog.jsonb_agg(k.key), '[]') FROM pg_catalog.jsonb_path_query(p.keys, '$[*][*]') AS k (key)) END AS keys,
            coalesce(s.relation OPERATOR(pg_catalog.?) 'keys_left_off' OR p.keys_left_off, false) AS keys_left_off,
            CASE WHEN b.kind OPERATOR(pg_catalog.=) 'decrypts' THEN b.details OPERATOR(pg_catalog.->) 'decrypts'
-                WHEN p.decrypts IS NULL OR p.decrypts OPERATOR(pg_catalog.=) '[null]' THEN n.details OPERATOR(pg_catalog.->) 'decrypts'
-                ELSE coalesce(n.details OPERATOR(pg_catalog.->) 'decrypts', '[]') OPERATOR(pg_catalog.||)
+                WHEN p.decrypts IS NULL OR p.decrypts OPERATOR(pg_catalog.=) '[null]' THEN b.ending OPERATOR(pg_catalog.->) 'decrypts'
+                ELSE coalesce(b.ending OPERATOR(pg_catalog.->) 'decrypts', '[]') OPERATOR(pg_catalog.||)
                      (SELECT coalesce(pg_catalog.jsonb_agg(k.key), '[]') FROM pg_catalog.jsonb_path_query(p.decrypts, '$[*][*]') AS k (key)) END AS decrypts,
-           (n.details OPERATOR(pg_catalog.->>) 'microseconds')::bigint OPERATOR(pg_catalog.*) interval '1 microsecond' AS duration,
+           (b.ending OPERATOR(pg_catalog.->>) 'microseconds')::bigint OPERATOR(pg_catalog.*) interval '1 microsecond' AS duration,
            b.details OPERATOR(pg_catalog.->>) 'login_role' AS login_role,
            b.details OPERATOR(pg_catalog.->>) 'session_role' AS session_role,
            b.details OPERATOR(pg_catalog.->>) 'effective_role' AS effective_role,
@@ -113,8 +125,8 @@ CREATE VIEW steward.access_trail AS
            b.details OPERATOR(pg_catalog.->>) 'purpose' AS purpose,
            b.details OPERATOR(pg_catalog.->>) 'request_id' AS request_id,
            (b.details OPERATOR(pg_catalog.->>) 'pid')::integer AS pid,
-           b.details OPERATOR(pg_catalog.->>) 'session' AS session,
-           (b.details OPERATOR(pg_catalog.->>) 'statement')::bigint AS statement,
+           b.session,
+           b.statement::bigint AS statement,
            (b.details OPERATOR(pg_catalog.->>) 'query_id')::bigint AS query_id,
            (b.details OPERATOR(pg_catalog.->>) 'xid')::xid8 AS xid,
            b.details OPERATOR(pg_catalog.->>) 'vxid' AS virtual_transaction,
@@ -123,19 +135,15 @@ CREATE VIEW steward.access_trail AS
            (b.details OPERATOR(pg_catalog.->>) 'timeline')::integer AS timeline,
            b.incarnation,
            b.imported_at
-    FROM event AS b
+    FROM whole AS b
     LEFT JOIN LATERAL pg_catalog.jsonb_array_elements(b.details OPERATOR(pg_catalog.->) 'relations') AS t (relation) ON true
-    LEFT JOIN ending AS n
-        ON n.session OPERATOR(pg_catalog.=) (b.details OPERATOR(pg_catalog.->>) 'session')
-        AND n.statement OPERATOR(pg_catalog.=) (b.details OPERATOR(pg_catalog.->>) 'statement')
     LEFT JOIN LATERAL (
-        SELECT e.relation FROM pg_catalog.jsonb_array_elements(n.details OPERATOR(pg_catalog.->) 'relations') AS e (relation)
+        SELECT e.relation FROM pg_catalog.jsonb_array_elements(b.ending OPERATOR(pg_catalog.->) 'relations') AS e (relation)
         WHERE (e.relation OPERATOR(pg_catalog.->>) 'relation') OPERATOR(pg_catalog.=) (t.relation OPERATOR(pg_catalog.->>) 'relation') LIMIT 1) AS s ON true
     LEFT JOIN part AS p
-        ON p.session OPERATOR(pg_catalog.=) (b.details OPERATOR(pg_catalog.->>) 'session')
-        AND p.statement OPERATOR(pg_catalog.=) (b.details OPERATOR(pg_catalog.->>) 'statement')
-        AND p.relation OPERATOR(pg_catalog.=) (t.relation OPERATOR(pg_catalog.->>) 'relation')
-    WHERE b.kind OPERATOR(pg_catalog.=) ANY ('{read,decrypts}');
+        ON b.ending OPERATOR(pg_catalog.?) 'parallel'
+        AND p.session OPERATOR(pg_catalog.=) b.session AND p.statement OPERATOR(pg_catalog.=) b.statement
+        AND p.relation OPERATOR(pg_catalog.=) (t.relation OPERATOR(pg_catalog.->>) 'relation');
 COMMENT ON VIEW steward.access_trail IS 'who read audited relations: a row for each relation that a statement read, and for decryptions outside of such statements';
 COMMENT ON COLUMN steward.access_trail.read_at IS 'when the read began';
 COMMENT ON COLUMN steward.access_trail.relation IS 'what was read, as it was called then; NULL for decryptions outside of audited reads';

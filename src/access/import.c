@@ -130,42 +130,125 @@ session_of(const StewardSpoolFile *file)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/* A read whose end was not met yet. */
+typedef struct Begun
+{
+	struct Begun *next;
+	int64		statement;
+	Jsonb	   *details;
+} Begun;
+
+static Begun *begun = NULL;		/* in the memory of one file's import */
+
+static int64
+number_of(Jsonb *object, const char *name)
+{
+	JsonbValue *value = getKeyJsonValueFromContainer(&object->root, name, strlen(name), NULL);
+
+	return value == NULL || value->type != jbvNumeric ? 0 :
+		DatumGetInt64(DirectFunctionCall1(numeric_int8,
+										  NumericGetDatum(value->val.numeric)));
+}
+
 /* The record that says who read, by its position in the file. */
 static Jsonb *
 context_of(StewardSpoolFile *file, Jsonb *record)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(&record->root, "context", 7, NULL);
-	int64		position;
-	Jsonb	   *context;
+	int64		position = number_of(record, "context");
+	Jsonb	   *context = position <= 0 ? NULL :
+		steward_spool_at(file, (uint64) position);
 
-	if (value == NULL || value->type != jbvNumeric)
-		return NULL;
-	position = DatumGetInt64(DirectFunctionCall1(numeric_int8,
-												 NumericGetDatum(value->val.numeric)));
-	context = position <= 0 ? NULL : steward_spool_at(file, (uint64) position);
 	return context != NULL && JB_ROOT_IS_OBJECT(context) ? context : NULL;
+}
+
+/* What the log gets to know of a read, or of decryptions. */
+static Jsonb *
+with_context(StewardSpoolFile *file, Jsonb *record)
+{
+	Jsonb	   *context = context_of(file, record);
+	Jsonb	   *details = context != NULL ? merge(file->origin, context) : file->origin;
+
+	details = without(merge(details, record), "context");
+	return without(without(details, "encoding"), "database");
+}
+
+/* {"end": record} */
+static Jsonb *
+as_end(Jsonb *record)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	value = {.type = jbvBinary};
+
+	value.val.binary.data = &record->root;
+	value.val.binary.len = VARSIZE(record) - VARHDRSZ;
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push(&state, "end", &value);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* Keeps a read until its end is met. */
+static void
+begin_read(MemoryContext memory, Jsonb *details)
+{
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	Begun	   *read = palloc(sizeof *read);
+
+	read->statement = number_of(details, "statement");
+	read->details = DatumGetJsonbPCopy(JsonbPGetDatum(details));
+	read->next = begun;
+	begun = read;
+	MemoryContextSwitchTo(old);
+}
+
+/* Most reads end before they are imported: then they are one record of the log. */
+static void
+end_read(StewardSpoolFile *file, Jsonb *record)
+{
+	int64		statement = number_of(record, "statement");
+
+	for (Begun **link = &begun; *link != NULL; link = &(*link)->next)
+	{
+		Begun	   *read = *link;
+
+		if (read->statement != statement)
+			continue;
+		*link = read->next;
+		steward_audit_event(STEWARD_OP_READ,
+							merge(read->details, as_end(without(without(record, "kind"), "statement"))));
+		pfree(read->details);
+		pfree(read);
+		return;
+	}
+	steward_audit_event(STEWARD_OP_READ, merge(session_of(file), record));
+}
+
+/* Those that have not ended yet are recorded without their end, which follows. */
+static void
+record_begun(void)
+{
+	while (begun != NULL)
+	{
+		steward_audit_event(STEWARD_OP_READ, begun->details);
+		begun = begun->next;
+	}
 }
 
 /* Adds a record to the log; false for what is only referred to. */
 static bool
-import_record(StewardSpoolFile *file, Jsonb *record)
+import_record(StewardSpoolFile *file, MemoryContext memory, Jsonb *record)
 {
 	char	   *kind = JB_ROOT_IS_OBJECT(record) ? string_of(record, "kind") : NULL;
-	Jsonb	   *details;
 
 	if (kind == NULL || strcmp(kind, "context") == 0 || strcmp(kind, "spool") == 0)
 		return false;
-	if (strcmp(kind, "read") == 0 || strcmp(kind, "decrypts") == 0)
-	{
-		Jsonb	   *context = context_of(file, record);
-
-		details = context != NULL ? merge(file->origin, context) : file->origin;
-		details = without(merge(details, record), "context");
-		details = without(without(details, "encoding"), "database");
-	}
+	if (strcmp(kind, "read") == 0)
+		begin_read(memory, with_context(file, record));
+	else if (strcmp(kind, "end") == 0)
+		end_read(file, record);
+	else if (strcmp(kind, "decrypts") == 0)
+		steward_audit_event(STEWARD_OP_READ, with_context(file, record));
 	else
-		details = merge(session_of(file), record);
-	steward_audit_event(STEWARD_OP_READ, details);
+		steward_audit_event(STEWARD_OP_READ, merge(session_of(file), record));
 	return true;
 }
 
@@ -195,22 +278,26 @@ import_torn(StewardSpoolFile *file)
 static bool
 import_records(StewardSpoolFile *file, int64 limit, int64 *count)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
-												  "pg_steward import",
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext,
+												 "pg_steward import",
+												 ALLOCSET_DEFAULT_SIZES);
+	MemoryContext scratch = AllocSetContextCreate(memory, "pg_steward import of a record",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	StewardSpoolStatus status = STEWARD_SPOOL_OK;
 	Jsonb	   *record = NULL;
 
+	begun = NULL;
 	while (*count < limit && (record = steward_spool_next(file, &status)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (import_record(file, record))
+		if (import_record(file, memory, record))
 			(*count)++;
 		MemoryContextReset(scratch);
 	}
+	record_begun();
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
+	MemoryContextDelete(memory);
 	if (record != NULL || *count >= limit || !file->finished)
 		return false;
 	if (status != STEWARD_SPOOL_OK)

@@ -86,6 +86,8 @@ put_end(StewardRead *read, const char *outcome, int sqlstate)
 	steward_json_unsigned(out, read->rows);
 	steward_json_put(out, ",\"microseconds\":");
 	steward_json_integer(out, now - read->begun_at);
+	if (read->query != NULL && read->query->plannedstmt->parallelModeNeeded)
+		steward_json_put(out, ",\"parallel\":true");
 	steward_read_put_relations(read, out, true);
 	steward_decrypts_put(out, read->number);
 	appendStringInfoCharMacro(out, '}');
