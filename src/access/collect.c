@@ -94,7 +94,7 @@ collect_columns(StewardRead *read, Oid relid, Bitmapset *selected)
 }
 
 static inline bool
-is_read(const StewardReadEntry *entry)
+is_read(const StewardReadEntry * entry)
 {
 	return STEWARD_IS_READ_ENTRY(entry) &&
 		(entry->requiredPerms & ACL_SELECT) != 0 &&
@@ -108,7 +108,7 @@ steward_read_collect_entries(StewardRead *read, List *entries)
 
 	foreach(cell, entries)
 	{
-		const StewardReadEntry *entry = lfirst(cell);
+		const		StewardReadEntry *entry = lfirst(cell);
 
 		if (is_read(entry))
 			collect_columns(read, entry->relid, entry->selectedCols);
@@ -169,7 +169,7 @@ collect_child(StewardRead *read, PlannedStmt *planned, Index child)
 	if (top != child)
 	{
 		RangeTblEntry *above = rt_fetch(top, planned->rtable);
-		const StewardReadEntry *entry = above->rtekind != RTE_RELATION ? NULL :
+		const		StewardReadEntry *entry = above->rtekind != RTE_RELATION ? NULL :
 			STEWARD_READ_ENTRY_OF(planned, above);
 
 		if (entry != NULL && is_read(entry))

@@ -42,7 +42,7 @@ remove_at_commit(const StewardSpoolFile *file)
 	Imported   *entry = MemoryContextAlloc(TopMemoryContext,
 										   offsetof(Imported, path) + strlen(file->path) + 1);
 
-	strcpy(entry->path, file->path);
+	memcpy(entry->path, file->path, strlen(file->path) + 1);
 	entry->size = file->size;
 	entry->next = imported;
 	imported = entry;

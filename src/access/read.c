@@ -333,12 +333,12 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 		end_reads(mine, proc_exit_inprogress ? "session ended" : "aborted");
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 		dlist_foreach(iter, &reads)
-		{
-			StewardRead *read = dlist_container(StewardRead, node, iter.cur);
+	{
+		StewardRead *read = dlist_container(StewardRead, node, iter.cur);
 
-			if (read->level == mine)
-				read->level = parent;
-		}
+		if (read->level == mine)
+			read->level = parent;
+	}
 }
 
 /* ---- COPY TO ---- */
@@ -399,7 +399,7 @@ on_copy_checked(void *watch, List *entries)
 	steward_read_collect_entries(read, entries);
 	foreach(cell, entries)
 	{
-		const StewardReadEntry *entry = lfirst(cell);
+		const		StewardReadEntry *entry = lfirst(cell);
 
 		if (check_enable_rls(entry->relid, InvalidOid, true) == RLS_ENABLED)
 			read->unrecorded = true;

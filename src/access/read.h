@@ -20,7 +20,8 @@
 typedef struct StewardTouched
 {
 	const StewardAccessRule *rule;
-	Bitmapset  *columns;		/* audited ones that are named, as selectedCols */
+	Bitmapset  *columns;		/* audited ones that are named, as
+								 * selectedCols */
 	uint64		rows;			/* that scans gave */
 	bool		scanned;		/* its scans are watched */
 	bool		left_off;		/* more rows than keys */

@@ -31,7 +31,8 @@ static const char *const said_names[SAID_COUNT] = {
 
 static Identity seen;
 static MemoryContext seen_context = NULL;
-static StringInfoData seen_json;		/* its JSON; none while seen_context is NULL */
+static StringInfoData seen_json;	/* its JSON; none while seen_context is
+									 * NULL */
 
 /* Where it was written. */
 static uint64 written_file = 0;

@@ -65,7 +65,7 @@ has_row(Oid relid)
 
 	foreach(cell, current->rows)
 		if (((const StewardAccessRow *) lfirst(cell))->relid == relid)
-			return true;
+		return true;
 	return false;
 }
 

@@ -23,7 +23,8 @@ typedef struct StewardAccessGeneration StewardAccessGeneration;
 typedef struct StewardAccessRule
 {
 	Oid			relid;
-	Oid			origin;			/* whose rule it is; relid itself if it has one */
+	Oid			origin;			/* whose rule it is; relid itself if it has
+								 * one */
 	bool		all;			/* every column; else those in columns */
 	Bitmapset  *columns;		/* as selectedCols numbers them */
 	const char *name;			/* JSON, quoted and qualified */

@@ -31,8 +31,8 @@ typedef struct StewardWatcher
 	void		(*end) (void *watch, uint64 rows);
 
 	/*
-	 * Starting, running, finishing or copying it raised an error, which is being
-	 * handled: geterrcode() tells which. Must not raise another.
+	 * Starting, running, finishing or copying it raised an error, which is
+	 * being handled: geterrcode() tells which. Must not raise another.
 	 */
 	void		(*fail) (void *watch);
 
