@@ -242,7 +242,7 @@ def programs(run):
     for kind, content, _, _ in samples:
         run.judge(kind, 0, kind, *arguments[kind])
         run.judge('%s, another key' % kind, 1, kind, *arguments[kind], keys=[stranger])
-        for _ in range(40 if SOAK else 6):
+        for _ in range(40 if SOAK else 3):
             bad = bytearray(content)
             bad[secrets.randbelow(len(bad))] ^= 1 << secrets.randbelow(8)
             run.write(kind, bytes(bad))
