@@ -242,9 +242,12 @@ is_trouble([ 'checkpoint', @key, 'directory' ], qr/could not read "directory": I
 is_trouble([ @export, $_ ], qr/could not read "$_"/, "export, $_") for 'absent', 'directory';
 is_trouble([ 'checkpoint', '--key', $_, 'new' ], qr/not a verifier key/, "key \"$_\"")
   for '', 'x', $key =~ s/53fba21a/53fba21b/r, "$key ", $key =~ s/\+53fba21a//r;
+is_trouble([ 'checkpoint', @key, '--key', $c2sp_key, 'new' ], qr/the keys are of different logs/, 'keys of two logs');
+is_trouble([ 'checkpoint', (@key) x 9, 'new' ], qr/there can be 8 keys/, 'nine keys');
+is_verified([ 'checkpoint', (@key) x 8, 'new' ], 'the checkpoint', 'eight keys');
 for my $arguments (
 	[], ['--what'], ['other'], ['checkpoint'], [ 'checkpoint', 'new' ], [ 'checkpoint', @key ],
-	[ 'checkpoint', @key, 'new', 'old' ], [ 'checkpoint', @key, @key, 'new' ], [ 'checkpoint', @key, '--proof', 'proof', 'new' ],
+	[ 'checkpoint', @key, 'new', 'old' ], [ 'checkpoint', @key, '--proof', 'proof', 'new' ],
 	[ 'inclusion', @key, 'proof' ], [ 'inclusion', @key, '--proof', 'proof', 'new' ], [ 'consistency', @key, '--proof', 'growth' ],
 	[ 'inclusion', @key, '--proof', '-', '--record', '-' ], [ 'export', @key, 'records' ], [ @export, '--prune' ])
 {
