@@ -110,13 +110,13 @@ sub quoted { return "'" . ($_[0] =~ s/'/''/gr) . "'"; }
 
 my $writers = write_for($seconds);
 $node->poll_query_until('postgres', 'SELECT count(*) > 3 FROM steward.ledger_block') or die 'nothing is sealed';
-my $early = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()') . "\n";
+my $early = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
 $writers->finish;
 ok(await_sealed(), 'everything is sealed in the background');
 is($node->safe_psql('postgres', $exact), '0|t', 'blocks hold exactly what was committed, each record once');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM steward.audit_record'), '>', 1000, 'of many records');
 is(findings(''), '', 'verification finds nothing');
-my $late = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()') . "\n";
+my $late = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
 ok( steward_poll(sub { -e "$kept/checkpoint" && slurp_file("$kept/checkpoint") eq $late }),
 	'the command was given the newest checkpoint');
 is(findings('checkpoint => ' . quoted($early)), '', 'the log goes on from an early checkpoint');
@@ -160,14 +160,14 @@ sub refused
 verified('the checkpoint', 'checkpoint', file('late', $late));
 refused('an altered checkpoint', 'checkpoint', file('bad', $late =~ s/\n(\d+)\n/"\n" . ($1 + 1) . "\n"/re));
 my $size = (split /\n/, $early)[1];
-my $consistency = $node->safe_psql('postgres', "SELECT steward.prove_consistency($size)") . "\n";
+my $consistency = $node->safe_psql('postgres', "SELECT steward.prove_consistency($size)");
 verified('the late checkpoint continues the early one', 'consistency', '--old', file('early', $early), '--proof', file('consistency', $consistency));
 my @records = map { [ split /\|/ ] } split /\n/,
   $node->safe_psql('postgres', "SELECT incarnation, xid, seq FROM steward.audit_record ORDER BY random() LIMIT $proofs");
 my $proof;
 for my $record (@records)
 {
-	$proof = $node->safe_psql('postgres', "SELECT steward.prove($record->[0], '$record->[1]', $record->[2])") . "\n";
+	$proof = $node->safe_psql('postgres', "SELECT steward.prove($record->[0], '$record->[1]', $record->[2])");
 	verified("record $record->[2] of transaction $record->[1]", 'inclusion', '--proof', file('proof', $proof));
 }
 refused('a proof of another place', 'inclusion', '--proof', file('bad', $proof =~ s/\nindex (\d+)\n/"\nindex " . ($1 ^ 1) . "\n"/re));
@@ -216,7 +216,7 @@ $node->safe_psql('postgres', 'UPDATE account SET v = md5(v) WHERE id = 1');
 ok($node->wait_for_log(qr/steward\.checkpoint_command failed/, $offset), 'a command that fails is logged');
 steward_set($node, 'steward.checkpoint_command' => qq(cp "%p" "$kept/after"));
 await_sealed();
-my $after = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()') . "\n";
+my $after = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
 ok(steward_poll(sub { -e "$kept/after" && slurp_file("$kept/after") eq $after }), 'and run again, with the newest checkpoint');
 
 # ---- listeners hear of each block ----
