@@ -28,10 +28,11 @@ _PG_init(void)
 	steward_guc_init();
 	steward_catalog_init();
 	steward_hooks_init();
-	steward_duty_init();
 	steward_errors_init();
 	steward_mask_init();
 	steward_keys_init();
 	steward_types_init();
 	steward_audit_init();
+	/* Last: where background workers are few, keys come first. */
+	steward_duty_init();
 }

@@ -41,6 +41,7 @@ typedef struct Level
 	SubTransactionId owner;
 	struct Level *parent;
 	StringInfoData entries;
+	int			last;			/* offset of the last entry; -1: not known */
 } Level;
 
 #define ENTRY_SIZE(length) MAXALIGN(sizeof(Entry) + (length))
@@ -81,6 +82,7 @@ current_level(void)
 	level = palloc(sizeof(Level));
 	level->owner = owner;
 	level->parent = top;
+	level->last = -1;
 	initStringInfo(&level->entries);
 	top = level;
 	MemoryContextSwitchTo(caller);
@@ -133,6 +135,7 @@ write_level(Level *level)
 	}
 	steward_sink_finish(&sink);
 	resetStringInfo(&level->entries);
+	level->last = -1;
 	epoch++;
 	written = true;
 }
@@ -157,6 +160,7 @@ append(Level *level, const StewardRecord *record)
 	Size		bytes = sizeof(Entry) + record->length;
 
 	entry.record.payload = NULL;
+	level->last = level->entries.len;
 	appendBinaryStringInfo(&level->entries, (char *) &entry, sizeof(Entry));
 	appendBinaryStringInfo(&level->entries, (const char *) record->payload,
 						   (int) record->length);
@@ -177,6 +181,20 @@ steward_buffer_add(const StewardRecord *record)
 		write_record(record);
 	else
 		append(level, record);
+}
+
+bool
+steward_buffer_retract(int32 seq)
+{
+	Level	   *level = top;
+
+	if (level == NULL || level->last < 0 ||
+		level->owner != GetCurrentSubTransactionId() ||
+		((const Entry *) (level->entries.data + level->last))->record.seq != seq)
+		return false;
+	level->entries.len = level->last;
+	level->last = -1;
+	return true;
 }
 
 /* Storing a value out of line needs a snapshot, which callbacks do not have. */
@@ -271,6 +289,7 @@ steward_buffer_subcommit(SubTransactionId owner, SubTransactionId parent)
 	}
 	appendBinaryStringInfo(&top->parent->entries, top->entries.data,
 						   top->entries.len);
+	top->parent->last = -1;
 	remove_top();
 }
 

@@ -20,6 +20,12 @@ extern int32 steward_buffer_next_seq(void);
  */
 extern void steward_buffer_add(const StewardRecord *record);
 
+/*
+ * Takes the record back that was added last, if it is the one with this number and
+ * was collected by the current subtransaction but not written; else false.
+ */
+extern bool steward_buffer_retract(int32 seq);
+
 /* Writes what the current subtransaction collected. Its parents' records stay. */
 extern void steward_buffer_flush(void);
 

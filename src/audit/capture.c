@@ -8,13 +8,16 @@
  */
 #include "base/compat.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "audit/buffer.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/context.h"
+#include "audit/ddl.h"
 #include "audit/event.h"
 #include "audit/incarnation.h"
+#include "audit/move.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
 #include "base/duty.h"
@@ -130,7 +133,8 @@ steward_capture_event(Relation rel, char op)
 	end(&capture, true);
 }
 
-static void
+/* Returns the number of the record. */
+static int32
 capture_row(Relation rel, char op, TupleTableSlot *row)
 {
 	Capture		capture;
@@ -138,6 +142,7 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 	begin_of(&capture, rel, op);
 	steward_encode_row(capture.schema, row, capture.payload, &capture.parts);
 	end(&capture, true);
+	return capture.record.seq;
 }
 
 static void
@@ -150,6 +155,33 @@ capture_update(Relation rel, TupleTableSlot *before, TupleTableSlot *after)
 	changed = steward_encode_update(capture.schema, before, after,
 									capture.payload, &capture.parts);
 	end(&capture, changed);
+}
+
+static void
+capture_insert(const TriggerData *data)
+{
+	Relation	root;
+	TupleTableSlot *before;
+	TupleTableSlot *after;
+
+	if (!steward_move_arrived(data->tg_relation, data->tg_trigtuple,
+							  data->tg_trigslot, &root, &before, &after))
+	{
+		(void) capture_row(data->tg_relation, STEWARD_OP_INSERT, data->tg_trigslot);
+		return;
+	}
+	capture_update(root, before, after);
+	relation_close(root, NoLock);
+}
+
+static void
+capture_delete(const TriggerData *data)
+{
+	int32		seq = capture_row(data->tg_relation, STEWARD_OP_DELETE,
+								  data->tg_trigslot);
+
+	steward_move_left(data->tg_relation, data->tg_trigtuple, data->tg_trigslot,
+					  seq);
 }
 
 /* Checks that a trigger is what enable_audit makes of the function. */
@@ -174,11 +206,11 @@ STEWARD_FUNCTION(steward_audit_row)
 	TriggerData *data = trigger_data(fcinfo, true);
 
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-		capture_row(data->tg_relation, STEWARD_OP_INSERT, data->tg_trigslot);
+		capture_insert(data);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		capture_update(data->tg_relation, data->tg_trigslot, data->tg_newslot);
 	else
-		capture_row(data->tg_relation, STEWARD_OP_DELETE, data->tg_trigslot);
+		capture_delete(data);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -260,6 +292,7 @@ on_transaction(XactEvent event, void *arg)
 	}
 	steward_buffer_end();
 	steward_context_end();
+	steward_move_end();
 	scratch = NULL;
 	commits_prepared = false;
 }
@@ -294,6 +327,7 @@ steward_audit_init(void)
 	steward_segment_duty_init();
 	steward_context_init();
 	steward_hooks_on_utility(on_utility);
+	steward_ddl_init();
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
 }

@@ -37,6 +37,7 @@
 #define STEWARD_OP_TRUNCATE 'T'
 #define STEWARD_OP_ENABLE	'E'
 #define STEWARD_OP_DISABLE	'X'
+#define STEWARD_OP_REWRITE	'W'
 #define STEWARD_OP_PART		'&' /* the next part of the record before */
 
 /* Bytes of a stored value, and the encoding of text in them. */

@@ -48,6 +48,7 @@ typedef struct CacheEntry
 
 static HTAB *cache = NULL;
 static bool has_uncommitted = false;
+static bool has_partitions = false; /* some entry is of one */
 static bool has_composites = false;
 static uint64 doubts = 0;		/* how many invalidations came in */
 
@@ -69,18 +70,22 @@ doubt_all(void)
 		entry->valid = false;
 }
 
-/* Those of tables with a column of a composite type. */
+/*
+ * Those that name a table or type which is not their own: partitions name the
+ * table at the top, and tables use composite types.
+ */
 static void
-doubt_users(Oid composite)
+doubt_users(Oid relid)
 {
 	HASH_SEQ_STATUS scan;
 	CacheEntry *entry;
 
-	if (!has_composites)
+	if (!has_partitions && !has_composites)
 		return;
 	hash_seq_init(&scan, cache);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (list_member_oid(entry->composites, composite))
+		if ((entry->schema != NULL && entry->schema->root == relid) ||
+			list_member_oid(entry->composites, relid))
 			entry->valid = false;
 }
 
@@ -303,6 +308,8 @@ build_entry(Relation rel)
 		has_uncommitted = true;
 	if (stored.composites != NIL)
 		has_composites = true;
+	if (schema->root != relid)
+		has_partitions = true;
 	entry->schema = schema;
 	entry->home = home;
 	entry->written_by = stored.written_by;

@@ -35,6 +35,9 @@ typedef struct StewardAuditSchema
 {
 	char		kind;
 	Oid			relid;
+	Oid			root;			/* the table that it is, in the end, a
+								 * partition of; else itself; only when
+								 * capturing */
 	int32		version;
 	int			encoding;
 	int			count;

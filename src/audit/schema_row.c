@@ -5,6 +5,7 @@
 
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -36,6 +37,14 @@ key_of(Relation rel)
 	if (bms_is_empty(key))
 		key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
 	return key;
+}
+
+static Oid
+root_of(Relation rel)
+{
+	if (!rel->rd_rel->relispartition)
+		return RelationGetRelid(rel);
+	return llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
 }
 
 static void
@@ -87,6 +96,7 @@ steward_schema_describe(Relation rel)
 
 	schema->kind = STEWARD_SCHEMA_OF_TABLE;
 	schema->relid = RelationGetRelid(rel);
+	schema->root = root_of(rel);
 	schema->schema_name = get_namespace_name(RelationGetNamespace(rel));
 	schema->table_name = pstrdup(RelationGetRelationName(rel));
 	MemoryContextSwitchTo(caller);
@@ -113,6 +123,7 @@ steward_schema_describe_composite(Oid type)
 	schema->kind = STEWARD_SCHEMA_OF_COMPOSITE;
 	schema->desc = desc;
 	schema->relid = form->typrelid;
+	schema->root = form->typrelid;
 	schema->schema_name = get_namespace_name(form->typnamespace);
 	schema->table_name = pstrdup(NameStr(form->typname));
 	ReleaseSysCache(tuple);
@@ -220,6 +231,11 @@ steward_schema_to_row(const StewardAuditSchema *schema, Datum *values)
 	values[STEWARD_SCHEMA_RELATION] = ObjectIdGetDatum(schema->relid);
 	values[STEWARD_SCHEMA_SCHEMA_NAME] = CStringGetTextDatum(schema->schema_name);
 	values[STEWARD_SCHEMA_TABLE_NAME] = CStringGetTextDatum(schema->table_name);
+	values[STEWARD_SCHEMA_ROOT] = ObjectIdGetDatum(schema->root);
+	values[STEWARD_SCHEMA_ROOT_SCHEMA] =
+		CStringGetTextDatum(get_namespace_name(get_rel_namespace(schema->root)));
+	values[STEWARD_SCHEMA_ROOT_NAME] =
+		CStringGetTextDatum(get_rel_name(schema->root));
 	values[STEWARD_SCHEMA_ENCODING] =
 		CStringGetTextDatum(pg_encoding_to_char(schema->encoding));
 	values[STEWARD_SCHEMA_ATTNUMS] = int2_array(attnums, count);

@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 
 /* How often sizes are looked at while somebody writes, and closing is tried. */
-#define CHECK_MILLISECONDS 5000
+#define CHECK_MILLISECONDS 2000
 
 /* How long writers may be waited for; they do not wait for us. */
 #define PATIENCE_MILLISECONDS 1000.0

@@ -9,6 +9,7 @@
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+bool		steward_audit_ddl = true;
 int			steward_audit_segment_age = 7 * 86400;
 int			steward_audit_segment_size = 1024 * 1024;
 int			steward_max_workers = 2;
@@ -35,6 +36,11 @@ define_a(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.audit_ddl",
+							 "Records commands that change definitions and rights, once a table is audited.",
+							 "Turning it off is recorded.",
+							 &steward_audit_ddl, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.audit_segment_age",
 							"Age at which the newest segment of the audit log is followed by another.",
 							"0: never because of its age.",

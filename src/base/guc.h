@@ -6,6 +6,7 @@
 
 #include "base/compat.h"
 
+extern bool steward_audit_ddl;
 extern int	steward_audit_segment_age;	/* seconds */
 extern int	steward_audit_segment_size; /* kB */
 extern int	steward_max_workers;

@@ -232,14 +232,16 @@ static void
 print_time(FILE *stream, int64_t time)
 {
 	int64_t		micros = time % SECOND;
-	time_t		seconds;
+	time_t		seconds = (time_t) (time / SECOND + SECONDS_1970_TO_2000);
 	struct tm	parts;
 	char		text[64];
 
 	if (micros < 0)
+	{
 		micros += SECOND;
-	seconds = (time_t) ((time - micros) / SECOND + SECONDS_1970_TO_2000);
-	if (time < INT64_MIN + SECOND || gmtime_r(&seconds, &parts) == NULL ||
+		seconds--;
+	}
+	if (gmtime_r(&seconds, &parts) == NULL ||
 		strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0)
 		fprintf(stream, "%lld", (long long) time);
 	else

@@ -44,6 +44,9 @@ $$, $$ VALUES
     ('steward.abort_column_conversion(regclass,interval)', 'void', 'granted'),
     ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.apply_revocations()', 'bigint', 'granted'),
+    ('steward.audit_ddl_command()', 'event_trigger', 'granted'),
+    ('steward.audit_ddl_drop()', 'event_trigger', 'granted'),
+    ('steward.audit_ddl_rewrite()', 'event_trigger', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_event(bytea)', 'jsonb', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
@@ -160,6 +163,8 @@ $$, $$ VALUES
     ('steward.audit_trail', 'v'),
     ('steward.column_conversion', 'r'),
     ('steward.column_progress', 'v'),
+    ('steward.ddl_trail', 'v'),
+    ('steward.event_trail', 'v'),
     ('steward.key', 'r'),
     ('steward.key_destruction', 'r'),
     ('steward.key_grant', 'r'),
@@ -191,6 +196,9 @@ SELECT set_eq($$
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
+    ('event trigger steward_audit_ddl_command'),
+    ('event trigger steward_audit_ddl_drop'),
+    ('event trigger steward_audit_ddl_rewrite'),
     ('event trigger steward_guard_ddl'),
     ('event trigger steward_guard_ddl_start'),
     ('operator steward.==(bigint,bigint)'),
