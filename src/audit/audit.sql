@@ -8,7 +8,9 @@ REVOKE EXECUTE ON FUNCTION steward.audit_guard() FROM PUBLIC;
 CREATE FUNCTION steward.audit_row() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_row';
 COMMENT ON FUNCTION steward.audit_row() IS 'records a changed row; attached by steward.enable_audit()';
-REVOKE EXECUTE ON FUNCTION steward.audit_row() FROM PUBLIC;
+-- Whoever makes or attaches a partition of an audited table needs to execute it. A
+-- trigger of its own the event trigger lets only those make who may execute
+-- steward.enable_audit().
 
 CREATE FUNCTION steward.audit_truncate() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_truncate';
@@ -106,7 +108,9 @@ CREATE TABLE steward.audit_context (
     actor              text,
     purpose            text,
     request_id         text,
-    replication_origin text
+    context_key        text,
+    replication_origin text,
+    query_id           bigint
 ) USING heap;
 CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
 COMMENT ON TABLE steward.audit_context IS 'who made changes, and from where';
@@ -123,7 +127,9 @@ COMMENT ON COLUMN steward.audit_context.application IS 'application_name';
 COMMENT ON COLUMN steward.audit_context.actor IS 'on whose behalf, as the application says';
 COMMENT ON COLUMN steward.audit_context.purpose IS 'why, as the application says';
 COMMENT ON COLUMN steward.audit_context.request_id IS 'the request that the application served';
+COMMENT ON COLUMN steward.audit_context.context_key IS 'the context key that proved actor, purpose and request id; none: they are a claim';
 COMMENT ON COLUMN steward.audit_context.replication_origin IS 'where a replicated change came from';
+COMMENT ON COLUMN steward.audit_context.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 
 CREATE TABLE steward.audit_segment (
     number    integer PRIMARY KEY,
@@ -173,11 +179,6 @@ SELECT pg_catalog.pg_extension_config_dump('steward.audit_schema', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_schema_id', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_context', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_segment', '');
-
-CREATE FUNCTION steward.enable_audit(relation regclass) RETURNS void
-    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_enable_audit';
-COMMENT ON FUNCTION steward.enable_audit(regclass) IS 'records every change of a table from now on';
-REVOKE EXECUTE ON FUNCTION steward.enable_audit(regclass) FROM PUBLIC;
 
 CREATE FUNCTION steward.disable_audit(relation regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_disable_audit';
@@ -257,8 +258,8 @@ CREATE VIEW steward.audit_trail AS
                WHEN 'T' THEN 'TRUNCATE'
                WHEN 'E' THEN 'ENABLE'
                WHEN 'X' THEN 'DISABLE'
-               WHEN '&' THEN 'PART'
                WHEN 'W' THEN 'REWRITE'
+               WHEN '&' THEN 'PART'
                ELSE r.op::text
            END AS operation,
            d.key,
@@ -272,9 +273,11 @@ CREATE VIEW steward.audit_trail AS
            c.actor,
            c.purpose,
            c.request_id,
+           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
-           c.pid
+           c.pid,
+           c.query_id
     FROM steward.audit_record AS r
     LEFT JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) r.schema_version
     LEFT JOIN steward.audit_context AS c
@@ -303,7 +306,9 @@ COMMENT ON COLUMN steward.audit_trail.application IS 'application_name';
 COMMENT ON COLUMN steward.audit_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.audit_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.audit_trail.request_id IS 'the request that was served';
+COMMENT ON COLUMN steward.audit_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.audit_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.audit_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.audit_trail.pid IS 'process of the session';
+COMMENT ON COLUMN steward.audit_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.audit_trail FROM PUBLIC;

@@ -16,6 +16,7 @@
 #include "audit/context.h"
 #include "audit/ddl.h"
 #include "audit/event.h"
+#include "audit/exempt.h"
 #include "audit/incarnation.h"
 #include "audit/move.h"
 #include "audit/schema.h"
@@ -205,6 +206,9 @@ STEWARD_FUNCTION(steward_audit_row)
 {
 	TriggerData *data = trigger_data(fcinfo, true);
 
+	if (steward_exempt_session())
+		PG_RETURN_POINTER(NULL);
+	steward_context_require(RelationGetRelationName(data->tg_relation));
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		capture_insert(data);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
@@ -218,6 +222,9 @@ STEWARD_FUNCTION(steward_audit_truncate)
 {
 	TriggerData *data = trigger_data(fcinfo, false);
 
+	if (steward_exempt_session())
+		PG_RETURN_POINTER(NULL);
+	steward_context_require(RelationGetRelationName(data->tg_relation));
 	steward_capture_event(data->tg_relation, STEWARD_OP_TRUNCATE);
 	PG_RETURN_POINTER(NULL);
 }
@@ -292,6 +299,7 @@ on_transaction(XactEvent event, void *arg)
 	}
 	steward_buffer_end();
 	steward_context_end();
+	steward_said_end();
 	steward_move_end();
 	scratch = NULL;
 	commits_prepared = false;
@@ -309,10 +317,12 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 		case SUBXACT_EVENT_COMMIT_SUB:
 			steward_buffer_subcommit(mine, parent);
 			reparent(mine, parent);
+			steward_said_subcommit(mine, parent);
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			steward_buffer_subabort(mine);
 			forget(mine);
+			steward_said_subabort(mine);
 			break;
 		default:
 			break;
@@ -326,6 +336,7 @@ steward_audit_init(void)
 	steward_segment_init();
 	steward_segment_duty_init();
 	steward_context_init();
+	steward_exempt_init();
 	steward_hooks_on_utility(on_utility);
 	steward_ddl_init();
 	RegisterXactCallback(on_transaction, NULL);

@@ -5,6 +5,7 @@
 
 #include "access/detoast.h"
 #include "audit/codec_put.h"
+#include "audit/redact.h"
 #include "audit/schema.h"
 #include "audit/settings.h"
 #include "utils/datum.h"
@@ -129,6 +130,8 @@ steward_encode_row(const StewardAuditSchema *schema, TupleTableSlot *row,
 	slot_getallattrs(row);
 	begin_payload(&writer, schema, payload, parts);
 	writer.present = steward_append_bitmap(payload, schema->count);
+	if (schema->binder != NULL)
+		steward_redact_row(schema, row);
 	for (int i = 0; i < schema->count; i++)
 	{
 		const StewardAuditColumn *column = &schema->columns[i];
@@ -212,6 +215,8 @@ put_side(Writer *writer, TupleTableSlot *row, const unsigned char *changed,
 {
 	const StewardAuditSchema *schema = writer->schema;
 
+	if (schema->binder != NULL)
+		steward_redact_row(schema, row);
 	for (int i = 0; i < schema->count; i++)
 	{
 		const StewardAuditColumn *column = &schema->columns[i];
@@ -241,7 +246,7 @@ steward_encode_update(const StewardAuditSchema *schema, TupleTableSlot *before,
 	slot_getallattrs(before);
 	slot_getallattrs(after);
 	values = find_changes(schema, before, after, changed);
-	if (values == 0)
+	if (values == 0 && !schema->log_unchanged)
 		return false;
 	for (int i = 0; i < schema->count; i++)
 		values += steward_keeps_old(schema, i, changed) ? 1 : 0;

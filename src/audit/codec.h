@@ -83,7 +83,10 @@ typedef enum StewardCodecKind
 	STEWARD_ARRAY,
 	STEWARD_RANGE,
 	STEWARD_MULTIRANGE,
-	STEWARD_COMPOSITE
+	STEWARD_COMPOSITE,
+	STEWARD_OMITTED,			/* these three redact what they hold */
+	STEWARD_HASHED,
+	STEWARD_ENCRYPTED
 } StewardCodecKind;
 
 /*
@@ -105,10 +108,18 @@ struct StewardCodec
 	int16		typlen;
 	bool		typbyval;
 	char		typalign;
+	uint32		key_id;			/* of STEWARD_ENCRYPTED */
 	bool		settings;		/* put depends on settings; see settings.h */
 	TypeCacheEntry *range;
 	FmgrInfo   *output;
 };
+
+/* Is the value itself not there? Then it is shown as what is, and as a Datum NULL. */
+static inline bool
+steward_codec_is_redacted(const StewardCodec *codec)
+{
+	return codec->kind >= STEWARD_OMITTED;
+}
 
 struct StewardAuditColumn;
 

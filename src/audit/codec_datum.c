@@ -233,7 +233,9 @@ value_as(Stored stored, Oid type, int32 typmod, bool *isnull)
 	char		kind = get_typtype(base);
 
 	check_stack_depth();
-	*isnull = false;
+	*isnull = steward_codec_is_redacted(codec);
+	if (*isnull)
+		return (Datum) 0;
 	if (codec->kind == STEWARD_SCALAR &&
 		(typmod == -1 || typmod == stored.typmod) &&
 		steward_scalar_is_exact(codec->scalar, base))

@@ -13,6 +13,7 @@
 #include "audit/codec_types.h"
 #include "audit/schema_row.h"
 #include "catalog/pg_type.h"
+#include "crypto/tag.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -141,6 +142,15 @@ steward_codec_append(StringInfo out, const StewardCodec *codec)
 		case STEWARD_MULTIRANGE:
 			appendStringInfoString(out, "multirange");
 			break;
+		case STEWARD_OMITTED:
+			appendStringInfoString(out, "omit");
+			break;
+		case STEWARD_HASHED:
+			appendStringInfoString(out, "hash");
+			break;
+		case STEWARD_ENCRYPTED:
+			appendStringInfoString(out, "encrypt");
+			break;
 	}
 	appendStringInfoChar(out, '(');
 	steward_codec_append(out, codec->element);
@@ -217,6 +227,21 @@ parse(Parser *parser)
 		parse_element(parser, codec, STEWARD_RANGE);
 	else if (skip(parser, "multirange"))
 		parse_element(parser, codec, STEWARD_MULTIRANGE);
+	else if (skip(parser, "omit"))
+	{
+		parse_element(parser, codec, STEWARD_OMITTED);
+		codec->width = 0;
+	}
+	else if (skip(parser, "hash"))
+	{
+		parse_element(parser, codec, STEWARD_HASHED);
+		codec->width = STEWARD_TAG128_BYTES;
+	}
+	else if (skip(parser, "encrypt("))
+	{
+		parser->at--;
+		parse_element(parser, codec, STEWARD_ENCRYPTED);
+	}
 	else
 	{
 		length = strcspn(parser->at, "()");

@@ -5,6 +5,7 @@
  *
  *	   codec := scalar | "array(" codec ")" | "array" delimiter "(" codec ")"
  *			  | "range(" codec ")" | "multirange(" codec ")" | "composite:" id
+ *			  | "omit(" codec ")" | "hash(" codec ")" | "encrypt(" codec ")"
  *
  * where the delimiter is named when it is no comma, and the id is that of the
  * schema version of a composite type.

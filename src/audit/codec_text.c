@@ -6,6 +6,7 @@
 #include "audit/codec_read.h"
 #include "audit/codec_show.h"
 #include "audit/codec_types.h"
+#include "audit/redact.h"
 #include "audit/schema.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -187,6 +188,11 @@ append_text(StringInfo out, const StewardCodec *codec, StewardSlice slice)
 		case STEWARD_COMPOSITE:
 			append_composite(out, codec, slice);
 			break;
+		case STEWARD_OMITTED:
+		case STEWARD_HASHED:
+		case STEWARD_ENCRYPTED:
+			appendStringInfoString(out, steward_redact_text(codec, slice));
+			break;
 	}
 }
 
@@ -283,6 +289,11 @@ steward_push_value(JsonbParseState **state, JsonbIteratorToken token,
 		case STEWARD_COMPOSITE:
 			steward_composite_read(codec, slice, &image);
 			(void) steward_push_image(state, codec->composite, &image, false);
+			break;
+		case STEWARD_OMITTED:
+		case STEWARD_HASHED:
+		case STEWARD_ENCRYPTED:
+			steward_redact_push(state, token, codec, slice);
 			break;
 	}
 }

@@ -70,22 +70,31 @@ doubt_all(void)
 		entry->valid = false;
 }
 
-/*
- * Those that name a table or type which is not their own: partitions name the
- * table at the top, and tables use composite types.
- */
+/* A version names the partitioned table too, which may have another name now. */
 static void
-doubt_users(Oid relid)
+doubt_partitions(Oid root)
 {
 	HASH_SEQ_STATUS scan;
 	CacheEntry *entry;
 
-	if (!has_partitions && !has_composites)
+	hash_seq_init(&scan, cache);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->schema != NULL && entry->schema->root == root)
+			entry->valid = false;
+}
+
+/* Those of tables with a column of a composite type. */
+static void
+doubt_users(Oid composite)
+{
+	HASH_SEQ_STATUS scan;
+	CacheEntry *entry;
+
+	if (!has_composites)
 		return;
 	hash_seq_init(&scan, cache);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		if ((entry->schema != NULL && entry->schema->root == relid) ||
-			list_member_oid(entry->composites, relid))
+		if (list_member_oid(entry->composites, composite))
 			entry->valid = false;
 }
 
@@ -102,6 +111,8 @@ on_relation_change(Datum arg, Oid relid)
 		entry = hash_search(cache, &relid, HASH_FIND, NULL);
 		if (entry != NULL)
 			entry->valid = false;
+		if (has_partitions)
+			doubt_partitions(relid);
 		doubt_users(relid);
 	}
 }
@@ -306,10 +317,10 @@ build_entry(Relation rel)
 		MemoryContextDelete(entry->schema->context);
 	if (stored.written_by != InvalidSubTransactionId)
 		has_uncommitted = true;
-	if (stored.composites != NIL)
-		has_composites = true;
 	if (schema->root != relid)
 		has_partitions = true;
+	if (stored.composites != NIL)
+		has_composites = true;
 	entry->schema = schema;
 	entry->home = home;
 	entry->written_by = stored.written_by;

@@ -42,6 +42,9 @@ typedef struct StewardAuditSchema
 	int			encoding;
 	int			count;
 	int			key_count;		/* 0: UPDATE keeps the whole old row */
+	bool		log_unchanged;	/* these two only when capturing: record
+								 * updates that change nothing; */
+	struct StewardBinder *binder;	/* whose rows values are encrypted for */
 	bool		settings;		/* a codec depends on settings */
 	char	   *schema_name;	/* these two only when capturing */
 	char	   *table_name;

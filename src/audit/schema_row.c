@@ -5,8 +5,11 @@
 
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
+#include "audit/redact.h"
+#include "audit/setting.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
+#include "columns/bind.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -39,6 +42,12 @@ key_of(Relation rel)
 	return key;
 }
 
+bool
+steward_schema_is_key(Relation rel, AttrNumber attnum)
+{
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key_of(rel));
+}
+
 static Oid
 root_of(Relation rel)
 {
@@ -62,9 +71,23 @@ describe_column(Form_pg_attribute attribute, Bitmapset *key,
 	column->codec = steward_codec_for_type(attribute->atttypid);
 }
 
+/* Is the column recorded? If it is redacted, it is by its codec. */
+static bool
+choose(const StewardSetting *setting, StewardAuditColumn *column)
+{
+	const StewardColumnSetting *redaction;
+
+	if (column->key)
+		return true;
+	redaction = steward_setting_redaction(setting, column->attnum);
+	if (redaction != NULL)
+		column->codec = steward_redact_codec(redaction, column->codec);
+	return steward_setting_records(setting, column->attnum);
+}
+
 /* The stored attributes of a row type, with room for all of them. */
 static StewardAuditSchema *
-describe(TupleDesc desc, Bitmapset *key)
+describe(TupleDesc desc, Bitmapset *key, const StewardSetting *setting)
 {
 	StewardAuditSchema *schema = palloc0(offsetof(StewardAuditSchema, columns) +
 										 sizeof(StewardAuditColumn) * desc->natts);
@@ -78,6 +101,8 @@ describe(TupleDesc desc, Bitmapset *key)
 		if (!is_stored(TupleDescAttr(desc, i)))
 			continue;
 		describe_column(TupleDescAttr(desc, i), key, column);
+		if (setting != NULL && !choose(setting, column))
+			continue;
 		schema->count++;
 		schema->key_count += column->key ? 1 : 0;
 		schema->settings = schema->settings || column->codec->settings;
@@ -92,13 +117,17 @@ steward_schema_describe(Relation rel)
 												  "steward audit schema",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	StewardAuditSchema *schema = describe(RelationGetDescr(rel), key_of(rel));
+	StewardSetting *setting = steward_setting_read(rel);
+	StewardAuditSchema *schema = describe(RelationGetDescr(rel), key_of(rel), setting);
 
 	schema->kind = STEWARD_SCHEMA_OF_TABLE;
 	schema->relid = RelationGetRelid(rel);
-	schema->root = root_of(rel);
 	schema->schema_name = get_namespace_name(RelationGetNamespace(rel));
 	schema->table_name = pstrdup(RelationGetRelationName(rel));
+	schema->root = root_of(rel);
+	schema->log_unchanged = setting->log_unchanged;
+	if (steward_setting_encrypts(setting))
+		schema->binder = steward_binder_any(rel);
 	MemoryContextSwitchTo(caller);
 	return schema;
 }
@@ -116,14 +145,14 @@ StewardAuditSchema *
 steward_schema_describe_composite(Oid type)
 {
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-	StewardAuditSchema *schema = describe(desc, NULL);
+	StewardAuditSchema *schema = describe(desc, NULL, NULL);
 	HeapTuple	tuple;
 	Form_pg_type form = type_form(type, &tuple);
 
 	schema->kind = STEWARD_SCHEMA_OF_COMPOSITE;
 	schema->desc = desc;
 	schema->relid = form->typrelid;
-	schema->root = form->typrelid;
+	schema->root = schema->relid;
 	schema->schema_name = get_namespace_name(form->typnamespace);
 	schema->table_name = pstrdup(NameStr(form->typname));
 	ReleaseSysCache(tuple);

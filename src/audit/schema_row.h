@@ -38,6 +38,9 @@ enum
  */
 extern StewardAuditSchema *steward_schema_describe(Relation rel);
 
+/* Does a column of an open table belong to its key? */
+extern bool steward_schema_is_key(Relation rel, AttrNumber attnum);
+
 /* Describes a composite type, in the current context. */
 extern StewardAuditSchema *steward_schema_describe_composite(Oid type);
 

@@ -27,10 +27,6 @@ SELECT steward.enable_audit('an_unlogged');
 \echo :LAST_ERROR_SQLSTATE
 SELECT steward.enable_audit('a_sequence');
 \echo :LAST_ERROR_SQLSTATE
-SELECT steward.enable_audit('a_parent');
-\echo :LAST_ERROR_SQLSTATE
-SELECT steward.enable_audit('a_partition');
-\echo :LAST_ERROR_SQLSTATE
 SELECT steward.enable_audit('a_foreign');
 \echo :LAST_ERROR_SQLSTATE
 SELECT steward.enable_audit('pg_catalog.pg_class');
@@ -93,7 +89,7 @@ CREATE TABLE owned (id integer PRIMARY KEY, v text);
 SELECT steward.enable_audit('owned');
 \echo :LAST_ERROR_SQLSTATE
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION steward.enable_audit(regclass), steward.disable_audit(regclass) TO audit_owner, audit_other;
+GRANT EXECUTE ON FUNCTION steward.enable_audit(regclass, name[], name[], jsonb, text, boolean), steward.disable_audit(regclass) TO audit_owner, audit_other;
 SET ROLE audit_other;
 SELECT steward.enable_audit('owned');
 \echo :LAST_ERROR_SQLSTATE
@@ -179,6 +175,6 @@ RESET ROLE;
 \set VERBOSITY terse
 DROP SCHEMA audited CASCADE;
 DROP FOREIGN DATA WRAPPER a_wrapper CASCADE;
-REVOKE ALL ON FUNCTION steward.enable_audit(regclass), steward.disable_audit(regclass) FROM audit_owner, audit_other;
+REVOKE ALL ON FUNCTION steward.enable_audit(regclass, name[], name[], jsonb, text, boolean), steward.disable_audit(regclass) FROM audit_owner, audit_other;
 REVOKE ALL ON steward.audit_trail FROM audit_other;
 DROP ROLE audit_owner, audit_other, audit_public_probe;
