@@ -44,9 +44,11 @@ CREATE VIEW steward.ddl_trail AS
            c.purpose,
            c.request_id,
            c.context_key IS NOT NULL AS authenticated,
+           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
-           c.pid
+           c.pid,
+           c.query_id
     FROM steward.audit_record AS r
     LEFT JOIN steward.audit_context AS c
         ON c.xid OPERATOR(pg_catalog.=) r.context_xid
@@ -77,9 +79,11 @@ COMMENT ON COLUMN steward.ddl_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.ddl_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.ddl_trail.request_id IS 'the request that was served';
 COMMENT ON COLUMN steward.ddl_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
+COMMENT ON COLUMN steward.ddl_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.ddl_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.ddl_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.ddl_trail.pid IS 'process of the session';
+COMMENT ON COLUMN steward.ddl_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.ddl_trail FROM PUBLIC;
 
 CREATE VIEW steward.event_trail AS
@@ -99,9 +103,11 @@ CREATE VIEW steward.event_trail AS
            c.purpose,
            c.request_id,
            c.context_key IS NOT NULL AS authenticated,
+           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
-           c.pid
+           c.pid,
+           c.query_id
     FROM steward.audit_record AS r
     LEFT JOIN steward.audit_context AS c
         ON c.xid OPERATOR(pg_catalog.=) r.context_xid
@@ -126,7 +132,9 @@ COMMENT ON COLUMN steward.event_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.event_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.event_trail.request_id IS 'the request that was served';
 COMMENT ON COLUMN steward.event_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
+COMMENT ON COLUMN steward.event_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.event_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.event_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.event_trail.pid IS 'process of the session';
+COMMENT ON COLUMN steward.event_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.event_trail FROM PUBLIC;
