@@ -44,7 +44,6 @@ CREATE VIEW steward.ddl_trail AS
            c.purpose,
            c.request_id,
            c.context_key IS NOT NULL AS authenticated,
-           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
            c.pid,
@@ -79,7 +78,6 @@ COMMENT ON COLUMN steward.ddl_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.ddl_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.ddl_trail.request_id IS 'the request that was served';
 COMMENT ON COLUMN steward.ddl_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
-COMMENT ON COLUMN steward.ddl_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.ddl_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.ddl_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.ddl_trail.pid IS 'process of the session';
@@ -102,7 +100,6 @@ CREATE VIEW steward.event_trail AS
            c.actor,
            c.purpose,
            c.request_id,
-           c.context_key IS NOT NULL AS authenticated,
            c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
@@ -131,7 +128,6 @@ COMMENT ON COLUMN steward.event_trail.application IS 'application_name';
 COMMENT ON COLUMN steward.event_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.event_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.event_trail.request_id IS 'the request that was served';
-COMMENT ON COLUMN steward.event_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.event_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.event_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.event_trail.transaction_started_at IS 'when the transaction began';
