@@ -42,19 +42,26 @@ static Oid	cached_home = InvalidOid;
 static SubTransactionId cached_by = InvalidSubTransactionId;
 
 static bool
-is_present(const Datum *values)
+is_native(const Datum *values)
 {
 	return DatumGetInt64(values[INCARNATION_SYSTEM]) == (int64) GetSystemIdentifier() &&
-		DatumGetInt32(values[INCARNATION_TIMELINE]) == (int32) GetWALInsertionTimeLine() &&
 		DatumGetObjectId(values[INCARNATION_DATABASE]) == MyDatabaseId;
+}
+
+static bool
+is_present(const Datum *values)
+{
+	return is_native(values) &&
+		DatumGetInt32(values[INCARNATION_TIMELINE]) == (int32) GetWALInsertionTimeLine();
 }
 
 /*
  * Reads the newest incarnation. Returns its id when it is the present one, else
- * 0; either way its installation, when there is a row. Sets cached_by.
+ * 0; either way its installation, when there is a row, and whether it is of this
+ * database. Sets cached_by.
  */
 static int32
-find_present(pg_uuid_t *installation, bool *found)
+find_present(pg_uuid_t *installation, bool *found, bool *native)
 {
 	Relation	table = steward_relation_open(&incarnation_table, AccessShareLock);
 	Relation	index = steward_relation_open(&incarnation_key, AccessShareLock);
@@ -64,6 +71,7 @@ find_present(pg_uuid_t *installation, bool *found)
 	int32		id = 0;
 
 	*found = HeapTupleIsValid(tuple);
+	*native = false;
 	if (*found)
 	{
 		Datum		values[INCARNATION_NATTS];
@@ -72,6 +80,7 @@ find_present(pg_uuid_t *installation, bool *found)
 		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
 		memcpy(installation, DatumGetUUIDP(values[INCARNATION_INSTALLATION]),
 			   sizeof(pg_uuid_t));
+		*native = is_native(values);
 		if (is_present(values))
 			id = DatumGetInt32(values[INCARNATION_ID]);
 		/* Not committed yet: schema.c says why the current subtransaction. */
@@ -120,11 +129,12 @@ steward_incarnation_current(void)
 	Oid			home = steward_relation_oid(&incarnation_table);
 	pg_uuid_t	installation;
 	bool		found;
+	bool		native;
 
 	if (cached_id != 0 && cached_home == home)
 		return cached_id;
 	cached_by = InvalidSubTransactionId;
-	cached_id = find_present(&installation, &found);
+	cached_id = find_present(&installation, &found, &native);
 	cached_home = home;
 	if (cached_id != 0)
 		return cached_id;
@@ -133,6 +143,22 @@ steward_incarnation_current(void)
 	cached_id = write_present(&installation);
 	cached_by = GetCurrentSubTransactionId();
 	return cached_id;
+}
+
+bool
+steward_incarnation_is_native(void)
+{
+	Oid			home = steward_relation_oid(&incarnation_table);
+	pg_uuid_t	installation;
+	bool		found;
+	bool		native;
+
+	if (cached_id != 0 && cached_home == home)
+		return true;
+	cached_home = home;
+	cached_by = InvalidSubTransactionId;
+	cached_id = find_present(&installation, &found, &native);
+	return native;
 }
 
 void
