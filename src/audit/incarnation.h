@@ -14,6 +14,9 @@
 /* Id of the present incarnation; written first when it is new. */
 extern int32 steward_incarnation_current(void);
 
+/* Is there one at all? Not before the log begins. */
+extern bool steward_incarnation_exists(void);
+
 /* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
 extern void steward_incarnation_forget(SubTransactionId written_by);
 extern void steward_incarnation_reparent(SubTransactionId child,

@@ -139,6 +139,8 @@ pass('it works again when the reason is gone');
 
 # ---- ends ----
 
+$session->quit;
+$session = steward_session($node);
 $session->query('BEGIN; LOCK TABLE steward.audit_segment IN SHARE MODE');
 write_much('postgres');
 $node->poll_query_until('postgres', $blocked) or die 'the worker does not wait';
