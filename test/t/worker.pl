@@ -122,6 +122,7 @@ $node->wait_for_log(qr/background duty "segments of the audit log" failed in dat
 pass('a cancel ends what it does, which is logged');
 ok($node->poll_query_until('postgres', $blocked), 'it tries again');
 $session->query('COMMIT');
+$session->quit;
 closed('postgres', 2);
 
 # ---- an error ----
@@ -139,7 +140,6 @@ pass('it works again when the reason is gone');
 
 # ---- ends ----
 
-$session->quit;
 $session = steward_session($node);
 $session->query('BEGIN; LOCK TABLE steward.audit_segment IN SHARE MODE');
 write_much('postgres');
