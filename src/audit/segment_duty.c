@@ -18,8 +18,11 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-/* How often sizes are looked at while somebody writes, and closing is tried. */
+/* How often sizes are looked at while somebody writes. */
 #define CHECK_MILLISECONDS 2000
+
+/* Closing is tried as often first, and then less: somebody forgot a transaction. */
+#define CLOSE_MOST_MILLISECONDS 60000
 
 /* How long writers may be waited for; they do not wait for us. */
 #define PATIENCE_MILLISECONDS 1000.0
@@ -27,6 +30,7 @@
 static TimestampTz checked_at = 0;
 static TimestampTz too_old_at = 0;	/* the newest segment; 0: it is empty */
 static bool left_open = false;	/* a segment could not be closed */
+static int	tries = 0;			/* in a row */
 
 static TimestampTz
 read_opened_at(int32 number)
@@ -110,6 +114,7 @@ run(void)
 	int32		number = 0;
 
 	checked_at = GetCurrentTimestamp();
+	tries = left_open ? tries + 1 : 0;
 	left_open = false;
 	if (!steward_duty_begin())
 		return;
@@ -132,7 +137,9 @@ static long
 nap(bool due)
 {
 	TimestampTz next = too_old_at;
-	TimestampTz check = checked_at + CHECK_MILLISECONDS * INT64CONST(1000);
+	int64		wait = due ? CHECK_MILLISECONDS :
+		Min(CHECK_MILLISECONDS << Min(tries, 10), CLOSE_MOST_MILLISECONDS);
+	TimestampTz check = checked_at + wait * 1000;
 
 	if ((due || left_open) && (next == 0 || check < next))
 		next = check;
