@@ -50,12 +50,14 @@ $$, $$ VALUES
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_event(bytea)', 'jsonb', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
+    ('steward.audit_image(anyelement,integer,"char",bytea,boolean,boolean)', 'anyelement', 'all'),
+    ('steward.audit_image_of_parts(anyelement,integer,"char",bytea[],boolean,boolean)', 'anyelement', 'all'),
     ('steward.audit_key_hash(oid,jsonb)', 'bigint[]', 'all'),
     ('steward.audit_keys(bytea,integer,xid8)', 'bigint[]', 'all'),
     ('steward.audit_pending()', 'SETOF record', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_records(bytea,integer,xid8)', 'SETOF record', 'all'),
-    ('steward.audit_row()', 'trigger', 'granted'),
+    ('steward.audit_row()', 'trigger', 'all'),
     ('steward.audit_segment_guard()', 'event_trigger', 'granted'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
     ('steward.bind_row()', 'trigger', 'all'),
@@ -200,9 +202,9 @@ SELECT set_eq($$
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
     ('event trigger steward_audit_append_only'),
-    ('event trigger steward_audit_ddl_command'),
-    ('event trigger steward_audit_ddl_drop'),
-    ('event trigger steward_audit_ddl_rewrite'),
+    ('event trigger steward_ddl_command'),
+    ('event trigger steward_ddl_drop'),
+    ('event trigger steward_ddl_rewrite'),
     ('event trigger steward_guard_ddl'),
     ('event trigger steward_guard_ddl_start'),
     ('operator steward.==(bigint,bigint)'),
@@ -330,7 +332,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
        -- whom the guard lets attach it is another matter
-       AND p.proname <> 'bind_row'
+       AND p.proname NOT IN ('bind_row', 'audit_row')
        -- these are volatile because no two ciphertexts are alike; they change nothing
        AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');
