@@ -6,6 +6,7 @@
 #include "access/access.h"
 #include "audit/capture.h"
 #include "base/catalog.h"
+#include "base/duty.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "base/hooks.h"
@@ -14,7 +15,7 @@
 #include "keys/keys.h"
 #include "types/encrypted.h"
 
-STEWARD_MODULE_MAGIC("pg_steward", "1.0");
+STEWARD_MODULE_MAGIC("pg_steward", STEWARD_VERSION);
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -34,4 +35,6 @@ _PG_init(void)
 	steward_types_init();
 	steward_audit_init();
 	steward_access_init();
+	/* Last: where background workers are few, keys come first. */
+	steward_duty_init();
 }

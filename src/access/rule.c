@@ -8,7 +8,7 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/relation.h"
 #include "access/rule.h"
 #include "access/rule_table.h"
@@ -291,7 +291,7 @@ as_json(const char *text)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	steward_json_string(&json, text);
+	steward_spool_json_string(&json, text);
 	return json.data;
 }
 

@@ -9,7 +9,7 @@
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/read.h"
 #include "audit/codec.h"
 #include "base/guc.h"
@@ -54,7 +54,7 @@ static Watched *last = NULL;	/* scans mostly come in runs */
 static void
 put_integer(StringInfo out, Oid type, Datum value)
 {
-	steward_json_integer(out, type == INT2OID ? DatumGetInt16(value) :
+	steward_spool_json_integer(out, type == INT2OID ? DatumGetInt16(value) :
 						 type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
 }
 
@@ -69,7 +69,7 @@ put_shown(StringInfo out, const StewardCodec *codec, Datum value)
 	codec->show(&shown, value);
 	if (shown.type == jbvString)
 	{
-		steward_json_text(out, shown.val.string.val, shown.val.string.len);
+		steward_spool_json_text(out, shown.val.string.val, shown.val.string.len);
 		return;
 	}
 	jsonb = JsonbValueToJsonb(&shown);
@@ -92,7 +92,7 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 		appendStringInfoString(out, key->name);
 		appendStringInfoCharMacro(out, ':');
 		if (isnull)
-			steward_json_put(out, "null");
+			steward_spool_json_put(out, "null");
 		else if (key->type == INT4OID || key->type == INT8OID || key->type == INT2OID)
 			put_integer(out, key->type, value);
 		else

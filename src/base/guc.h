@@ -19,6 +19,10 @@ extern bool steward_access_audit_fsync;
 extern int	steward_access_audit_rows;	/* of each table */
 extern char *steward_access_reading;	/* set for parallel workers */
 extern int	steward_access_spool_size;	/* megabytes */
+extern bool steward_audit_ddl;
+extern int	steward_audit_segment_age;	/* seconds */
+extern int	steward_audit_segment_size; /* kB */
+extern int	steward_max_workers;
 extern char *steward_revocation_command;
 extern char *steward_revocation_file;
 extern int	steward_revocation_interval;	/* milliseconds */
