@@ -397,6 +397,14 @@ $node->safe_psql('restored', q{SELECT steward.audit_access('big'); SET applicati
 is($node->safe_psql('restored', q{SELECT steward.import_access() > 0; SELECT count(*) FROM steward.access_trail WHERE application = 'anew'}), "t\n1", 'the extension dropped and created anew');
 $watched->quit;
 
+# ---- the worker ----
+
+steward_set($node, 'steward.max_workers' => 2);
+$node->safe_psql('postgres', q{SET application_name = 'worked'; SELECT id FROM human WHERE telephone IS NULL AND id = 3});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM steward.access_trail WHERE application = 'worked' AND outcome = 'completed'}), 'a worker imports by itself');
+ok(steward_poll(sub { return !spool_files(); }), 'and removes the files of sessions that are gone');
+steward_set($node, 'steward.max_workers' => 0);
+
 # A prepared transaction, an import in it included, leaves its reads.
 $node->safe_psql('postgres', q{ALTER SYSTEM SET max_prepared_transactions = 5});
 $node->restart;
