@@ -12,6 +12,9 @@
 #include "access/spool_json.h"
 #include "access/read.h"
 #include "audit/codec.h"
+#include "audit/codec_resolve.h"
+#include "audit/codec_show.h"
+#include "audit/settings.h"
 #include "base/guc.h"
 #include "catalog/pg_type_d.h"
 #include "common/hashfn.h"
@@ -55,7 +58,57 @@ static void
 put_integer(StringInfo out, Oid type, Datum value)
 {
 	steward_spool_json_integer(out, type == INT2OID ? DatumGetInt16(value) :
-						 type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
+							   type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
+}
+
+static void
+put_jsonb(StringInfo out, JsonbValue *value)
+{
+	Jsonb	   *jsonb = JsonbValueToJsonb(value);
+	char	   *text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+
+	appendStringInfoString(out, pg_server_to_any(text, strlen(text), PG_UTF8));
+}
+
+/* The bytes of a value without their length, as the codec wrote them. */
+static StewardSlice
+slice_of(const StewardCodec *codec, StringInfo bytes)
+{
+	StewardSlice slice = {(unsigned char *) bytes->data, bytes->len, GetDatabaseEncoding()};
+
+	if (codec->width != STEWARD_COUNTED)
+		return slice;
+	while (slice.length > 0 && (*slice.data & 0x80) != 0)
+	{
+		slice.data++;
+		slice.length--;
+	}
+	slice.data++;
+	slice.length--;
+	return slice;
+}
+
+/* What has no Datum that can be shown goes through the codec's bytes. */
+static void
+put_coded(StringInfo out, const StewardCodec *codec, Datum value)
+{
+	int			level = codec->settings ? steward_settings_enter() : 0;
+	JsonbParseState *state = NULL;
+	StringInfoData bytes;
+	Jsonb	   *list;
+	char	   *text;
+
+	initStringInfo(&bytes);
+	codec->put(codec, &bytes, value);
+	if (codec->settings)
+		steward_settings_leave(level);
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	steward_push_value(&state, WJB_ELEM, codec, slice_of(codec, &bytes));
+	list = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	text = JsonbToCString(NULL, &list->root, VARSIZE(list));
+	text = pg_server_to_any(text, strlen(text), PG_UTF8);
+	/* without the brackets */
+	appendBinaryStringInfo(out, text + 1, strlen(text) - 2);
 }
 
 /* By the audit's codec, as jsonb shows it. */
@@ -63,18 +116,17 @@ static void
 put_shown(StringInfo out, const StewardCodec *codec, Datum value)
 {
 	JsonbValue	shown;
-	Jsonb	   *jsonb;
-	char	   *text;
 
-	codec->show(&shown, value);
-	if (shown.type == jbvString)
+	if (codec->kind != STEWARD_SCALAR || codec->scalar->fidelity == STEWARD_AS_TEXT)
 	{
-		steward_spool_json_text(out, shown.val.string.val, shown.val.string.len);
+		put_coded(out, codec, value);
 		return;
 	}
-	jsonb = JsonbValueToJsonb(&shown);
-	text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-	appendStringInfoString(out, pg_server_to_any(text, strlen(text), PG_UTF8));
+	codec->scalar->show(&shown, value);
+	if (shown.type == jbvString)
+		steward_spool_json_text(out, shown.val.string.val, shown.val.string.len);
+	else
+		put_jsonb(out, &shown);
 }
 
 static void

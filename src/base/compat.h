@@ -176,6 +176,18 @@
 #endif
 
 /*
+ * A range of bounds; utils/rangetypes.h is the caller's to include.
+ * 16 lets the caller have soft errors.
+ */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_RANGE_OF(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty, NULL)
+#else
+#define STEWARD_RANGE_OF(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty)
+#endif
+
+/*
  * The process that a virtual transaction is of, or NULL; storage/procarray.h and
  * storage/sinvaladt.h are the caller's to include. 17 counts processes anew.
  */
@@ -183,6 +195,44 @@
 #define STEWARD_VXID_PROC(vxid) ProcNumberGetProc((vxid).procNumber)
 #else
 #define STEWARD_VXID_PROC(vxid) BackendIdGetProc((vxid).backendId)
+#endif
+
+/* 16 made the options of GRANT role a list; nodes/makefuncs.h is the caller's. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_GRANT_ROLE_OPTIONS(grant) ((grant)->opt)
+#else
+#define STEWARD_GRANT_ROLE_OPTIONS(grant) \
+	((grant)->admin_opt ? \
+	 list_make1(makeDefElem("admin", (Node *) makeBoolean(true), -1)) : NIL)
+#endif
+
+/* 17 brought a privilege, and an action of ALTER TABLE; none has the value -1. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_ACL_MAINTAIN ACL_MAINTAIN
+#define STEWARD_AT_SET_EXPRESSION AT_SetExpression
+#else
+#define STEWARD_ACL_MAINTAIN 0
+#define STEWARD_AT_SET_EXPRESSION (-1)
+#endif
+
+/* 16 lets foreign tables have triggers on TRUNCATE. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS true
+#else
+#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS false
+#endif
+
+/* Until 15 a subcommand of ALTER TABLE that also changes heirs had another type. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_AT_SUBTYPE(command) ((command)->subtype)
+#else
+#define STEWARD_AT_SUBTYPE(command) \
+	((command)->subtype == AT_AddColumnRecurse ? AT_AddColumn : \
+	 (command)->subtype == AT_DropColumnRecurse ? AT_DropColumn : \
+	 (command)->subtype == AT_AddConstraintRecurse ? AT_AddConstraint : \
+	 (command)->subtype == AT_ValidateConstraintRecurse ? AT_ValidateConstraint : \
+	 (command)->subtype == AT_DropConstraintRecurse ? AT_DropConstraint : \
+	 (command)->subtype)
 #endif
 
 /*
@@ -227,44 +277,6 @@
 #else
 #define STEWARD_VXID_NUMBER() ((int) MyBackendId)
 #define STEWARD_VXID_LOCAL() (MyProc->lxid)
-#endif
-
-/* 16 made the options of GRANT role a list; nodes/makefuncs.h is the caller's. */
-#if PG_VERSION_NUM >= 160000
-#define STEWARD_GRANT_ROLE_OPTIONS(grant) ((grant)->opt)
-#else
-#define STEWARD_GRANT_ROLE_OPTIONS(grant) \
-	((grant)->admin_opt ? \
-	 list_make1(makeDefElem("admin", (Node *) makeBoolean(true), -1)) : NIL)
-#endif
-
-/* 17 brought a privilege, and an action of ALTER TABLE; none has the value -1. */
-#if PG_VERSION_NUM >= 170000
-#define STEWARD_ACL_MAINTAIN ACL_MAINTAIN
-#define STEWARD_AT_SET_EXPRESSION AT_SetExpression
-#else
-#define STEWARD_ACL_MAINTAIN 0
-#define STEWARD_AT_SET_EXPRESSION (-1)
-#endif
-
-/* 16 lets foreign tables have triggers on TRUNCATE. */
-#if PG_VERSION_NUM >= 160000
-#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS true
-#else
-#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS false
-#endif
-
-/* Until 15 a subcommand of ALTER TABLE that also changes heirs had another type. */
-#if PG_VERSION_NUM >= 160000
-#define STEWARD_AT_SUBTYPE(command) ((command)->subtype)
-#else
-#define STEWARD_AT_SUBTYPE(command) \
-	((command)->subtype == AT_AddColumnRecurse ? AT_AddColumn : \
-	 (command)->subtype == AT_DropColumnRecurse ? AT_DropColumn : \
-	 (command)->subtype == AT_AddConstraintRecurse ? AT_AddConstraint : \
-	 (command)->subtype == AT_ValidateConstraintRecurse ? AT_ValidateConstraint : \
-	 (command)->subtype == AT_DropConstraintRecurse ? AT_DropConstraint : \
-	 (command)->subtype)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

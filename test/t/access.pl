@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Steward;
 use Test::More;
 
-my $node = steward_node('primary', conf => "restart_after_crash = on\nautovacuum = off\nsteward.max_workers = 0", init => { allows_streaming => 1 });
+my $node = steward_node('primary', conf => "restart_after_crash = on\nautovacuum = off\nsteward.max_workers = 0\njit = off", init => { allows_streaming => 1 });
 
 $node->safe_psql('postgres', q{
 CREATE ROLE reader LOGIN;
