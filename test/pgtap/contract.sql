@@ -42,11 +42,13 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass,interval)', 'void', 'granted'),
+    ('steward.access_rule_changed()', 'trigger', 'granted'),
     ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.apply_revocations()', 'bigint', 'granted'),
     ('steward.audit_ddl_command()', 'event_trigger', 'granted'),
     ('steward.audit_ddl_drop()', 'event_trigger', 'granted'),
     ('steward.audit_ddl_rewrite()', 'event_trigger', 'granted'),
+    ('steward.audit_access(regclass,name[])', 'void', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_event(bytea)', 'jsonb', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
@@ -83,6 +85,7 @@ $$, $$ VALUES
     ('steward.guard_ddl_start()', 'event_trigger', 'granted'),
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
+    ('steward.import_access(bigint)', 'bigint', 'granted'),
     ('steward.key_changed()', 'trigger', 'granted'),
     ('steward.plain_eq(bigint,bigint)', 'boolean', 'all'),
     ('steward.plain_eq(bytea,bytea)', 'boolean', 'all'),
@@ -100,6 +103,7 @@ $$, $$ VALUES
     ('steward.rotate_root_key(bigint,bigint)', '', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
     ('steward.shred_subject(text,text)', 'boolean', 'granted'),
+    ('steward.stop_audit_access(regclass)', 'void', 'granted'),
     ('steward.subject_key_changed()', 'trigger', 'granted'),
     ('steward.switch_segment(interval,bigint,bigint)', '', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
@@ -156,6 +160,9 @@ SELECT set_eq($$
       FROM pg_class AS c
       JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
 $$, $$ VALUES
+    ('steward.access_rule', 'r'),
+    ('steward.access_spool', 'r'),
+    ('steward.access_trail', 'v'),
     ('steward.audit_context', 'r'),
     ('steward.audit_incarnation', 'r'),
     ('steward.audit_incarnation_id', 'S'),
@@ -257,6 +264,7 @@ SELECT set_eq($$
       FROM pg_extension AS e, unnest(e.extconfig) AS c
      WHERE e.extname = 'pg_steward'
 $$, $$ VALUES
+    ('steward.access_rule'),
     ('steward.audit_context'),
     ('steward.audit_incarnation'),
     ('steward.audit_incarnation_id'),
