@@ -233,7 +233,7 @@ COMMENT ON COLUMN steward.audit_record.incarnation IS 'the life of the database:
 COMMENT ON COLUMN steward.audit_record.xid IS 'the top-level transaction';
 COMMENT ON COLUMN steward.audit_record.seq IS 'order within the transaction';
 COMMENT ON COLUMN steward.audit_record.changed_at IS 'when it was made';
-COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled, W rewritten; of events C command, R read, S of pg_steward itself, L ledger';
+COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled, W rewritten, & the next part of a record; of events C command, R read, S of pg_steward itself, L ledger';
 COMMENT ON COLUMN steward.audit_record.schema_version IS 'what the table looked like: audit_schema.id; 0 for an event';
 COMMENT ON COLUMN steward.audit_record.context_xid IS 'the context in force: audit_context.xid';
 COMMENT ON COLUMN steward.audit_record.context IS 'the context in force: audit_context.number';
@@ -256,6 +256,7 @@ CREATE VIEW steward.audit_trail AS
                WHEN 'T' THEN 'TRUNCATE'
                WHEN 'E' THEN 'ENABLE'
                WHEN 'X' THEN 'DISABLE'
+               WHEN '&' THEN 'PART'
                WHEN 'W' THEN 'REWRITE'
                ELSE r.op::text
            END AS operation,

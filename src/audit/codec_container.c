@@ -14,6 +14,7 @@
 #include "audit/schema.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/multirangetypes.h"
 #include "utils/rangetypes.h"
 
@@ -198,6 +199,12 @@ steward_put_composite(const StewardCodec *codec, StringInfo out, Datum value)
 				 errmsg("composite value is of type %u instead of %u",
 						HeapTupleHeaderGetTypeId(header), codec->type),
 				 errhint("Compare the table with a backup: one of its values is damaged.")));
+	if (HeapTupleHeaderGetNatts(header) > schema->desc->natts)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("composite type %s was changed concurrently",
+						format_type_be(codec->type)),
+				 errhint("Retry the transaction.")));
 	heap_deform_tuple(&tuple, schema->desc, values, nulls);
 	put_attributes(schema, out, values, nulls);
 	steward_end_counted(out, start);

@@ -109,6 +109,7 @@ bound_as(Stored stored, bool present, StewardSlice slice, bool inclusive,
 	Stored		inner = {stored.codec->element, -1, slice, stored.same_database};
 	bool		isnull = false;
 
+	bound->val = (Datum) 0;
 	bound->infinite = !present;
 	bound->inclusive = inclusive;
 	if (present)
@@ -121,14 +122,16 @@ static RangeType *
 range_as(Stored stored, TypeCacheEntry *range)
 {
 	StewardRangeBounds bounds;
-	RangeBound	lower = {.lower = true};
-	RangeBound	upper = {.lower = false};
+	RangeBound	lower;
+	RangeBound	upper;
 
 	steward_range_read(stored.codec, stored.slice, &bounds);
 	bound_as(stored, bounds.has_lower, bounds.lower,
 			 (bounds.flags & STEWARD_RANGE_LOWER_IN) != 0, range, &lower);
 	bound_as(stored, bounds.has_upper, bounds.upper,
 			 (bounds.flags & STEWARD_RANGE_UPPER_IN) != 0, range, &upper);
+	lower.lower = true;
+	upper.lower = false;
 	return STEWARD_RANGE_OF(range, &lower, &upper,
 							(bounds.flags & STEWARD_RANGE_EMPTY) != 0);
 }

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include "access/htup_details.h"
 #include "audit/codec_put.h"
 #include "audit/codec_read.h"
 #include "audit/codec_scalar.h"
@@ -289,7 +290,7 @@ static const StewardScalar scalars[] = {
 	{"oid", XIDOID, 4, STEWARD_EXACT, steward_put_oid, steward_get_oid, steward_show_oid},
 	{"oid", CIDOID, 4, STEWARD_EXACT, steward_put_oid, steward_get_oid, steward_show_oid},
 	{"path", PATHOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_path, steward_get_path, steward_show_path},
-	{"pg_lsn", LSNOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_be64, steward_show_pg_lsn},
+	{"pg_lsn", PG_LSNOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_be64, steward_show_pg_lsn},
 	{"point", POINTOID, FLOATS(2), steward_show_point},
 	{"polygon", POLYGONOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_polygon, steward_get_polygon, steward_show_polygon},
 	{"regclass", REGCLASSOID, REG},

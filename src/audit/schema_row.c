@@ -122,9 +122,9 @@ steward_schema_describe(Relation rel)
 
 	schema->kind = STEWARD_SCHEMA_OF_TABLE;
 	schema->relid = RelationGetRelid(rel);
+	schema->root = root_of(rel);
 	schema->schema_name = get_namespace_name(RelationGetNamespace(rel));
 	schema->table_name = pstrdup(RelationGetRelationName(rel));
-	schema->root = root_of(rel);
 	schema->log_unchanged = setting->log_unchanged;
 	if (steward_setting_encrypts(setting))
 		schema->binder = steward_binder_any(rel);
@@ -152,7 +152,7 @@ steward_schema_describe_composite(Oid type)
 	schema->kind = STEWARD_SCHEMA_OF_COMPOSITE;
 	schema->desc = desc;
 	schema->relid = form->typrelid;
-	schema->root = schema->relid;
+	schema->root = form->typrelid;
 	schema->schema_name = get_namespace_name(form->typnamespace);
 	schema->table_name = pstrdup(NameStr(form->typname));
 	ReleaseSysCache(tuple);

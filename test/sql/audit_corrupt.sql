@@ -147,14 +147,14 @@ SELECT x.op, x.parts, try_parts(x.op::"char", x.parts, false) AS new, try_parts(
 
 -- A schema version that is itself damaged.
 BEGIN;
-INSERT INTO steward.audit_schema SELECT 1000000, kind, relation, schema_name, table_name, encoding, attnums, names, types, typmods, ARRAY['nonsense'], key, now() FROM steward.audit_schema WHERE table_name = 'one_text';
-INSERT INTO steward.audit_schema SELECT 1000001, kind, relation, schema_name, table_name, 'KLINGON', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000002, kind, relation, schema_name, table_name, encoding, attnums, names || 'x'::text, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000003, kind, relation, schema_name, table_name, encoding, attnums, names, types, typmods, codecs, '{7}', now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000004, kind, relation, schema_name, table_name, 'LATIN1', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
-INSERT INTO steward.audit_schema SELECT 1000005, kind, relation, schema_name, table_name, encoding, ARRAY[NULL]::smallint[], names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000000, kind, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names, types, typmods, ARRAY['nonsense'], key, now() FROM steward.audit_schema WHERE table_name = 'one_text';
+INSERT INTO steward.audit_schema SELECT 1000001, kind, relation, schema_name, table_name, root, root_schema, root_name, 'KLINGON', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000002, kind, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names || 'x'::text, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000003, kind, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names, types, typmods, codecs, '{7}', now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000004, kind, relation, schema_name, table_name, root, root_schema, root_name, 'LATIN1', attnums, names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
+INSERT INTO steward.audit_schema SELECT 1000005, kind, relation, schema_name, table_name, root, root_schema, root_name, encoding, ARRAY[NULL]::smallint[], names, types, typmods, codecs, key, now() FROM steward.audit_schema WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');
 -- Codecs that are none, composites that are missing, tables, the version itself or a later one.
-INSERT INTO steward.audit_schema SELECT 1000010 + n, kind, relation, schema_name, table_name, encoding, attnums, names, types, typmods, ARRAY[codec], key, now() FROM steward.audit_schema,
+INSERT INTO steward.audit_schema SELECT 1000010 + n, kind, relation, schema_name, table_name, root, root_schema, root_name, encoding, attnums, names, types, typmods, ARRAY[codec], key, now() FROM steward.audit_schema,
     unnest(ARRAY['', 'array', 'array(', 'array(text', 'array()', 'array(text))', 'array;(text)', 'arrays(text)', 'range(nonsense)', 'multirange(vint4)', 'composite:', 'composite:0', 'composite:99999999999',
     'composite:1000023', 'composite:1000025', 'composite:999999', format('composite:%s', (SELECT id FROM versions WHERE table_name = 'one_text')), 'text ', repeat('array(', 100000)])
     WITH ORDINALITY AS c (codec, n) WHERE id = (SELECT id FROM versions WHERE table_name = 'one_text');

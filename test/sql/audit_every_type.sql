@@ -2,6 +2,8 @@
 -- back bit for bit. A type that comes with a later server and has no sample here is listed below.
 CREATE SCHEMA audited;
 SET search_path = audited, public;
+-- With parallel workers an error may hide what it quotes.
+SET max_parallel_workers_per_gather = 0;
 SET client_min_messages = warning;
 CREATE EXTENSION citext;
 CREATE EXTENSION hstore;
@@ -107,7 +109,11 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT setseed(0.25);
+\if :{?seed}
+\else
+\set seed 0.25
+\endif
+SELECT setseed(:seed);
 SET client_min_messages = warning;
 CALL fill(40);
 -- Expanded objects and values that are stored compressed or out of line.
