@@ -8,7 +8,9 @@ REVOKE EXECUTE ON FUNCTION steward.audit_guard() FROM PUBLIC;
 CREATE FUNCTION steward.audit_row() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_row';
 COMMENT ON FUNCTION steward.audit_row() IS 'records a changed row; attached by steward.enable_audit()';
-REVOKE EXECUTE ON FUNCTION steward.audit_row() FROM PUBLIC;
+-- Whoever makes or attaches a partition of an audited table needs to execute it. A
+-- trigger of its own the event trigger lets only those make who may execute
+-- steward.enable_audit().
 
 CREATE FUNCTION steward.audit_truncate() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_truncate';
@@ -256,8 +258,8 @@ CREATE VIEW steward.audit_trail AS
                WHEN 'T' THEN 'TRUNCATE'
                WHEN 'E' THEN 'ENABLE'
                WHEN 'X' THEN 'DISABLE'
-               WHEN '&' THEN 'PART'
                WHEN 'W' THEN 'REWRITE'
+               WHEN '&' THEN 'PART'
                ELSE r.op::text
            END AS operation,
            d.key,

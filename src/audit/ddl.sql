@@ -11,15 +11,15 @@ CREATE FUNCTION steward.audit_ddl_rewrite() RETURNS event_trigger
 COMMENT ON FUNCTION steward.audit_ddl_rewrite() IS 'records that ALTER TABLE rewrote the rows of a table';
 REVOKE EXECUTE ON FUNCTION steward.audit_ddl_command(), steward.audit_ddl_drop(), steward.audit_ddl_rewrite() FROM PUBLIC;
 
-CREATE EVENT TRIGGER steward_audit_ddl_command ON ddl_command_end EXECUTE FUNCTION steward.audit_ddl_command();
-COMMENT ON EVENT TRIGGER steward_audit_ddl_command IS 'records what commands make and change';
-ALTER EVENT TRIGGER steward_audit_ddl_command ENABLE ALWAYS;
-CREATE EVENT TRIGGER steward_audit_ddl_drop ON sql_drop EXECUTE FUNCTION steward.audit_ddl_drop();
-COMMENT ON EVENT TRIGGER steward_audit_ddl_drop IS 'records what commands drop';
-ALTER EVENT TRIGGER steward_audit_ddl_drop ENABLE ALWAYS;
-CREATE EVENT TRIGGER steward_audit_ddl_rewrite ON table_rewrite EXECUTE FUNCTION steward.audit_ddl_rewrite();
-COMMENT ON EVENT TRIGGER steward_audit_ddl_rewrite IS 'records that commands rewrite tables';
-ALTER EVENT TRIGGER steward_audit_ddl_rewrite ENABLE ALWAYS;
+CREATE EVENT TRIGGER steward_ddl_command ON ddl_command_end EXECUTE FUNCTION steward.audit_ddl_command();
+COMMENT ON EVENT TRIGGER steward_ddl_command IS 'records what commands make and change';
+ALTER EVENT TRIGGER steward_ddl_command ENABLE ALWAYS;
+CREATE EVENT TRIGGER steward_ddl_drop ON sql_drop EXECUTE FUNCTION steward.audit_ddl_drop();
+COMMENT ON EVENT TRIGGER steward_ddl_drop IS 'records what commands drop';
+ALTER EVENT TRIGGER steward_ddl_drop ENABLE ALWAYS;
+CREATE EVENT TRIGGER steward_ddl_rewrite ON table_rewrite EXECUTE FUNCTION steward.audit_ddl_rewrite();
+COMMENT ON EVENT TRIGGER steward_ddl_rewrite IS 'records that commands rewrite tables';
+ALTER EVENT TRIGGER steward_ddl_rewrite ENABLE ALWAYS;
 
 CREATE VIEW steward.ddl_trail AS
     SELECT r.written_at,

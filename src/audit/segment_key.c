@@ -222,6 +222,7 @@ add_record(Keys *keys, const StewardRecord *record)
 		case STEWARD_OP_TRUNCATE:
 		case STEWARD_OP_ENABLE:
 		case STEWARD_OP_DISABLE:
+		case STEWARD_OP_REWRITE:
 			add(keys, hash_table(schema->relid, SEED_EVENT));
 			return;
 		case STEWARD_OP_PART:

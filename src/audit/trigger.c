@@ -3,16 +3,24 @@
  */
 #include "base/compat.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "audit/setting.h"
 #include "audit/trigger.h"
 #include "base/catalog.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -283,6 +291,66 @@ steward_trigger_plan_drop(Relation rel, StringInfo commands)
 	plan_drops(rel, &row_trigger, 1, NULL, commands);
 	plan_drops(rel, &truncate_trigger, 1, NULL, commands);
 	steward_setting_plan_drops(commands, rel, qualified_name(rel));
+}
+
+typedef enum NewTrigger
+{
+	NEW_OTHER,					/* none of ours, or a clone */
+	NEW_WHOLE,
+	NEW_PARTIAL
+} NewTrigger;
+
+static NewTrigger
+kind_of(Oid trigger)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	NewTrigger	kind = NEW_OTHER;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (form->tgfoid == function_oid(&row_trigger) &&
+			!OidIsValid(form->tgparentid))
+			kind = form->tgtype == row_trigger.type && !form->tgdeferrable &&
+				form->tgattr.dim1 == 0 &&
+				heap_attisnull(tuple, Anum_pg_trigger_tgqual,
+							   RelationGetDescr(catalog)) ?
+				NEW_WHOLE : NEW_PARTIAL;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return kind;
+}
+
+void
+steward_trigger_check_new(Oid trigger)
+{
+	Oid			types[] = {REGCLASSOID};
+	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
+								  makeString(pstrdup("enable_audit")));
+	NewTrigger	kind = kind_of(trigger);
+
+	if (kind == NEW_OTHER || superuser())
+		return;
+	if (!STEWARD_MAY_EXECUTE(LookupFuncName(name, lengthof(types), types, false),
+							 GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to audit a table"),
+				 errhint("Ask the extension's owner for the right to execute steward.enable_audit().")));
+	if (kind == NEW_PARTIAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("trigger is not as steward.enable_audit() makes it"),
+				 errhint("Call steward.enable_audit() for the table.")));
 }
 
 void

@@ -39,6 +39,13 @@ extern void steward_trigger_plan(Relation rel, const StewardSetting *setting,
 /* Append those that drop the triggers, but for clones. */
 extern void steward_trigger_plan_drop(Relation rel, StringInfo commands);
 
+/*
+ * A trigger was created: raises ERRCODE_INSUFFICIENT_PRIVILEGE when it is a row
+ * trigger, no clone, and the current user may not execute steward.enable_audit();
+ * ERRCODE_INVALID_OBJECT_DEFINITION when it is not whole. Superusers may.
+ */
+extern void steward_trigger_check_new(Oid trigger);
+
 /* Runs such commands as the extension's owner. */
 extern void steward_trigger_run(const char *commands);
 

@@ -7,6 +7,11 @@
 
 #include "utils/guc.h"
 
+int			steward_access_audit = STEWARD_ACCESS_REQUIRED;
+bool		steward_access_audit_fsync = false;
+int			steward_access_audit_rows = 100;
+char	   *steward_access_reading = NULL;
+int			steward_access_spool_size = 1024;
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
 bool		steward_audit_ddl = true;
@@ -26,12 +31,50 @@ char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
 int			steward_subject_cache_size = 4096;
 
+static const struct config_enum_entry access_modes[] = {
+	{"required", STEWARD_ACCESS_REQUIRED, false},
+	{"best_effort", STEWARD_ACCESS_BEST_EFFORT, false},
+	{"off", STEWARD_ACCESS_OFF, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry required_contexts[] = {
 	{"off", STEWARD_CONTEXT_OFF, false},
 	{"actor", STEWARD_CONTEXT_ACTOR, false},
 	{"authenticated", STEWARD_CONTEXT_AUTHENTICATED, false},
 	{NULL, 0, false}
 };
+
+static void
+define_access(void)
+{
+	DefineCustomEnumVariable("steward.access_audit",
+							 "What happens when a read of an audited table cannot be recorded.",
+							 "required: the read fails; best_effort: it goes on with a warning; off: reads are not recorded.",
+							 &steward_access_audit, STEWARD_ACCESS_REQUIRED, access_modes,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.access_audit_fsync",
+							 "Waits until the record of a read is on disk.",
+							 "Without it a crash of the machine, though not of the server, can lose the newest records.",
+							 &steward_access_audit_fsync, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.access_audit_rows",
+							"Number of rows of each table whose keys the record of a read names.",
+							"Further rows are counted.",
+							&steward_access_audit_rows, 100, 0, 10000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.access_reading",
+							   "The read that parallel workers work for.",
+							   "Set by pg_steward itself.",
+							   &steward_access_reading, "",
+							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.access_spool_size",
+							"Size of all records of reads that wait for their import, beyond which no more are accepted.",
+							NULL,
+							&steward_access_spool_size, 1024, 1, MAX_KILOBYTES / 1024,
+							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+}
 
 static void
 define_a(void)
@@ -146,6 +189,7 @@ define_s_to_z(void)
 void
 steward_guc_init(void)
 {
+	define_access();
 	define_a();
 	define_b_to_q();
 	define_r();

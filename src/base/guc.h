@@ -6,6 +6,19 @@
 
 #include "base/compat.h"
 
+/* What a read that cannot be recorded is. */
+typedef enum StewardAccessMode
+{
+	STEWARD_ACCESS_REQUIRED,
+	STEWARD_ACCESS_BEST_EFFORT,
+	STEWARD_ACCESS_OFF
+} StewardAccessMode;
+
+extern int	steward_access_audit;	/* StewardAccessMode */
+extern bool steward_access_audit_fsync;
+extern int	steward_access_audit_rows;	/* of each table */
+extern char *steward_access_reading;	/* set for parallel workers */
+extern int	steward_access_spool_size;	/* megabytes */
 extern bool steward_audit_ddl;
 extern int	steward_audit_segment_age;	/* seconds */
 extern int	steward_audit_segment_size; /* kB */

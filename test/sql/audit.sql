@@ -27,10 +27,6 @@ SELECT steward.enable_audit('an_unlogged');
 \echo :LAST_ERROR_SQLSTATE
 SELECT steward.enable_audit('a_sequence');
 \echo :LAST_ERROR_SQLSTATE
-SELECT steward.enable_audit('a_parent');
-\echo :LAST_ERROR_SQLSTATE
-SELECT steward.enable_audit('a_partition');
-\echo :LAST_ERROR_SQLSTATE
 SELECT steward.enable_audit('a_foreign');
 \echo :LAST_ERROR_SQLSTATE
 SELECT steward.enable_audit('pg_catalog.pg_class');
