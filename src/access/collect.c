@@ -8,7 +8,7 @@
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/read.h"
 #include "access/sysattr.h"
 #include "access/transam.h"
@@ -197,7 +197,7 @@ put_columns(const StewardTouched *touched, StringInfo out)
 	const char *separator = "";
 	int			member = -1;
 
-	steward_json_put(out, ",\"columns\":[");
+	steward_spool_json_put(out, ",\"columns\":[");
 	while ((member = bms_next_member(touched->columns, member)) >= 0)
 	{
 		int			number = member + FirstLowInvalidHeapAttributeNumber;
@@ -217,28 +217,28 @@ put_counts(const StewardTouched *touched, StringInfo out)
 {
 	if (!touched->scanned)
 		return;
-	steward_json_put(out, ",\"rows\":");
-	steward_json_unsigned(out, touched->rows);
+	steward_spool_json_put(out, ",\"rows\":");
+	steward_spool_json_unsigned(out, touched->rows);
 	if (touched->rule->key_count == 0 && touched->keys.len == 0)
 		return;
-	steward_json_put(out, ",\"keys\":[");
+	steward_spool_json_put(out, ",\"keys\":[");
 	appendBinaryStringInfo(out, touched->keys.data, touched->keys.len);
 	appendStringInfoCharMacro(out, ']');
 	if (touched->left_off)
-		steward_json_put(out, ",\"keys_left_off\":true");
+		steward_spool_json_put(out, ",\"keys_left_off\":true");
 }
 
 void
 steward_read_put_relations(StewardRead *read, StringInfo out, bool counted)
 {
-	steward_json_put(out, ",\"relations\":[");
+	steward_spool_json_put(out, ",\"relations\":[");
 	for (int i = 0; i < read->touched_count; i++)
 	{
 		const StewardTouched *touched = &read->touched[i];
 
 		if (i > 0)
 			appendStringInfoCharMacro(out, ',');
-		steward_json_put(out, "{\"relation\":");
+		steward_spool_json_put(out, "{\"relation\":");
 		appendStringInfoString(out, touched->rule->name);
 		if (counted)
 			put_counts(touched, out);

@@ -7,7 +7,7 @@
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/read.h"
 #include "base/guc.h"
 #include "crypto/kdf.h"
@@ -61,7 +61,7 @@ name_key(uint32 key_id)
 	if (path == NULL)
 		return;
 	initStringInfo(&json);
-	steward_json_string(&json, path);
+	steward_spool_json_string(&json, path);
 	name = hash_search(names, &key_id, HASH_ENTER, NULL);
 	name->json = NULL;
 	name->json = MemoryContextStrdup(TopMemoryContext, json.data);
@@ -136,7 +136,7 @@ put_subject(StringInfo out, const unsigned char *subject)
 	char		hex[STEWARD_UUID_BYTES * 2];
 
 	hex_encode((const char *) subject, STEWARD_UUID_BYTES, hex);
-	steward_json_put(out, ",\"subject\":\"");
+	steward_spool_json_put(out, ",\"subject\":\"");
 	for (int i = 0; i < (int) sizeof hex; i++)
 	{
 		if (i == 8 || i == 12 || i == 16 || i == 20)
@@ -151,17 +151,17 @@ put_counted(StringInfo out, const Counted *counted)
 {
 	const KeyName *name = hash_search(names, &counted->pair.key_id, HASH_FIND, NULL);
 
-	steward_json_put(out, "{\"key\":");
+	steward_spool_json_put(out, "{\"key\":");
 	if (name != NULL && name->json != NULL)
 		appendStringInfoString(out, name->json);
 	else
-		steward_json_put(out, "null");
+		steward_spool_json_put(out, "null");
 	if (counted->pair.left_off)
-		steward_json_put(out, ",\"subjects_left_off\":true");
+		steward_spool_json_put(out, ",\"subjects_left_off\":true");
 	else if (counted->pair.bound)
 		put_subject(out, counted->pair.subject);
-	steward_json_put(out, ",\"count\":");
-	steward_json_unsigned(out, counted->count);
+	steward_spool_json_put(out, ",\"count\":");
+	steward_spool_json_unsigned(out, counted->count);
 	appendStringInfoCharMacro(out, '}');
 }
 

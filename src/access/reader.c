@@ -3,7 +3,7 @@
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/reader.h"
 #include "access/spool.h"
 #include "audit/context.h"
@@ -76,7 +76,7 @@ put_role(const char *label, Oid role)
 	char	   *name = OidIsValid(role) ? GetUserNameFromId(role, true) : NULL;
 
 	appendStringInfo(&seen_json, ",\"%s\":", label);
-	steward_json_string(&seen_json, name != NULL ? name : psprintf("%u", role));
+	steward_spool_json_string(&seen_json, name != NULL ? name : psprintf("%u", role));
 }
 
 static char *
@@ -95,16 +95,16 @@ static void
 put_identity(const Identity *now)
 {
 	initStringInfo(&seen_json);
-	steward_json_put(&seen_json, "{\"kind\":\"context\"");
+	steward_spool_json_put(&seen_json, "{\"kind\":\"context\"");
 	put_role("login_role", now->login_role);
 	put_role("session_role", now->session_role);
 	put_role("effective_role", now->effective_role);
-	steward_json_put(&seen_json, ",\"client_address\":");
-	steward_json_string(&seen_json, client_address());
+	steward_spool_json_put(&seen_json, ",\"client_address\":");
+	steward_spool_json_string(&seen_json, client_address());
 	for (int i = 0; i < SAID_COUNT; i++)
 	{
 		appendStringInfo(&seen_json, ",\"%s\":", said_names[i]);
-		steward_json_string(&seen_json, now->said[i]);
+		steward_spool_json_string(&seen_json, now->said[i]);
 	}
 	appendStringInfoChar(&seen_json, '}');
 }

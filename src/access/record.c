@@ -6,7 +6,7 @@
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/parallel.h"
 #include "access/read.h"
 #include "access/reader.h"
@@ -20,10 +20,10 @@
 /* "statement" and the time; kind is a constant. */
 #define BEGIN_RECORD(out, kind, statement, time) \
 	do { \
-		steward_json_put(out, "{\"kind\":\"" kind "\",\"statement\":"); \
-		steward_json_unsigned(out, statement); \
-		steward_json_put(out, ",\"at\":"); \
-		steward_json_time(out, time); \
+		steward_spool_json_put(out, "{\"kind\":\"" kind "\",\"statement\":"); \
+		steward_spool_json_unsigned(out, statement); \
+		steward_spool_json_put(out, ",\"at\":"); \
+		steward_spool_json_time(out, time); \
 	} while (0)
 
 static void
@@ -31,15 +31,15 @@ put_transaction(StringInfo out)
 {
 	FullTransactionId xid = GetTopFullTransactionIdIfAny();
 
-	steward_json_put(out, ",\"vxid\":\"");
-	steward_json_integer(out, STEWARD_VXID_NUMBER());
+	steward_spool_json_put(out, ",\"vxid\":\"");
+	steward_spool_json_integer(out, STEWARD_VXID_NUMBER());
 	appendStringInfoCharMacro(out, '/');
-	steward_json_unsigned(out, STEWARD_VXID_LOCAL());
+	steward_spool_json_unsigned(out, STEWARD_VXID_LOCAL());
 	appendStringInfoCharMacro(out, '"');
 	if (FullTransactionIdIsValid(xid))
 	{
-		steward_json_put(out, ",\"xid\":");
-		steward_json_unsigned(out, U64FromFullTransactionId(xid));
+		steward_spool_json_put(out, ",\"xid\":");
+		steward_spool_json_unsigned(out, U64FromFullTransactionId(xid));
 	}
 }
 
@@ -49,17 +49,17 @@ put_beginning(StewardRead *read, uint64 context)
 	StringInfo	out = steward_spool_begin();
 
 	BEGIN_RECORD(out, "read", read->number, read->begun_at);
-	steward_json_put(out, ",\"context\":");
-	steward_json_unsigned(out, context);
-	steward_json_put(out, ",\"command\":\"");
+	steward_spool_json_put(out, ",\"context\":");
+	steward_spool_json_unsigned(out, context);
+	steward_spool_json_put(out, ",\"command\":\"");
 	appendStringInfoString(out, read->command);
-	steward_json_put(out, "\",\"statement_started_at\":");
-	steward_json_time(out, GetCurrentStatementStartTimestamp());
+	steward_spool_json_put(out, "\",\"statement_started_at\":");
+	steward_spool_json_time(out, GetCurrentStatementStartTimestamp());
 	put_transaction(out);
 	if (read->query != NULL && read->query->plannedstmt->queryId != 0)
 	{
-		steward_json_put(out, ",\"query_id\":");
-		steward_json_integer(out, (int64) read->query->plannedstmt->queryId);
+		steward_spool_json_put(out, ",\"query_id\":");
+		steward_spool_json_integer(out, (int64) read->query->plannedstmt->queryId);
 	}
 	steward_read_put_relations(read, out, false);
 	appendStringInfoCharMacro(out, '}');
@@ -73,21 +73,21 @@ put_end(StewardRead *read, const char *outcome, int sqlstate)
 	StringInfo	out = steward_spool_begin();
 
 	BEGIN_RECORD(out, "end", read->number, now);
-	steward_json_put(out, ",\"outcome\":\"");
+	steward_spool_json_put(out, ",\"outcome\":\"");
 	appendStringInfoString(out, outcome);
 	appendStringInfoCharMacro(out, '"');
 	if (sqlstate != 0)
 	{
-		steward_json_put(out, ",\"sqlstate\":\"");
+		steward_spool_json_put(out, ",\"sqlstate\":\"");
 		appendStringInfoString(out, unpack_sql_state(sqlstate));
 		appendStringInfoCharMacro(out, '"');
 	}
-	steward_json_put(out, ",\"rows\":");
-	steward_json_unsigned(out, read->rows);
-	steward_json_put(out, ",\"microseconds\":");
-	steward_json_integer(out, now - read->begun_at);
+	steward_spool_json_put(out, ",\"rows\":");
+	steward_spool_json_unsigned(out, read->rows);
+	steward_spool_json_put(out, ",\"microseconds\":");
+	steward_spool_json_integer(out, now - read->begun_at);
 	if (read->query != NULL && read->query->plannedstmt->parallelModeNeeded)
-		steward_json_put(out, ",\"parallel\":true");
+		steward_spool_json_put(out, ",\"parallel\":true");
 	steward_read_put_relations(read, out, true);
 	steward_decrypts_put(out, read->number);
 	appendStringInfoCharMacro(out, '}');
@@ -189,7 +189,7 @@ steward_read_part(StewardRead *read, const char *leader)
 
 		BEGIN_RECORD(out, "part", strtou64(number + 1, NULL, 10),
 					 GetCurrentTimestamp());
-		steward_json_put(out, ",\"of_session\":\"");
+		steward_spool_json_put(out, ",\"of_session\":\"");
 		appendBinaryStringInfo(out, leader, number - leader);
 		appendStringInfoCharMacro(out, '"');
 		steward_read_put_relations(read, out, true);
@@ -217,10 +217,10 @@ steward_read_decrypts(int elevel)
 		uint64		context = steward_reader_record(file);
 		StringInfo	out = steward_spool_begin();
 
-		steward_json_put(out, "{\"kind\":\"decrypts\",\"at\":");
-		steward_json_time(out, GetCurrentTimestamp());
-		steward_json_put(out, ",\"context\":");
-		steward_json_unsigned(out, context);
+		steward_spool_json_put(out, "{\"kind\":\"decrypts\",\"at\":");
+		steward_spool_json_time(out, GetCurrentTimestamp());
+		steward_spool_json_put(out, ",\"context\":");
+		steward_spool_json_unsigned(out, context);
 		put_transaction(out);
 		steward_decrypts_put(out, 0);
 		appendStringInfoCharMacro(out, '}');

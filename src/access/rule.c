@@ -8,7 +8,7 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/relation.h"
 #include "access/rule.h"
 #include "access/rule_table.h"
@@ -17,7 +17,6 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "audit/codec.h"
 #include "base/catalog.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -291,7 +290,7 @@ as_json(const char *text)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	steward_json_string(&json, text);
+	steward_spool_json_string(&json, text);
 	return json.data;
 }
 
@@ -309,7 +308,7 @@ set_names(StewardAccessRule *rule, Relation rel)
 			rule->column_names[i] = as_json(NameStr(TupleDescAttr(desc, i)->attname));
 }
 
-/* The primary key, or the replica identity; none of a type that has no codec. */
+/* The primary key, or the replica identity. */
 static void
 set_keys(StewardAccessRule *rule, Relation rel)
 {
@@ -322,8 +321,7 @@ set_keys(StewardAccessRule *rule, Relation rel)
 	{
 		AttrNumber	number = member + FirstLowInvalidHeapAttributeNumber;
 
-		if (number <= 0 || rule->key_count == INDEX_MAX_KEYS ||
-			steward_codec_for_type(getBaseType(TupleDescAttr(RelationGetDescr(rel), number - 1)->atttypid)) == NULL)
+		if (number <= 0 || rule->key_count == INDEX_MAX_KEYS)
 		{
 			rule->key_count = 0;
 			return;

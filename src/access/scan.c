@@ -9,9 +9,10 @@
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/read.h"
-#include "audit/codec.h"
+#include "audit/codec_resolve.h"
+#include "audit/settings.h"
 #include "base/guc.h"
 #include "catalog/pg_type_d.h"
 #include "common/hashfn.h"
@@ -54,22 +55,43 @@ static Watched *last = NULL;	/* scans mostly come in runs */
 static void
 put_integer(StringInfo out, Oid type, Datum value)
 {
-	steward_json_integer(out, type == INT2OID ? DatumGetInt16(value) :
-						 type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
+	steward_spool_json_integer(out, type == INT2OID ? DatumGetInt16(value) :
+							   type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
 }
 
-/* By the audit's codec, as jsonb shows it. */
+/* What has no jsonb form of its own: as its output function says it. */
 static void
-put_shown(StringInfo out, const StewardCodec *codec, Datum value)
+put_output(StringInfo out, Oid type, Datum value)
 {
+	int			level = steward_settings_enter();
+	Oid			function;
+	bool		is_varlena;
+	char	   *text;
+
+	getTypeOutputInfo(type, &function, &is_varlena);
+	text = OidOutputFunctionCall(function, value);
+	steward_settings_leave(level);
+	steward_spool_json_text(out, text, strlen(text));
+}
+
+/* As the trail shows the value. */
+static void
+put_shown(StringInfo out, const KeyColumn *key, Datum value)
+{
+	const StewardCodec *codec = key->codec;
 	JsonbValue	shown;
 	Jsonb	   *jsonb;
 	char	   *text;
 
-	codec->show(&shown, value);
+	if (codec->kind != STEWARD_SCALAR || codec->scalar->fidelity == STEWARD_AS_TEXT)
+	{
+		put_output(out, key->type, value);
+		return;
+	}
+	codec->scalar->show(&shown, value);
 	if (shown.type == jbvString)
 	{
-		steward_json_text(out, shown.val.string.val, shown.val.string.len);
+		steward_spool_json_text(out, shown.val.string.val, shown.val.string.len);
 		return;
 	}
 	jsonb = JsonbValueToJsonb(&shown);
@@ -92,11 +114,11 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 		appendStringInfoString(out, key->name);
 		appendStringInfoCharMacro(out, ':');
 		if (isnull)
-			steward_json_put(out, "null");
+			steward_spool_json_put(out, "null");
 		else if (key->type == INT4OID || key->type == INT8OID || key->type == INT2OID)
 			put_integer(out, key->type, value);
 		else
-			put_shown(out, key->codec, value);
+			put_shown(out, key, value);
 	}
 	appendStringInfoCharMacro(out, '}');
 }
@@ -232,6 +254,16 @@ place_of(PlanState *node, AttrNumber column)
 	return 0;
 }
 
+static const StewardCodec *
+codec_of(const Watched *scan, Oid type)
+{
+	MemoryContext caller = MemoryContextSwitchTo(scan->read->context);
+	const StewardCodec *codec = steward_codec_for_type(type);
+
+	MemoryContextSwitchTo(caller);
+	return codec;
+}
+
 /* The scanned relation's key, if its rows have it. */
 static void
 set_keys(Watched *scan, const StewardAccessRule *rule)
@@ -251,7 +283,7 @@ set_keys(Watched *scan, const StewardAccessRule *rule)
 			return;
 		key->number = place;
 		key->type = getBaseType(TupleDescAttr(desc, rule->keys[i] - 1)->atttypid);
-		key->codec = steward_codec_for_type(key->type);
+		key->codec = codec_of(scan, key->type);
 		key->name = MemoryContextStrdup(scan->read->context,
 										rule->column_names[rule->keys[i] - 1]);
 	}

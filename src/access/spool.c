@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "access/spool.h"
 #include "access/xlog.h"
 #include "access/xlogrecovery.h"
@@ -241,24 +241,24 @@ put_origin(StringInfo out)
 {
 	char		number[32];
 
-	steward_json_put(out, "{\"kind\":\"spool\",\"session\":\"");
+	steward_spool_json_put(out, "{\"kind\":\"spool\",\"session\":\"");
 	appendStringInfoString(out, steward_spool_session());
-	steward_json_put(out, "\",\"pid\":");
-	steward_json_integer(out, MyProcPid);
-	steward_json_put(out, ",\"session_started_at\":");
-	steward_json_time(out, MyStartTimestamp);
+	steward_spool_json_put(out, "\",\"pid\":");
+	steward_spool_json_integer(out, MyProcPid);
+	steward_spool_json_put(out, ",\"session_started_at\":");
+	steward_spool_json_time(out, MyStartTimestamp);
 	snprintf(number, sizeof number, UINT64_FORMAT, GetSystemIdentifier());
-	steward_json_put(out, ",\"system_identifier\":\"");
+	steward_spool_json_put(out, ",\"system_identifier\":\"");
 	appendStringInfoString(out, number);
-	steward_json_put(out, "\",\"timeline\":");
-	steward_json_unsigned(out, timeline());
-	steward_json_put(out, ",\"database\":");
-	steward_json_unsigned(out, MyDatabaseId);
+	steward_spool_json_put(out, "\",\"timeline\":");
+	steward_spool_json_unsigned(out, timeline());
+	steward_spool_json_put(out, ",\"database\":");
+	steward_spool_json_unsigned(out, MyDatabaseId);
 	appendStringInfoString(out, RecoveryInProgress() ? ",\"standby\":true" :
 						   ",\"standby\":false");
-	steward_json_put(out, ",\"encoding\":\"");
+	steward_spool_json_put(out, ",\"encoding\":\"");
 	appendStringInfoString(out, GetDatabaseEncodingName());
-	steward_json_put(out, "\"}");
+	steward_spool_json_put(out, "\"}");
 }
 
 /* Writes head and first record; the memory is the caller's context's. */

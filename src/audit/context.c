@@ -294,22 +294,3 @@ steward_context_end(void)
 {
 	last_number = 0;
 }
-
-/* set_context() will fill these. */
-const char *
-steward_context_actor(void)
-{
-	return NULL;
-}
-
-const char *
-steward_context_purpose(void)
-{
-	return NULL;
-}
-
-const char *
-steward_context_request_id(void)
-{
-	return NULL;
-}

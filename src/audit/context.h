@@ -19,11 +19,6 @@ extern void steward_context_init(void);
 /* The context in force; written first when it is new. */
 extern StewardContextRef steward_context_current(int32 incarnation);
 
-/* What the application said of this transaction, or NULL. */
-extern const char *steward_context_actor(void);
-extern const char *steward_context_purpose(void);
-extern const char *steward_context_request_id(void);
-
 /* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
 extern void steward_context_forget(SubTransactionId written_by);
 extern void steward_context_reparent(SubTransactionId child,

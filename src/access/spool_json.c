@@ -1,9 +1,9 @@
 /*
- * json.c: the JSON of records; see json.h.
+ * spool_json.c: the JSON of records; see spool_json.h.
  */
 #include "base/compat.h"
 
-#include "access/json.h"
+#include "access/spool_json.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -44,7 +44,7 @@ put_bytes(StringInfo out, const char *text, int length, bool all_high)
  * UTF-8 are kept as characters of the same number, as events do.
  */
 void
-steward_json_text(StringInfo out, const char *text, int length)
+steward_spool_json_text(StringInfo out, const char *text, int length)
 {
 	int			encoding = GetDatabaseEncoding();
 	char	   *utf8;
@@ -64,16 +64,16 @@ steward_json_text(StringInfo out, const char *text, int length)
 }
 
 void
-steward_json_string(StringInfo out, const char *text)
+steward_spool_json_string(StringInfo out, const char *text)
 {
 	if (text == NULL)
-		steward_json_put(out, "null");
+		steward_spool_json_put(out, "null");
 	else
-		steward_json_text(out, text, strlen(text));
+		steward_spool_json_text(out, text, strlen(text));
 }
 
 void
-steward_json_integer(StringInfo out, int64 number)
+steward_spool_json_integer(StringInfo out, int64 number)
 {
 	char		digits[MAXINT8LEN + 1];
 
@@ -81,7 +81,7 @@ steward_json_integer(StringInfo out, int64 number)
 }
 
 void
-steward_json_unsigned(StringInfo out, uint64 number)
+steward_spool_json_unsigned(StringInfo out, uint64 number)
 {
 	char		digits[MAXINT8LEN + 1];
 
@@ -95,7 +95,7 @@ put_number(char *at, int number, int width)
 }
 
 void
-steward_json_time(StringInfo out, TimestampTz at)
+steward_spool_json_time(StringInfo out, TimestampTz at)
 {
 	struct pg_tm parts;
 	fsec_t		micros;
@@ -104,7 +104,7 @@ steward_json_time(StringInfo out, TimestampTz at)
 
 	if (timestamp2tm(at, NULL, &parts, &micros, NULL, NULL) != 0 || parts.tm_year < 0 || parts.tm_year > 9999)
 	{
-		steward_json_put(out, "null");
+		steward_spool_json_put(out, "null");
 		return;
 	}
 	*end++ = '"';
