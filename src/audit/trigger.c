@@ -333,7 +333,7 @@ kind_of(Oid trigger)
 void
 steward_trigger_check_new(Oid trigger)
 {
-	Oid			types[] = {REGCLASSOID};
+	Oid			types[] = {REGCLASSOID, NAMEARRAYOID, NAMEARRAYOID, JSONBOID, TEXTOID, BOOLOID};
 	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
 								  makeString(pstrdup("enable_audit")));
 	NewTrigger	kind = kind_of(trigger);
