@@ -77,7 +77,7 @@ def in_database(bench, interval, clients, delays):
                 "-T", bench.duration(SECONDS))
             if delays is not None:
                 await_sealed(session)
-                delays.append([float(field) for field in session.value(DELAYS).split("|")])
+                delays.append([float(field) for field in session.query(DELAYS)[0]])
                 if session.value("SELECT count(*) FROM steward.verify_ledger()") != "0":
                     raise BenchError("the ledger does not verify")
         return rate
