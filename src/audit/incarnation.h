@@ -21,6 +21,9 @@ extern int32 steward_incarnation_current(void);
  */
 extern bool steward_incarnation_is_native(void);
 
+/* Is there one at all? Not before the log begins. */
+extern bool steward_incarnation_exists(void);
+
 /* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
 extern void steward_incarnation_forget(SubTransactionId written_by);
 extern void steward_incarnation_reparent(SubTransactionId child,

@@ -2,11 +2,23 @@
 # begins an incarnation in which transaction ids may repeat.
 use strict;
 use warnings;
+use FindBin;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $digest = 'SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY incarnation, xid, seq)) FROM steward.audit_trail AS t';
+
+# Both streams of a command, in the order in which they came.
+sub run_command_into
+{
+	my ($out, $command) = @_;
+	$$out = '';
+	IPC::Run::run($command, '>&', $out);
+	$$out =~ s/^psql:[^ ]*:\d+: //gm;
+	return;
+}
 
 sub new_node
 {
@@ -213,6 +225,18 @@ for my $way ('enable', 'disable')
 	is($copy->safe_psql("table_$way", 'SELECT coalesce(string_agg(operation, chr(44) ORDER BY xid, seq), chr(45)) FROM steward.audit_trail'),
 		$way eq 'enable' ? 'ENABLE,DELETE' : '-', 'what is recorded');
 	is($copy->safe_psql("table_$way", 'SELECT count(*) FROM pg_trigger WHERE tgrelid = \'customer\'::regclass'), $way eq 'enable' ? 2 : 0, 'its triggers');
+}
+
+# Random rows of every type, more of them: test/sql/audit_every_type.sql with other seeds.
+my $tests = "$FindBin::RealBin/..";
+for my $seed (1 .. ($ENV{STEWARD_SOAK} ? 100 : 1))
+{
+	$origin->safe_psql('postgres', "DROP DATABASE IF EXISTS seeded");
+	$origin->safe_psql('postgres', 'CREATE DATABASE seeded');
+	$origin->safe_psql('seeded', 'CREATE EXTENSION pg_steward');
+	my ($out, $err);
+	run_command_into(\$out, [ 'psql', '-Xaq', '-v', "seed=0.$seed", '-d', $origin->connstr('seeded'), '-f', "$tests/sql/audit_every_type.sql" ]);
+	is($out, slurp_file("$tests/../expected/audit_every_type.out"), "random rows of every type, seed 0.$seed");
 }
 
 $_->stop for ($standby, $copy, $origin);
