@@ -40,7 +40,9 @@ nap(bool due)
 	return due ? TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) : -1;
 }
 
-static const StewardDuty duty = {"import of recorded reads", run, nap};
+static const StewardDuty duty = {
+	.name = "import of recorded reads", .run = run, .nap = nap
+};
 
 void
 steward_access_import_duty_init(void)
