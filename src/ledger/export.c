@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "base/duty.h"
 #include "base/guc.h"
 #include "common/file_perm.h"
@@ -336,8 +337,28 @@ nap(bool due)
 
 static const StewardDuty duty = {.name = "ledger", .run = run, .nap = nap};
 
+/* ---- sessions that seal ---- */
+
+static bool session_sealed = false;
+
+void
+steward_ledger_sealed(void)
+{
+	session_sealed = true;
+}
+
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT && session_sealed)
+		steward_duty_due(MyDatabaseId);
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		session_sealed = false;
+}
+
 void
 steward_ledger_init(void)
 {
+	RegisterXactCallback(on_transaction, NULL);
 	steward_duty_register(&duty);
 }

@@ -6,6 +6,9 @@
 
 #include "base/compat.h"
 
+/* A session sealed: when it commits, the worker is told, to hand the checkpoint out. */
+extern void steward_ledger_sealed(void);
+
 /* Registers the duty; called once by _PG_init. */
 extern void steward_ledger_init(void);
 

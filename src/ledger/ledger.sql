@@ -157,7 +157,7 @@ REVOKE ALL ON FUNCTION steward.ledger_verifier_key(integer) FROM PUBLIC;
 
 CREATE FUNCTION steward.verify_ledger_block(incarnation integer, number bigint, OUT finding text, OUT incarnation_of integer, OUT block bigint,
         OUT leaf bigint, OUT xid xid8, OUT seq integer, OUT detail text)
-    RETURNS SETOF record LANGUAGE c STABLE PARALLEL SAFE COST 10000 ROWS 1 AS 'MODULE_PATHNAME', 'steward_verify_ledger_block';
+    RETURNS SETOF record LANGUAGE c STABLE PARALLEL SAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'steward_verify_ledger_block';
 COMMENT ON FUNCTION steward.verify_ledger_block(integer, bigint) IS 'recomputes one block from the audit log; a row for each thing that does not fit';
 REVOKE ALL ON FUNCTION steward.verify_ledger_block(integer, bigint) FROM PUBLIC;
 

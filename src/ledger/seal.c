@@ -17,6 +17,7 @@
 #include "ledger/block.h"
 #include "ledger/checkpoint.h"
 #include "ledger/error.h"
+#include "ledger/export.h"
 #include "ledger/log.h"
 #include "ledger/scan.h"
 #include "ledger/seal.h"
@@ -214,6 +215,8 @@ STEWARD_FUNCTION(steward_seal_ledger)
 		refuse("The transaction is not READ COMMITTED, so its snapshot may be an old one.",
 			   "Call it in a READ COMMITTED transaction.");
 	records = steward_seal_logs();
+	if (records > 0)
+		steward_ledger_sealed();
 	steward_checkpoints_try(WARNING);
 	PG_RETURN_INT64(records);
 }

@@ -140,7 +140,7 @@ steward_verify_fork(StewardFindings *findings, int32 incarnation, int64 unused)
 	"SELECT pg_catalog.format('%s lacks its guard against UPDATE and DELETE', c.oid::pg_catalog.regclass)" \
 	" FROM pg_catalog.pg_class AS c" \
 	" WHERE (c.relnamespace OPERATOR(pg_catalog.=) 'steward'::pg_catalog.regnamespace" \
-	"   AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['audit_incarnation', 'audit_schema', 'audit_context', 'audit_segment', 'audit_log'," \
+	"   AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['audit_incarnation', 'audit_schema', 'audit_context', 'audit_segment', 'audit_segment_closed', 'audit_log'," \
 	"     'ledger_block', 'ledger_tile', 'ledger_opening', 'ledger_checkpoint', 'ledger_key', 'ledger_fork', 'ledger_prune', 'ledger_pruned_leaf']::pg_catalog.name[])" \
 	"  OR c.oid IN (SELECT h.inhrelid FROM pg_catalog.pg_inherits AS h WHERE h.inhparent OPERATOR(pg_catalog.=) 'steward.audit_log'::pg_catalog.regclass))" \
 	" AND (NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid" \
@@ -154,13 +154,22 @@ steward_verify_fork(StewardFindings *findings, int32 incarnation, int64 unused)
 	" WHERE t.tgfoid OPERATOR(pg_catalog.=) ANY (ARRAY['steward.audit_row'::pg_catalog.regproc, 'steward.audit_truncate'::pg_catalog.regproc, 'steward.audit_guard'::pg_catalog.regproc]::pg_catalog.oid[])" \
 	" AND t.tgenabled OPERATOR(pg_catalog.<>) 'A'"
 
+#define EVENT_NOT_FIRING \
+	"SELECT pg_catalog.format('event trigger %I does not always fire', e.evtname)" \
+	" FROM pg_catalog.pg_event_trigger AS e" \
+	" JOIN pg_catalog.pg_depend AS d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_event_trigger'::pg_catalog.regclass" \
+	"  AND d.objid OPERATOR(pg_catalog.=) e.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'" \
+	" JOIN pg_catalog.pg_extension AS x ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass" \
+	"  AND d.refobjid OPERATOR(pg_catalog.=) x.oid AND x.extname OPERATOR(pg_catalog.=) 'pg_steward'" \
+	" WHERE e.evtenabled OPERATOR(pg_catalog.<>) 'A'"
+
 void
 steward_verify_triggers(StewardFindings *findings)
 {
 	SPITupleTable *rows;
 	uint64		found;
 
-	if (SPI_execute(NOT_FIRING " UNION ALL " GUARD_MISSING
+	if (SPI_execute(NOT_FIRING " UNION ALL " GUARD_MISSING " UNION ALL " EVENT_NOT_FIRING
 					" ORDER BY 1", true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed");
 	rows = SPI_tuptable;

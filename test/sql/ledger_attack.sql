@@ -47,6 +47,7 @@ ALTER TABLE steward.audit_log_1 DISABLE TRIGGER steward_audit_guard;
 ALTER TABLE steward.ledger_block ENABLE TRIGGER steward_audit_guard_row;
 DROP TRIGGER steward_audit_guard ON steward.ledger_tile;
 ALTER TABLE account ENABLE REPLICA TRIGGER "00_steward_audit_row";
+ALTER EVENT TRIGGER steward_ddl_command DISABLE;
 SELECT finding, detail FROM steward.verify_ledger();
 ROLLBACK;
 

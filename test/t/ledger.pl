@@ -220,6 +220,14 @@ await_sealed();
 my $after = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
 ok(steward_poll(sub { -e "$kept/after" && slurp_file("$kept/after") eq "$after\n" }), 'and run again, with the newest checkpoint');
 
+# A session that seals by hand has its checkpoint handed out as well.
+steward_set($node, 'steward.seal_interval' => '0');
+$node->safe_psql('postgres', 'UPDATE account SET v = md5(v) WHERE id = 1');
+cmp_ok($node->safe_psql('postgres', 'SELECT steward.seal_ledger()'), '>', 0, 'sealed by hand');
+$after = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
+ok(steward_poll(sub { slurp_file("$kept/after") eq "$after\n" }), 'what is sealed by hand is handed out');
+steward_set($node, 'steward.seal_interval' => '200ms');
+
 # ---- listeners hear of each block ----
 
 my $session = $node->background_psql('postgres');
