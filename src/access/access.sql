@@ -64,6 +64,10 @@ REVOKE EXECUTE ON FUNCTION steward.import_access(bigint) FROM PUBLIC;
 
 -- A read and its end are one record when they were imported together, else two;
 -- what parallel workers did of it are records of their own.
+CREATE FUNCTION steward.access_items(list jsonb) RETURNS SETOF jsonb
+    LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 1 AS 'MODULE_PATHNAME', 'steward_access_items';
+COMMENT ON FUNCTION steward.access_items(jsonb) IS 'the elements of a list in a record of a read';
+
 CREATE VIEW steward.access_trail AS
     WITH event AS NOT MATERIALIZED (
         SELECT r.incarnation, r.written_at AS imported_at, d.details,
@@ -86,7 +90,7 @@ CREATE VIEW steward.access_trail AS
                pg_catalog.bool_or(t.relation OPERATOR(pg_catalog.?) 'keys_left_off') AS keys_left_off,
                pg_catalog.jsonb_agg(e.details OPERATOR(pg_catalog.->) 'decrypts') AS decrypts
         FROM apart AS e
-        CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(e.details OPERATOR(pg_catalog.->) 'relations') AS t (relation)
+        CROSS JOIN LATERAL steward.access_items(e.details OPERATOR(pg_catalog.->) 'relations') AS t (relation)
         WHERE e.kind OPERATOR(pg_catalog.=) 'part'
         GROUP BY 1, 2, 3
     ), whole AS (
@@ -137,9 +141,9 @@ CREATE VIEW steward.access_trail AS
            b.incarnation,
            b.imported_at
     FROM whole AS b
-    LEFT JOIN LATERAL pg_catalog.jsonb_array_elements(b.details OPERATOR(pg_catalog.->) 'relations') AS t (relation) ON true
+    LEFT JOIN LATERAL steward.access_items(b.details OPERATOR(pg_catalog.->) 'relations') AS t (relation) ON true
     LEFT JOIN LATERAL (
-        SELECT e.relation FROM pg_catalog.jsonb_array_elements(b.ending OPERATOR(pg_catalog.->) 'relations') AS e (relation)
+        SELECT e.relation FROM steward.access_items(b.ending OPERATOR(pg_catalog.->) 'relations') AS e (relation)
         WHERE (e.relation OPERATOR(pg_catalog.->>) 'relation') OPERATOR(pg_catalog.=) (t.relation OPERATOR(pg_catalog.->>) 'relation') LIMIT 1) AS s ON true
     LEFT JOIN part AS p
         ON b.ending OPERATOR(pg_catalog.?) 'parallel'

@@ -42,6 +42,7 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass,interval)', 'void', 'granted'),
+    ('steward.access_items(jsonb)', 'SETOF jsonb', 'all'),
     ('steward.access_rule_changed()', 'trigger', 'granted'),
     ('steward.acknowledge_fork(integer,text)', 'void', 'granted'),
     ('steward.adopt_revocation_journal()', 'void', 'granted'),
