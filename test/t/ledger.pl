@@ -267,7 +267,7 @@ seek $handle, $place, 0;
 print $handle chr(ord($byte) ^ 0x01);
 close $handle;
 $node->start;
-like(findings(''), qr/^(altered|context altered|schema altered|missing|inserted)\|1\|\d+\|/, 'an edited page is found, with its block');
+like(findings(''), qr/^(altered|context altered|schema altered|missing|inserted|reordered)\|1\|\d+\|/m, 'an edited page is found, with its block');
 $node->stop;
 
 done_testing();
