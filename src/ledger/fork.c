@@ -28,13 +28,12 @@ typedef struct TailRead
 } TailRead;
 
 static bool
-add_record(void *arg, const StewardLeafRecord *record, const StewardLogRow *row)
+add_record(void *arg, const StewardLeafRecord *record, const StewardHash *hash,
+		   const StewardLogRow *row)
 {
 	TailRead   *read = arg;
-	StewardHash leaf;
 
-	steward_leaf_record_hash(&leaf, record);
-	(void) steward_frontier_append(&read->frontier, &leaf, NULL, NULL);
+	(void) steward_frontier_append(&read->frontier, hash, NULL, NULL);
 	if (read->tail->records == 0 || row->written_at < read->tail->oldest)
 		read->tail->oldest = row->written_at;
 	if (read->tail->records++ == 0)

@@ -11,6 +11,7 @@
 
 #include "audit/batch.h"
 #include "catalog/pg_type_d.h"
+#include "common/cryptohash.h"
 #include "executor/spi.h"
 #include "ledger/error.h"
 #include "miscadmin.h"
@@ -55,10 +56,27 @@ note_digest(StewardSha256 *sequence, StewardHash *last, const StewardHash *diges
 	steward_sha256_update(sequence, digest->bytes, STEWARD_HASH_BYTES);
 }
 
+/* The leaf hash of RFC 6962, by the server's SHA-256: most of the work is here. */
+static void
+hash_leaf(StewardLeafScan *scan, const StewardLeafRecord *leaf, StewardHash *hash)
+{
+	static const uint8 prefix = 0;
+	unsigned char head[STEWARD_LEAF_RECORD_HEAD_BYTES];
+
+	steward_leaf_record_head(head, leaf);
+	if (pg_cryptohash_init(scan->leaf_hash) < 0 ||
+		pg_cryptohash_update(scan->leaf_hash, &prefix, 1) < 0 ||
+		pg_cryptohash_update(scan->leaf_hash, head, sizeof head) < 0 ||
+		pg_cryptohash_update(scan->leaf_hash, leaf->payload, leaf->payload_len) < 0 ||
+		pg_cryptohash_final(scan->leaf_hash, hash->bytes, sizeof hash->bytes) < 0)
+		elog(ERROR, "could not compute a hash: %s", pg_cryptohash_error(scan->leaf_hash));
+}
+
 static bool
 give_record(StewardLeafScan *scan, const StewardLogRow *row, const StewardRecord *record)
 {
 	StewardLeafRecord leaf;
+	StewardHash hash;
 
 	leaf.incarnation = (uint32) scan->incarnation;
 	leaf.xid = row->xid;
@@ -73,7 +91,8 @@ give_record(StewardLeafScan *scan, const StewardLogRow *row, const StewardRecord
 	note_digest(&scan->contexts, &scan->last_context, &leaf.context);
 	note_digest(&scan->schemas, &scan->last_schema, &leaf.schema);
 	scan->leaves++;
-	return scan->record(scan->arg, &leaf, row);
+	hash_leaf(scan, &leaf, &hash);
+	return scan->record(scan->arg, &leaf, &hash, row);
 }
 
 /* Reports a row once, or raises. */
@@ -245,7 +264,12 @@ steward_leaf_scan(StewardLeafScan *scan, StewardHash *contexts, StewardHash *sch
 	memset(&scan->last_schema, 0, sizeof(StewardHash));
 	scan->leaves = 0;
 	scan->stopped = false;
+	/* An error gives it back with what else the transaction holds. */
+	scan->leaf_hash = pg_cryptohash_create(PG_SHA256);
+	if (scan->leaf_hash == NULL || pg_cryptohash_init(scan->leaf_hash) < 0)
+		elog(ERROR, "could not begin to compute a hash");
 	give_transactions(scan);
+	pg_cryptohash_free(scan->leaf_hash);
 	steward_sha256_final(&scan->contexts, contexts);
 	steward_sha256_final(&scan->schemas, schemas);
 	AtEOXact_GUC(false, guc_nest_level);

@@ -32,11 +32,11 @@ typedef struct StewardLeafScan
 	StewardDigests *digests;
 
 	/*
-	 * Is given each record; false ends the scan. The leaf's payload is good
-	 * until it returns.
+	 * Is given each record and its leaf hash; false ends the scan. The leaf's
+	 * payload is good until it returns.
 	 */
 	bool		(*record) (void *arg, const StewardLeafRecord *leaf,
-						   const StewardLogRow *row);
+						   const StewardHash *hash, const StewardLogRow *row);
 
 	/*
 	 * Is told of a row of the log that cannot be read, as far as it was not
@@ -49,6 +49,7 @@ typedef struct StewardLeafScan
 	 * While it runs: digests of the sequences of contexts and schema
 	 * versions.
 	 */
+	struct pg_cryptohash_ctx *leaf_hash;	/* the server's own, by hardware */
 	StewardSha256 contexts;
 	StewardSha256 schemas;
 	StewardHash last_context;

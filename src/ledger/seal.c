@@ -54,18 +54,19 @@ append_leaf(Sealing *sealing, const StewardHash *leaf)
 }
 
 static bool
-append_record(void *arg, const StewardLeafRecord *record, const StewardLogRow *row)
+append_record(void *arg, const StewardLeafRecord *record, const StewardHash *hash,
+			  const StewardLogRow *row)
 {
 	Sealing    *sealing = arg;
-	StewardHash leaf;
 
 	if (sealing->frontier.size == 0)
 	{
-		steward_log_open(sealing->incarnation, &leaf);
-		append_leaf(sealing, &leaf);
+		StewardHash opening;
+
+		steward_log_open(sealing->incarnation, &opening);
+		append_leaf(sealing, &opening);
 	}
-	steward_leaf_record_hash(&leaf, record);
-	append_leaf(sealing, &leaf);
+	append_leaf(sealing, hash);
 	return true;
 }
 

@@ -119,14 +119,15 @@ give_opening(StewardWalk *walk)
 }
 
 static bool
-give_record(void *arg, const StewardLeafRecord *record, const StewardLogRow *row)
+give_record(void *arg, const StewardLeafRecord *record, const StewardHash *hash,
+			const StewardLogRow *row)
 {
 	StewardWalk *walk = arg;
 	StewardLeaf leaf = {.record = record, .row = row};
 
 	if (!give_kept(walk))
 		return false;
-	steward_leaf_record_hash(&leaf.hash, record);
+	leaf.hash = *hash;
 	return give(walk, &leaf);
 }
 
