@@ -28,6 +28,7 @@
 #define STEWARD_OP_TRUNCATE 'T'
 #define STEWARD_OP_ENABLE	'E'
 #define STEWARD_OP_DISABLE	'X'
+#define STEWARD_OP_REWRITE	'W'
 
 /* Bytes of a stored value, and the encoding of text in them. */
 typedef struct StewardSlice
