@@ -9,3 +9,8 @@ CREATE FUNCTION steward.as_of_snapshot(relation anyelement, snapshot pg_snapshot
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_as_of_snapshot';
 COMMENT ON FUNCTION steward.as_of_snapshot(anyelement, pg_snapshot) IS 'the rows of a table that a snapshot shows, which pg_current_snapshot() gave: exact however many transactions ran side by side';
 REVOKE EXECUTE ON FUNCTION steward.as_of_snapshot(anyelement, pg_snapshot) FROM PUBLIC;
+
+CREATE FUNCTION steward.diff(relation regclass, old_time timestamptz, new_time timestamptz, OUT key jsonb, OUT old jsonb, OUT new jsonb)
+    RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_diff';
+COMMENT ON FUNCTION steward.diff(regclass, timestamptz, timestamptz) IS 'the rows of a table that differ between two times: the key, the row at the first and at the second, NULL where there was none';
+REVOKE EXECUTE ON FUNCTION steward.diff(regclass, timestamptz, timestamptz) FROM PUBLIC;

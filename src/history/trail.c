@@ -1,9 +1,9 @@
 /*
  * trail.c: the records of one table, read from the audit log; see trail.h.
  *
- * The log is read as the extension's owner, by fixed queries under the snapshot of
- * the call. Nothing but bytes is handled meanwhile: values become values later,
- * as the caller, because the types' functions may be anybody's.
+ * The log is opened as the extension's owner, for fixed queries under the snapshot
+ * of the call. Values become values as the caller, because the types' functions
+ * may be anybody's.
  */
 #include "base/compat.h"
 
@@ -98,6 +98,8 @@ keep(StewardTrail *trail, const StewardRecord *record,
 
 	if (version == NULL || !transaction->ours)
 		return;
+	if (trail->filter != NULL && !trail->filter(record, version, trail->filter_arg))
+		return;
 	if (trail->count == trail->room)
 	{
 		trail->room *= 2;
@@ -175,14 +177,15 @@ read_batches(StewardTrail *trail, const char *query, int count, Oid *types,
 	Portal		portal;
 	MemoryContext batch;
 
-	steward_become_owner(&saved);
 	SPI_connect();
 	batch = AllocSetContextCreate(CurrentMemoryContext, "steward history batch",
 								  ALLOCSET_DEFAULT_SIZES);
+	steward_become_owner(&saved);
 	plan = SPI_prepare(query, count, types);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare the reading of the audit log");
 	portal = SPI_cursor_open(NULL, plan, values, NULL, true);
+	steward_become_caller(&saved);
 	do
 	{
 		SPI_cursor_fetch(portal, true, ROWS_AT_ONCE);
@@ -199,7 +202,6 @@ read_batches(StewardTrail *trail, const char *query, int count, Oid *types,
 	} while (SPI_processed > 0);
 	SPI_cursor_close(portal);
 	SPI_finish();
-	steward_become_caller(&saved);
 }
 
 static void

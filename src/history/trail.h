@@ -34,6 +34,10 @@ typedef struct StewardTrailRecord
 	bool		done;			/* for the user of the trail */
 } StewardTrailRecord;
 
+/* Is a record to be kept? */
+typedef bool (*StewardTrailFilter) (const StewardRecord *record,
+									StewardVersion *version, void *arg);
+
 typedef struct StewardTrail
 {
 	StewardHistoryTable *table;
@@ -41,6 +45,8 @@ typedef struct StewardTrail
 	StewardTrailRecord *records;
 	int64		count;
 	int64		room;
+	StewardTrailFilter filter;	/* NULL: keep all */
+	void	   *filter_arg;
 	MemoryContext context;
 } StewardTrail;
 

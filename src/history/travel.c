@@ -150,6 +150,28 @@ give_up(const StewardTravel *travel, const Obstacle *back, const Obstacle *forwa
 			 errhint("Records of single rows are in steward.audit_trail and steward.history().")));
 }
 
+static bool
+wanted(const StewardTravel *travel, const StewardTrailRecord *record)
+{
+	return !record->done && is_row_change(record) &&
+		steward_trail_includes(&travel->point, record) == travel->forward;
+}
+
+static void
+touch_slots(StewardTravel *travel)
+{
+	for (int64 i = 0; i < travel->trail->count; i++)
+	{
+		StewardChange change;
+
+		if (!wanted(travel, &travel->trail->records[i]))
+			continue;
+		steward_change_of(travel->rows, &travel->trail->records[i], &change);
+		(void) steward_rows_before(travel->rows, &change);
+		(void) steward_rows_after(travel->rows, &change);
+	}
+}
+
 StewardTravel *
 steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 {
@@ -164,7 +186,10 @@ steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 	travel->trail = steward_trail_create(table);
 	back = way_back(travel);
 	if (back.reason == NULL)
+	{
+		touch_slots(travel);
 		return travel;
+	}
 	forward = way_forward(travel);
 	if (forward.reason != NULL)
 		give_up(travel, &back, &forward);
@@ -222,28 +247,6 @@ step_somehow(StewardTravel *travel, int64 number)
 			other += direction;
 		if (other < 0 || other >= travel->trail->count)
 			contradicted(travel, &records[number]);
-	}
-}
-
-static bool
-wanted(const StewardTravel *travel, const StewardTrailRecord *record)
-{
-	return !record->done && is_row_change(record) &&
-		steward_trail_includes(&travel->point, record) == travel->forward;
-}
-
-static void
-touch_slots(StewardTravel *travel)
-{
-	for (int64 i = 0; i < travel->trail->count; i++)
-	{
-		StewardChange change;
-
-		if (!wanted(travel, &travel->trail->records[i]))
-			continue;
-		steward_change_of(travel->rows, &travel->trail->records[i], &change);
-		(void) steward_rows_before(travel->rows, &change);
-		(void) steward_rows_after(travel->rows, &change);
 	}
 }
 
@@ -357,10 +360,7 @@ steward_travel_rows(StewardTravel *travel, bool touched_only,
 	uint32		bucket = 0;
 
 	if (!travel->forward)
-	{
-		touch_slots(travel);
 		read_present(&visit);
-	}
 	for (int64 n = 0; n < count; n++)
 	{
 		int64		number = travel->forward ? n : count - 1 - n;
