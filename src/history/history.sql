@@ -14,3 +14,11 @@ CREATE FUNCTION steward.diff(relation regclass, old_time timestamptz, new_time t
     RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_diff';
 COMMENT ON FUNCTION steward.diff(regclass, timestamptz, timestamptz) IS 'the rows of a table that differ between two times: the key, the row at the first and at the second, NULL where there was none';
 REVOKE EXECUTE ON FUNCTION steward.diff(regclass, timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION steward.history(relation regclass, key jsonb, OUT life integer, OUT changed_at timestamptz, OUT written_at timestamptz,
+        OUT incarnation integer, OUT xid xid8, OUT seq integer, OUT operation text, OUT old_key jsonb, OUT old jsonb, OUT new jsonb,
+        OUT changed text[], OUT login_role text, OUT session_role text, OUT effective_role text, OUT client_address inet,
+        OUT application text, OUT actor text, OUT purpose text, OUT request_id text, OUT replication_origin text, OUT pid integer)
+    RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_history';
+COMMENT ON FUNCTION steward.history(regclass, jsonb) IS 'all that happened to the rows that ever had a key, also under other keys that they had, and who did it';
+REVOKE EXECUTE ON FUNCTION steward.history(regclass, jsonb) FROM PUBLIC;

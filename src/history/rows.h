@@ -42,6 +42,7 @@ typedef struct StewardRowSlot
 	StewardCell *key;
 	StewardRow *first;
 	StewardRow *last;
+	void	   *extra;			/* for the user of the rows */
 } StewardRowSlot;
 
 typedef struct StewardRows
