@@ -22,3 +22,9 @@ CREATE FUNCTION steward.history(relation regclass, key jsonb, OUT life integer, 
     RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_history';
 COMMENT ON FUNCTION steward.history(regclass, jsonb) IS 'all that happened to the rows that ever had a key, also under other keys that they had, and who did it';
 REVOKE EXECUTE ON FUNCTION steward.history(regclass, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION steward.revert(transaction xid8, apply boolean DEFAULT false, OUT step integer, OUT relation regclass, OUT operation text,
+        OUT key jsonb, OUT statement text)
+    RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_revert';
+COMMENT ON FUNCTION steward.revert(xid8, boolean) IS 'the statements that make good what a transaction changed; with apply they are run, as the caller';
+REVOKE EXECUTE ON FUNCTION steward.revert(xid8, boolean) FROM PUBLIC;

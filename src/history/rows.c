@@ -329,12 +329,13 @@ replace(StewardRows *rows, StewardRowSlot *from_slot, StewardCell *from,
 
 	if (from_slot == NULL)
 	{
-		steward_rows_add(rows, to_slot, to);
+		rows->last = steward_rows_add(rows, to_slot, to);
 		return true;
 	}
 	row = find_row(rows, from_slot, from);
 	if (row == NULL)
 		return false;
+	rows->last = row;
 	if (from_slot != to_slot)
 		remove_row(from_slot, row);
 	if (to_slot == NULL)

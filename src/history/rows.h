@@ -32,6 +32,7 @@ typedef struct StewardCell
 typedef struct StewardRow
 {
 	struct StewardRow *next;
+	void	   *extra;			/* for the user of the rows */
 	StewardCell cells[FLEXIBLE_ARRAY_MEMBER];
 } StewardRow;
 
@@ -53,6 +54,7 @@ typedef struct StewardRows
 	StewardRowSlot **buckets;
 	uint32		bucket_count;
 	int64		slot_count;
+	StewardRow *last;			/* that was done or undone to */
 	MemoryContext context;
 } StewardRows;
 
