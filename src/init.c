@@ -5,6 +5,7 @@
 
 #include "audit/capture.h"
 #include "base/catalog.h"
+#include "base/duty.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "base/hooks.h"
@@ -13,7 +14,7 @@
 #include "keys/keys.h"
 #include "types/encrypted.h"
 
-STEWARD_MODULE_MAGIC("pg_steward", "1.0");
+STEWARD_MODULE_MAGIC("pg_steward", STEWARD_VERSION);
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -32,4 +33,6 @@ _PG_init(void)
 	steward_keys_init();
 	steward_types_init();
 	steward_audit_init();
+	/* Last: where background workers are few, keys come first. */
+	steward_duty_init();
 }

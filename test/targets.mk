@@ -33,7 +33,7 @@ soak:
 	@STEWARD_SOAK=1 test/check/run-all $(LAYERS)
 
 bench:
-	@test/check/install-packages build check
+	@test/check/install-packages build check bench
 	@test/bench/run $(BENCH)
 
 lint:

@@ -60,6 +60,9 @@ CREATE TABLE steward.audit_schema (
     relation    oid NOT NULL,
     schema_name text NOT NULL,
     table_name  text NOT NULL,
+    root        oid NOT NULL,
+    root_schema text NOT NULL,
+    root_name   text NOT NULL,
     encoding    text NOT NULL,
     attnums     smallint[] NOT NULL,
     names       text[] NOT NULL,
@@ -75,6 +78,9 @@ COMMENT ON COLUMN steward.audit_schema.id IS 'the schema version; stands in ever
 COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, in the incarnation of the record';
 COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table at that time';
 COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table at that time';
+COMMENT ON COLUMN steward.audit_schema.root IS 'of a partition, oid of the table at the top; else as relation';
+COMMENT ON COLUMN steward.audit_schema.root_schema IS 'schema of that at that time';
+COMMENT ON COLUMN steward.audit_schema.root_name IS 'name of that at that time';
 COMMENT ON COLUMN steward.audit_schema.encoding IS 'encoding of the database: of texts in the payload';
 COMMENT ON COLUMN steward.audit_schema.attnums IS 'attribute numbers of the recorded columns';
 COMMENT ON COLUMN steward.audit_schema.names IS 'their names';
@@ -218,7 +224,7 @@ COMMENT ON COLUMN steward.audit_record.incarnation IS 'the life of the database:
 COMMENT ON COLUMN steward.audit_record.xid IS 'the top-level transaction';
 COMMENT ON COLUMN steward.audit_record.seq IS 'order within the transaction';
 COMMENT ON COLUMN steward.audit_record.changed_at IS 'when it was made';
-COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled';
+COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled, W rewritten; of events C command, R read, S of pg_steward itself, L ledger';
 COMMENT ON COLUMN steward.audit_record.schema_version IS 'what the table looked like: audit_schema.id; 0 for an event';
 COMMENT ON COLUMN steward.audit_record.context_xid IS 'the context in force: audit_context.xid';
 COMMENT ON COLUMN steward.audit_record.context IS 'the context in force: audit_context.number';
@@ -233,6 +239,7 @@ CREATE VIEW steward.audit_trail AS
            r.xid,
            r.seq,
            pg_catalog.format('%I.%I', s.schema_name, s.table_name) AS relation,
+           pg_catalog.format('%I.%I', s.root_schema, s.root_name) AS root,
            CASE r.op
                WHEN 'I' THEN 'INSERT'
                WHEN 'U' THEN 'UPDATE'
@@ -240,6 +247,7 @@ CREATE VIEW steward.audit_trail AS
                WHEN 'T' THEN 'TRUNCATE'
                WHEN 'E' THEN 'ENABLE'
                WHEN 'X' THEN 'DISABLE'
+               WHEN 'W' THEN 'REWRITE'
                ELSE r.op::text
            END AS operation,
            d.key,
@@ -271,6 +279,7 @@ COMMENT ON COLUMN steward.audit_trail.incarnation IS 'the life of the database';
 COMMENT ON COLUMN steward.audit_trail.xid IS 'the transaction';
 COMMENT ON COLUMN steward.audit_trail.seq IS 'order within the transaction';
 COMMENT ON COLUMN steward.audit_trail.relation IS 'the table, as it was called then';
+COMMENT ON COLUMN steward.audit_trail.root IS 'of a partition, the partitioned table at the top; else the table';
 COMMENT ON COLUMN steward.audit_trail.operation IS 'what happened';
 COMMENT ON COLUMN steward.audit_trail.key IS 'key of the row before the change';
 COMMENT ON COLUMN steward.audit_trail.old IS 'values before: of changed columns, or of the row';

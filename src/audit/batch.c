@@ -9,6 +9,7 @@
 
 #include "audit/batch.h"
 #include "audit/codec.h"
+#include "common/int.h"
 #include "crypto/bytes.h"
 #include "utils/memutils.h"
 

@@ -41,6 +41,7 @@ typedef struct Level
 	SubTransactionId owner;
 	struct Level *parent;
 	StringInfoData entries;
+	int			last;			/* offset of the last entry; -1: not known */
 } Level;
 
 #define ENTRY_SIZE(length) MAXALIGN(sizeof(Entry) + (length))
@@ -50,6 +51,7 @@ static MemoryContext context = NULL;	/* of the transaction */
 static int32 last_seq = 0;
 static uint32 epoch = 0;
 static bool ending = false;		/* the transaction is past its PRE_COMMIT */
+static bool written = false;
 
 int32
 steward_buffer_next_seq(void)
@@ -80,6 +82,7 @@ current_level(void)
 	level = palloc(sizeof(Level));
 	level->owner = owner;
 	level->parent = top;
+	level->last = -1;
 	initStringInfo(&level->entries);
 	top = level;
 	MemoryContextSwitchTo(caller);
@@ -132,7 +135,9 @@ write_level(Level *level)
 	}
 	steward_sink_finish(&sink);
 	resetStringInfo(&level->entries);
+	level->last = -1;
 	epoch++;
+	written = true;
 }
 
 static void
@@ -144,6 +149,7 @@ write_record(const StewardRecord *record)
 	steward_sink_add(&sink, record, epoch);
 	steward_sink_finish(&sink);
 	epoch++;
+	written = true;
 }
 
 static void
@@ -154,6 +160,7 @@ append(Level *level, const StewardRecord *record)
 	Size		bytes = sizeof(Entry) + record->length;
 
 	entry.record.payload = NULL;
+	level->last = level->entries.len;
 	appendBinaryStringInfo(&level->entries, (char *) &entry, sizeof(Entry));
 	appendBinaryStringInfo(&level->entries, (const char *) record->payload,
 						   (int) record->length);
@@ -176,6 +183,20 @@ steward_buffer_add(const StewardRecord *record)
 		append(level, record);
 }
 
+bool
+steward_buffer_retract(int32 seq)
+{
+	Level	   *level = top;
+
+	if (level == NULL || level->last < 0 ||
+		level->owner != GetCurrentSubTransactionId() ||
+		((const Entry *) (level->entries.data + level->last))->record.seq != seq)
+		return false;
+	level->entries.len = level->last;
+	level->last = -1;
+	return true;
+}
+
 /* Storing a value out of line needs a snapshot, which callbacks do not have. */
 static void
 write_with_snapshot(Level *level)
@@ -194,6 +215,12 @@ steward_buffer_flush(void)
 {
 	if (top != NULL && top->owner == GetCurrentSubTransactionId())
 		write_with_snapshot(top);
+}
+
+bool
+steward_buffer_has_written(void)
+{
+	return written;
 }
 
 static void
@@ -235,6 +262,7 @@ steward_buffer_end(void)
 	last_seq = 0;
 	epoch = 0;
 	ending = false;
+	written = false;
 }
 
 void
@@ -261,6 +289,7 @@ steward_buffer_subcommit(SubTransactionId owner, SubTransactionId parent)
 	}
 	appendBinaryStringInfo(&top->parent->entries, top->entries.data,
 						   top->entries.len);
+	top->parent->last = -1;
 	remove_top();
 }
 

@@ -20,8 +20,17 @@ extern int32 steward_buffer_next_seq(void);
  */
 extern void steward_buffer_add(const StewardRecord *record);
 
+/*
+ * Takes the record back that was added last, if it is the one with this number and
+ * was collected by the current subtransaction but not written; else false.
+ */
+extern bool steward_buffer_retract(int32 seq);
+
 /* Writes what the current subtransaction collected. Its parents' records stay. */
 extern void steward_buffer_flush(void);
+
+/* Has this transaction written any? */
+extern bool steward_buffer_has_written(void);
 
 /* Calls back for each record that is not written yet, in order. */
 typedef void (*StewardRecordCallback) (const StewardRecord *record, void *arg);

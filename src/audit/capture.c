@@ -8,16 +8,23 @@
  */
 #include "base/compat.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "audit/buffer.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/context.h"
+#include "audit/ddl.h"
 #include "audit/event.h"
 #include "audit/incarnation.h"
+#include "audit/move.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
+#include "base/duty.h"
+#include "base/hooks.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -28,6 +35,8 @@ static StringInfo scratch = NULL;
 
 /* Beyond this much, it is not kept. */
 #define SCRATCH_KEPT (64 * 1024)
+
+static bool commits_prepared = false;
 
 /* A record being made. */
 typedef struct Capture
@@ -110,7 +119,8 @@ steward_capture_event(Relation rel, char op)
 	end(&capture, true);
 }
 
-static void
+/* Returns the number of the record. */
+static int32
 capture_row(Relation rel, char op, TupleTableSlot *row)
 {
 	Capture		capture;
@@ -118,6 +128,7 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 	begin_of(&capture, rel, op, false);
 	steward_encode_row(capture.schema, row, capture.payload);
 	end(&capture, true);
+	return capture.record.seq;
 }
 
 static void
@@ -130,6 +141,33 @@ capture_update(Relation rel, TupleTableSlot *before, TupleTableSlot *after)
 	changed = steward_encode_update(capture.schema, before, after,
 									capture.payload);
 	end(&capture, changed);
+}
+
+static void
+capture_insert(const TriggerData *data)
+{
+	Relation	root;
+	TupleTableSlot *before;
+	TupleTableSlot *after;
+
+	if (!steward_move_arrived(data->tg_relation, data->tg_trigtuple,
+							  data->tg_trigslot, &root, &before, &after))
+	{
+		(void) capture_row(data->tg_relation, STEWARD_OP_INSERT, data->tg_trigslot);
+		return;
+	}
+	capture_update(root, before, after);
+	relation_close(root, NoLock);
+}
+
+static void
+capture_delete(const TriggerData *data)
+{
+	int32		seq = capture_row(data->tg_relation, STEWARD_OP_DELETE,
+								  data->tg_trigslot);
+
+	steward_move_left(data->tg_relation, data->tg_trigtuple, data->tg_trigslot,
+					  seq);
 }
 
 /* Checks that a trigger is what enable_audit makes of the function. */
@@ -154,11 +192,11 @@ STEWARD_FUNCTION(steward_audit_row)
 	TriggerData *data = trigger_data(fcinfo, true);
 
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-		capture_row(data->tg_relation, STEWARD_OP_INSERT, data->tg_trigslot);
+		capture_insert(data);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		capture_update(data->tg_relation, data->tg_trigslot, data->tg_newslot);
 	else
-		capture_row(data->tg_relation, STEWARD_OP_DELETE, data->tg_trigslot);
+		capture_delete(data);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -191,6 +229,15 @@ STEWARD_FUNCTION(steward_audit_guard)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* What a prepared transaction wrote becomes due in that which commits it. */
+static void
+on_utility(Node *statement)
+{
+	if (IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED)
+		commits_prepared = true;
+}
+
 static void
 forget(SubTransactionId written_by)
 {
@@ -218,6 +265,8 @@ on_transaction(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			reparent(TopSubTransactionId, InvalidSubTransactionId);
+			if (steward_buffer_has_written() || commits_prepared)
+				steward_duty_due(MyDatabaseId);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* may still be rolled back: as if it had been */
@@ -229,7 +278,9 @@ on_transaction(XactEvent event, void *arg)
 	}
 	steward_buffer_end();
 	steward_context_end();
+	steward_move_end();
 	scratch = NULL;
+	commits_prepared = false;
 }
 
 static void
@@ -259,7 +310,10 @@ steward_audit_init(void)
 {
 	steward_audit_schema_init();
 	steward_segment_init();
+	steward_segment_duty_init();
 	steward_context_init();
+	steward_hooks_on_utility(on_utility);
+	steward_ddl_init();
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
 }

@@ -332,6 +332,7 @@ steward_decode_payload(const StewardAuditSchema *schema, char op,
 		case STEWARD_OP_TRUNCATE:
 		case STEWARD_OP_ENABLE:
 		case STEWARD_OP_DISABLE:
+		case STEWARD_OP_REWRITE:
 			break;
 		default:
 			steward_payload_corrupted("its operation is unknown");

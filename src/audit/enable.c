@@ -1,53 +1,30 @@
 /*
- * enable.c: steward.enable_audit and steward.disable_audit.
+ * enable.c: steward.enable_audit and steward.disable_audit, and partitions.
  *
  * The caller must own the table, or be a superuser. The triggers themselves are
  * made by the extension's owner, because their functions are nobody else's to
- * attach.
+ * attach. With a partitioned table its partitions are audited, down to the leaves,
+ * also those that come later: the event trigger for commands calls us for them.
  */
 #include "base/compat.h"
 
 #include "access/relation.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
+#include "audit/enable.h"
 #include "audit/schema_row.h"
 #include "audit/segment.h"
+#include "audit/trigger.h"
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
-#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_trigger.h"
-#include "commands/trigger.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/value.h"
-#include "parser/parse_func.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-
-#define ROW_CHANGES \
-	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
-
-/*
- * The trigger's name sorts before other names: triggers of one event fire by
- * name, and a record must precede those of changes that other triggers make.
- */
-static const struct AuditTrigger
-{
-	const char *name;
-	const char *function;
-	const char *event;
-	int16		type;			/* pg_trigger.tgtype, AFTER being none */
-}			triggers[] = {
-	{"00_steward_audit_row", "audit_row", "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", ROW_CHANGES},
-	{"00_steward_audit_truncate", "audit_truncate", "TRUNCATE ON %s FOR EACH STATEMENT", TRIGGER_TYPE_TRUNCATE},
-};
 
 static void
 refuse(Relation rel, int sqlstate, const char *what, const char *hint)
@@ -67,10 +44,7 @@ check_kind(Relation rel)
 	switch (rel->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:
-			break;
 		case RELKIND_PARTITIONED_TABLE:
-			refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED, "a partitioned table",
-				   "Partitioned tables are not supported yet.");
 			break;
 		case RELKIND_VIEW:
 			refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "a view",
@@ -87,9 +61,6 @@ check_kind(Relation rel)
 		default:
 			refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "not a table", tables);
 	}
-	if (rel->rd_rel->relispartition)
-		refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED, "a partition",
-			   "Partitioned tables are not supported yet.");
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "a temporary table", tables);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
@@ -100,6 +71,8 @@ check_kind(Relation rel)
 static void
 check_auditable(Relation rel)
 {
+	StewardAuditSchema *schema;
+
 	if (IsSystemRelation(rel))
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a system table",
 			   "Only ordinary, permanent tables can be audited.");
@@ -107,6 +80,23 @@ check_auditable(Relation rel)
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a table of pg_steward",
 			   "Only ordinary, permanent tables can be audited.");
 	check_kind(rel);
+	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
+	MemoryContextDelete(schema->context);
+}
+
+/* A foreign partition's rows may change where no trigger of ours sees it. */
+static void
+check_partition(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+	{
+		check_auditable(rel);
+		return;
+	}
+	ereport(WARNING,
+			(errmsg("changes of foreign table \"%s\" are recorded only when they are made here",
+					RelationGetRelationName(rel)),
+			 errhint("Audit the table on the foreign server too.")));
 }
 
 /* Opens the table under the lock that CREATE TRIGGER takes. */
@@ -121,98 +111,6 @@ open_table(FunctionCallInfo fcinfo, const char *call)
 	return steward_own_relation_open(relid, ShareRowExclusiveLock);
 }
 
-static Oid
-function_oid(const struct AuditTrigger *wanted)
-{
-	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
-								  makeString(pstrdup(wanted->function)));
-
-	return LookupFuncName(name, 0, NULL, false);
-}
-
-/* Whether a trigger is as enable_audit makes it: all events, no condition. */
-static bool
-is_whole(const Trigger *trigger, const struct AuditTrigger *wanted)
-{
-	return trigger->tgtype == wanted->type && trigger->tgnattr == 0 &&
-		trigger->tgqual == NULL && !trigger->tgdeferrable;
-}
-
-/* Appends the commands that drop triggers, all or those that are not whole. */
-static void
-plan_drops(Relation rel, const char *table, const struct AuditTrigger *wanted,
-		   bool all, StringInfo commands)
-{
-	Oid			function = function_oid(wanted);
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (trigger->tgfoid == function && (all || !is_whole(trigger, wanted)))
-			appendStringInfo(commands, "DROP TRIGGER %s ON %s; ",
-							 quote_identifier(trigger->tgname), table);
-	}
-}
-
-/* The trigger of the table that does what is wanted, or NULL. */
-static const Trigger *
-find_whole(Relation rel, const struct AuditTrigger *wanted)
-{
-	Oid			function = function_oid(wanted);
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (trigger->tgfoid == function && is_whole(trigger, wanted))
-			return trigger;
-	}
-	return NULL;
-}
-
-/* Appends the commands that a trigger still needs. */
-static void
-plan_trigger(Relation rel, const char *table, const struct AuditTrigger *wanted,
-			 StringInfo commands)
-{
-	const Trigger *present = find_whole(rel, wanted);
-	const char *name = quote_identifier(present ? present->tgname : wanted->name);
-
-	plan_drops(rel, table, wanted, false, commands);
-	if (present == NULL)
-	{
-		appendStringInfo(commands, "CREATE TRIGGER %s AFTER ", name);
-		appendStringInfo(commands, wanted->event, table);
-		appendStringInfo(commands, " EXECUTE FUNCTION steward.%s(); ",
-						 wanted->function);
-	}
-	if (present == NULL || present->tgenabled != TRIGGER_FIRES_ALWAYS)
-		appendStringInfo(commands, "ALTER TABLE %s ENABLE ALWAYS TRIGGER %s; ",
-						 table, name);
-}
-
-static char *
-qualified_name(Relation rel)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
-}
-
-static void
-run_as_owner(const char *commands)
-{
-	StewardIdentity saved;
-
-	steward_become_owner(&saved);
-	SPI_connect();
-	if (SPI_execute(commands, false, 0) < 0)
-		elog(ERROR, "SPI_execute failed: %s", commands);
-	SPI_finish();
-	steward_become_caller(&saved);
-	CommandCounterIncrement();
-}
-
 /* Runs commands on the table, which DDL needs closed, and records the event. */
 static void
 run_and_record(Relation rel, const char *commands, char op)
@@ -221,17 +119,50 @@ run_and_record(Relation rel, const char *commands, char op)
 
 	relation_close(rel, NoLock);
 	if (commands[0] != '\0')
-		run_as_owner(commands);
+		steward_trigger_run(commands);
 	rel = relation_open(relid, NoLock);
 	steward_capture_event(rel, op);
 	relation_close(rel, NoLock);
+}
+
+/* The table and, when it is partitioned, its partitions, all locked. */
+static List *
+tree_of(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	return rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ?
+		list_make1_oid(relid) :
+		find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+}
+
+/*
+ * Plans the triggers of a table and, first, of its partitions, which it locks:
+ * triggers of their own would record each change twice. The leaves come before
+ * what they are partitions of, as what is dropped there takes clones with it.
+ */
+static void
+plan_tree(Relation rel, StringInfo commands)
+{
+	List	   *tree = tree_of(rel);
+
+	for (int i = list_length(tree) - 1; i > 0; i--)
+	{
+		Relation	partition = relation_open(list_nth_oid(tree, i), NoLock);
+
+		check_partition(partition);
+		steward_trigger_plan(partition, true, commands);
+		relation_close(partition, NoLock);
+	}
+	steward_trigger_plan(rel, steward_trigger_is_covered(rel), commands);
 }
 
 /* A row trigger of a table does not fire for the rows of its children. */
 static void
 warn_of_children(Relation rel)
 {
-	if (find_inheritance_children(RelationGetRelid(rel), NoLock) == NIL)
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		find_inheritance_children(RelationGetRelid(rel), NoLock) == NIL)
 		return;
 	ereport(WARNING,
 			(errmsg("rows in tables that inherit from \"%s\" are not recorded by its audit",
@@ -242,17 +173,12 @@ warn_of_children(Relation rel)
 STEWARD_FUNCTION(steward_enable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
-	StewardAuditSchema *schema;
 	StringInfoData commands;
 
 	check_auditable(rel);
-	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
-	MemoryContextDelete(schema->context);
 	warn_of_children(rel);
-
 	initStringInfo(&commands);
-	for (int i = 0; i < lengthof(triggers); i++)
-		plan_trigger(rel, qualified_name(rel), &triggers[i], &commands);
+	plan_tree(rel, &commands);
 	/* A table that was restored alone has its triggers, but no log. */
 	if (commands.len == 0 && steward_segment_exists())
 	{
@@ -267,14 +193,35 @@ STEWARD_FUNCTION(steward_enable_audit)
 	PG_RETURN_VOID();
 }
 
+/* ---- the end of an audit ---- */
+
+static void
+plan_drop_tree(Relation rel, StringInfo commands)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree_of(rel))
+	{
+		Relation	table = relation_open(lfirst_oid(cell), NoLock);
+
+		steward_trigger_plan_drop(table, commands);
+		relation_close(table, NoLock);
+	}
+}
+
 STEWARD_FUNCTION(steward_disable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.disable_audit()");
 	StringInfoData commands;
 
+	if (steward_trigger_is_covered(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot end the audit of \"%s\": it is a partition of an audited table",
+						RelationGetRelationName(rel)),
+				 errhint("End the audit of the partitioned table, or detach the partition first.")));
 	initStringInfo(&commands);
-	for (int i = 0; i < lengthof(triggers); i++)
-		plan_drops(rel, qualified_name(rel), &triggers[i], true, &commands);
+	plan_drop_tree(rel, &commands);
 	if (commands.len == 0)
 	{
 		ereport(NOTICE,
@@ -289,7 +236,44 @@ STEWARD_FUNCTION(steward_disable_audit)
 	{
 		/* Nothing was ever recorded here, so there is nothing to end. */
 		relation_close(rel, NoLock);
-		run_as_owner(commands.data);
+		steward_trigger_run(commands.data);
 	}
 	PG_RETURN_VOID();
+}
+
+/* ---- partitions that come and go ---- */
+
+/*
+ * PostgreSQL gives a new partition its clones and takes them from a detached one.
+ * What it leaves there of ours, the truncate trigger, tells that it was audited.
+ */
+static bool
+is_concerned(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE &&
+		rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+		return false;
+	return steward_trigger_is_covered(rel) ||
+		(steward_trigger_on_truncate(rel) && !steward_trigger_on_rows(rel));
+}
+
+void
+steward_audit_follow_partition(Oid relid)
+{
+	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	StringInfoData commands;
+
+	if (!is_concerned(rel))
+	{
+		relation_close(rel, NoLock);
+		return;
+	}
+	check_partition(rel);
+	initStringInfo(&commands);
+	plan_tree(rel, &commands);
+	if (commands.len == 0)
+		relation_close(rel, NoLock);
+	else
+		run_and_record(rel, commands.data, STEWARD_OP_ENABLE);
 }

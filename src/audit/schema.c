@@ -39,6 +39,7 @@ typedef struct CacheEntry
 
 static HTAB *cache = NULL;
 static bool has_uncommitted = false;
+static bool has_partitions = false; /* some entry is of one */
 
 static StewardRelationRef schema_table = {"audit_schema"};
 static StewardRelationRef schema_index = {"audit_schema_relation_id_idx"};
@@ -58,6 +59,19 @@ doubt_all(void)
 		entry->valid = false;
 }
 
+/* A version names the partitioned table too, which may have another name now. */
+static void
+doubt_partitions(Oid root)
+{
+	HASH_SEQ_STATUS scan;
+	CacheEntry *entry;
+
+	hash_seq_init(&scan, cache);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->schema != NULL && entry->schema->root == root)
+			entry->valid = false;
+}
+
 static void
 on_relation_change(Datum arg, Oid relid)
 {
@@ -65,6 +79,14 @@ on_relation_change(Datum arg, Oid relid)
 
 	if (!OidIsValid(relid))
 		doubt_all();
+	else if (cache != NULL)
+	{
+		entry = hash_search(cache, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+		if (has_partitions)
+			doubt_partitions(relid);
+	}
 	else if (cache != NULL)
 	{
 		entry = hash_search(cache, &relid, HASH_FIND, NULL);
@@ -236,6 +258,8 @@ build_entry(Relation rel, bool for_event)
 		MemoryContextDelete(entry->schema->context);
 	if (written_by != InvalidSubTransactionId)
 		has_uncommitted = true;
+	if (schema->root != relid)
+		has_partitions = true;
 	entry->schema = schema;
 	entry->home = home;
 	entry->written_by = written_by;
@@ -260,7 +284,7 @@ steward_audit_schema_of(Relation rel, bool for_event)
 }
 
 StewardAuditSchema *
-steward_audit_schema_read(int32 version, MemoryContext context)
+steward_audit_schema_find(int32 version, MemoryContext context)
 {
 	Relation	table = steward_relation_open(&schema_table, AccessShareLock);
 	ScanKeyData key;
@@ -277,6 +301,14 @@ steward_audit_schema_read(int32 version, MemoryContext context)
 		schema = steward_schema_from_row(tuple, RelationGetDescr(table), context);
 	systable_endscan(scan);
 	relation_close(table, AccessShareLock);
+	return schema;
+}
+
+StewardAuditSchema *
+steward_audit_schema_read(int32 version, MemoryContext context)
+{
+	StewardAuditSchema *schema = steward_audit_schema_find(version, context);
+
 	if (schema == NULL)
 		steward_payload_corrupted("its schema version is missing");
 	return schema;

@@ -26,6 +26,9 @@ typedef struct StewardAuditColumn
 typedef struct StewardAuditSchema
 {
 	Oid			relid;
+	Oid			root;			/* the table that it is, in the end, a
+								 * partition of; else itself; only when
+								 * capturing */
 	int32		version;
 	int			encoding;
 	int			count;
@@ -45,6 +48,10 @@ extern void steward_audit_schema_init(void);
  */
 extern const StewardAuditSchema *steward_audit_schema_of(Relation rel,
 														 bool for_event);
+
+/* Reads a version by id into a context; NULL when it is missing. */
+extern StewardAuditSchema *steward_audit_schema_find(int32 version,
+													 MemoryContext context);
 
 /* Reads a version by id into a context; ERRCODE_DATA_CORRUPTED when missing. */
 extern StewardAuditSchema *steward_audit_schema_read(int32 version,

@@ -5,6 +5,7 @@
 
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -35,6 +36,14 @@ key_of(Relation rel)
 	if (bms_is_empty(key))
 		key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
 	return key;
+}
+
+static Oid
+root_of(Relation rel)
+{
+	if (!rel->rd_rel->relispartition)
+		return RelationGetRelid(rel);
+	return llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
 }
 
 static void
@@ -74,6 +83,7 @@ steward_schema_describe(Relation rel, bool lenient)
 	Bitmapset  *key = key_of(rel);
 
 	schema->relid = RelationGetRelid(rel);
+	schema->root = root_of(rel);
 	schema->encoding = GetDatabaseEncoding();
 	schema->context = context;
 	schema->complete = true;
@@ -186,6 +196,11 @@ steward_schema_to_row(const StewardAuditSchema *schema, Relation rel,
 		CStringGetTextDatum(get_namespace_name(RelationGetNamespace(rel)));
 	values[STEWARD_SCHEMA_TABLE_NAME] =
 		CStringGetTextDatum(RelationGetRelationName(rel));
+	values[STEWARD_SCHEMA_ROOT] = ObjectIdGetDatum(schema->root);
+	values[STEWARD_SCHEMA_ROOT_SCHEMA] =
+		CStringGetTextDatum(get_namespace_name(get_rel_namespace(schema->root)));
+	values[STEWARD_SCHEMA_ROOT_NAME] =
+		CStringGetTextDatum(get_rel_name(schema->root));
 	values[STEWARD_SCHEMA_ENCODING] =
 		CStringGetTextDatum(pg_encoding_to_char(schema->encoding));
 	values[STEWARD_SCHEMA_ATTNUMS] = int2_array(attnums, count);
@@ -255,10 +270,12 @@ steward_schema_from_row(HeapTuple tuple, TupleDesc desc, MemoryContext context)
 	Datum	   *names = elements_of(tuple, desc, STEWARD_SCHEMA_NAMES, TEXTOID, &count);
 	Datum	   *codecs = elements_of(tuple, desc, STEWARD_SCHEMA_CODECS, TEXTOID, &count);
 	Datum	   *key = elements_of(tuple, desc, STEWARD_SCHEMA_KEY, INT2OID, &key_count);
+	Datum		relation = heap_getattr(tuple, STEWARD_SCHEMA_RELATION + 1, desc, &isnull);
 	Datum		encoding = heap_getattr(tuple, STEWARD_SCHEMA_ENCODING + 1, desc, &isnull);
 
 	schema = palloc0(offsetof(StewardAuditSchema, columns) +
 					 sizeof(StewardAuditColumn) * Max(count, 1));
+	schema->relid = DatumGetObjectId(relation);
 	schema->count = count;
 	schema->context = context;
 	schema->encoding = isnull ? -1 :

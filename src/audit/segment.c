@@ -4,7 +4,8 @@
  * No segment is a member of the extension: all of them, also those created
  * later, come back from a dump by their own CREATE TABLE and ATTACH PARTITION.
  * That is why the first one is created by the first enable_audit and not by the
- * extension's script, whose segment would claim the range of the dumped ones.
+ * extension's script, whose segment would be there before the dumped one. How others
+ * come and go is in segment_switch.c and segment_drop.c.
  */
 #include "base/compat.h"
 
@@ -15,7 +16,6 @@
 #include "audit/segment.h"
 #include "base/catalog.h"
 #include "catalog/namespace.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -49,9 +49,8 @@ steward_segment_init(void)
 	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
 }
 
-/* Number and name of the newest segment; 0 when there is none. */
-static int32
-newest(char **name)
+int32
+steward_segment_newest(char **name)
 {
 	Relation	table = steward_relation_open(&segment_table, AccessShareLock);
 	Relation	index = steward_relation_open(&segment_key, AccessShareLock);
@@ -81,7 +80,13 @@ steward_segment_exists(void)
 {
 	char	   *name;
 
-	return newest(&name) != 0;
+	return steward_segment_newest(&name) != 0;
+}
+
+Oid
+steward_segment_relation(const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid(STEWARD_SCHEMA, false));
 }
 
 Oid
@@ -108,43 +113,14 @@ steward_segment_current(void)
 
 	if (OidIsValid(current.relid) && current_home == home)
 		return current;
-	found.number = newest(&name);
+	found.number = steward_segment_newest(&name);
 	if (found.number != 0)
-		found.relid = get_relname_relid(name,
-										get_namespace_oid(STEWARD_SCHEMA, false));
+		found.relid = steward_segment_relation(name);
 	if (!OidIsValid(found.relid))
 		refuse_missing();
 	current_home = home;
 	current = found;
 	return found;
-}
-
-static void
-run(const char *command)
-{
-	if (SPI_execute(command, false, 0) < 0)
-		elog(ERROR, "SPI_execute failed: %s", command);
-}
-
-static void
-create_first(void)
-{
-	StewardIdentity saved;
-
-	steward_become_owner(&saved);
-	SPI_connect();
-	run("CREATE TABLE steward.audit_log_1 PARTITION OF steward.audit_log"
-		" FOR VALUES IN (1) USING heap");
-	run("COMMENT ON TABLE steward.audit_log_1 IS 'a segment of the audit log'");
-	run("REVOKE ALL ON steward.audit_log_1 FROM PUBLIC");
-	run("CREATE INDEX audit_log_1_xid_idx ON steward.audit_log_1 USING btree (xid, first_seq)");
-	run("CREATE INDEX audit_log_1_written_at_idx ON steward.audit_log_1 USING brin (written_at)");
-	run("SELECT steward.audit_protect('steward.audit_log_1')");
-	run("INSERT INTO steward.audit_segment (number, name, opened_at)"
-		" VALUES (1, 'audit_log_1', pg_catalog.clock_timestamp())");
-	SPI_finish();
-	steward_become_caller(&saved);
-	CommandCounterIncrement();
 }
 
 void
@@ -156,5 +132,5 @@ steward_segment_ensure(void)
 	/* The lock is kept: one transaction creates, the others wait for it. */
 	relation_close(table, NoLock);
 	if (!steward_segment_exists())
-		create_first();
+		steward_segment_create(1);
 }

@@ -8,6 +8,7 @@
 #include "base/compat.h"
 
 #include "access/htup_details.h"
+#include "access/heaptoast.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
@@ -17,15 +18,13 @@
 #include "audit/sink.h"
 #include "catalog/indexing.h"
 #include "nodes/execnodes.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 /* Below TOAST_TUPLE_THRESHOLD with the other columns. */
 #define BATCH_TARGET 1900
-
-/* Rows are written together up to this much. */
-#define WRITE_TARGET (128 * 1024)
 
 /* Columns of steward.audit_log, counted from 0. */
 enum
@@ -98,8 +97,12 @@ open_segment(StewardSink *sink)
 {
 	for (;;)
 	{
-		StewardSegment wanted = steward_segment_current();
+		StewardSegment wanted;
 		StewardSegment now;
+
+		/* Not to queue for a segment that was followed by another meanwhile. */
+		AcceptInvalidationMessages();
+		wanted = steward_segment_current();
 
 		sink->rel = table_open(wanted.relid, RowExclusiveLock);
 		now = steward_segment_current();
@@ -120,7 +123,6 @@ steward_sink_begin(StewardSink *sink)
 	sink->rel = NULL;
 	sink->slot_count = 0;
 	sink->row_count = 0;
-	sink->row_bytes = 0;
 	sink->epoch = 0;
 	sink->context = AllocSetContextCreate(CurrentMemoryContext,
 										  "steward audit write",
@@ -137,7 +139,29 @@ write_rows(StewardSink *sink)
 	for (int i = 0; i < sink->row_count; i++)
 		ExecClearTuple(sink->slots[i]);
 	sink->row_count = 0;
-	sink->row_bytes = 0;
+}
+
+/*
+ * Keeps a row to be written with others. One that goes to TOAST is written alone:
+ * the insertion of many tells where it put the tuple that it made, not the one that
+ * it was given, and the indexes would point nowhere.
+ */
+static void
+add_row(StewardSink *sink, HeapTuple tuple)
+{
+	if (tuple->t_len > TOAST_TUPLE_THRESHOLD)
+	{
+		write_rows(sink);
+		CatalogTupleInsertWithInfo(sink->rel, tuple, sink->indexes);
+		heap_freetuple(tuple);
+		return;
+	}
+	if (sink->row_count == sink->slot_count)
+		sink->slots[sink->slot_count++] =
+			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, sink->slots[sink->row_count++], true);
+	if (sink->row_count == STEWARD_SINK_ROWS)
+		write_rows(sink);
 }
 
 /* Makes a row of the batch, and empties it. */
@@ -146,7 +170,6 @@ end_batch(StewardSink *sink)
 {
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {false};
-	HeapTuple	tuple;
 
 	if (sink->batch.records == 0)
 		return;
@@ -157,16 +180,8 @@ end_batch(StewardSink *sink)
 	values[LOG_FIRST_SEQ] = Int32GetDatum(sink->batch.first_seq);
 	values[LOG_RECORDS] = Int32GetDatum(sink->batch.records);
 	values[LOG_BATCH] = steward_batch_datum(&sink->batch);
-	tuple = form_tuple(sink->rel, LOG_NATTS, values, nulls);
-
-	if (sink->row_count == sink->slot_count)
-		sink->slots[sink->slot_count++] =
-			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(tuple, sink->slots[sink->row_count++], true);
-	sink->row_bytes += tuple->t_len;
+	add_row(sink, form_tuple(sink->rel, LOG_NATTS, values, nulls));
 	steward_batch_reset(&sink->batch);
-	if (sink->row_count == STEWARD_SINK_ROWS || sink->row_bytes > WRITE_TARGET)
-		write_rows(sink);
 }
 
 void

@@ -25,7 +25,6 @@ typedef struct StewardSink
 	TupleTableSlot *slots[STEWARD_SINK_ROWS];
 	int			slot_count;		/* made */
 	int			row_count;		/* filled */
-	Size		row_bytes;
 	StewardBatchWriter batch;
 	uint32		epoch;			/* of the batch */
 } StewardSink;

@@ -14,6 +14,7 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
@@ -81,24 +82,53 @@ steward_extension_oid(bool missing_ok)
 	return get_extension_oid("pg_steward", missing_ok);
 }
 
-static Oid
-read_extension_owner(void)
+/* The extension's row in the catalog; the version is palloc'd. */
+static bool
+read_extension(Oid *oid, Oid *owner, char **version)
 {
 	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Oid			owner = InvalidOid;
+	bool		found;
+	bool		isnull;
 
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
 				F_NAMEEQ, CStringGetDatum("pg_steward"));
 	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		Form_pg_extension row = (Form_pg_extension) GETSTRUCT(tuple);
+
+		*oid = row->oid;
+		*owner = row->extowner;
+		*version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
+													RelationGetDescr(rel), &isnull));
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return owner;
+	return found;
+}
+
+char *
+steward_extension_version(Oid *oid)
+{
+	Oid			owner;
+	char	   *version;
+
+	return read_extension(oid, &owner, &version) ? version : NULL;
+}
+
+static Oid
+read_extension_owner(void)
+{
+	Oid			oid;
+	Oid			owner;
+	char	   *version;
+
+	return read_extension(&oid, &owner, &version) ? owner : InvalidOid;
 }
 
 Oid

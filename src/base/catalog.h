@@ -39,6 +39,12 @@ extern void steward_catalog_init(void);
  */
 extern Oid	steward_extension_oid(bool missing_ok);
 
+/*
+ * Version of the extension, as CREATE or ALTER EXTENSION left it, and its oid; NULL
+ * when this database does not have it.
+ */
+extern char *steward_extension_version(Oid *oid);
+
 /* Owner of the extension. Reads pg_extension; cached until invalidated. */
 extern Oid	steward_extension_owner(void);
 

@@ -25,6 +25,9 @@
 #include "varatt.h"
 #endif
 
+/* The version of the library, and of the extension's objects that it knows. */
+#define STEWARD_VERSION "1.0"
+
 /* 18 shows an extension's name and version; see PG_MODULE_MAGIC_EXT. */
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_MODULE_MAGIC(module, release) \
@@ -79,6 +82,13 @@
 	object_ownercheck(RelationRelationId, relid, role)
 #else
 #define STEWARD_OWNS_RELATION(relid, role) pg_class_ownercheck(relid, role)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_OWNS_DATABASE(database, role) \
+	object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define STEWARD_OWNS_DATABASE(database, role) pg_database_ownercheck(database, role)
 #endif
 
 /* Likewise checks of privileges; utils/acl.h is the caller's to include. */
@@ -173,6 +183,44 @@
 #define STEWARD_VXID_PROC(vxid) ProcNumberGetProc((vxid).procNumber)
 #else
 #define STEWARD_VXID_PROC(vxid) BackendIdGetProc((vxid).backendId)
+#endif
+
+/* 16 made the options of GRANT role a list; nodes/makefuncs.h is the caller's. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_GRANT_ROLE_OPTIONS(grant) ((grant)->opt)
+#else
+#define STEWARD_GRANT_ROLE_OPTIONS(grant) \
+	((grant)->admin_opt ? \
+	 list_make1(makeDefElem("admin", (Node *) makeBoolean(true), -1)) : NIL)
+#endif
+
+/* 17 brought a privilege, and an action of ALTER TABLE; none has the value -1. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_ACL_MAINTAIN ACL_MAINTAIN
+#define STEWARD_AT_SET_EXPRESSION AT_SetExpression
+#else
+#define STEWARD_ACL_MAINTAIN 0
+#define STEWARD_AT_SET_EXPRESSION (-1)
+#endif
+
+/* 16 lets foreign tables have triggers on TRUNCATE. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS true
+#else
+#define STEWARD_FOREIGN_TRUNCATE_TRIGGERS false
+#endif
+
+/* Until 15 a subcommand of ALTER TABLE that also changes heirs had another type. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_AT_SUBTYPE(command) ((command)->subtype)
+#else
+#define STEWARD_AT_SUBTYPE(command) \
+	((command)->subtype == AT_AddColumnRecurse ? AT_AddColumn : \
+	 (command)->subtype == AT_DropColumnRecurse ? AT_DropColumn : \
+	 (command)->subtype == AT_AddConstraintRecurse ? AT_AddConstraint : \
+	 (command)->subtype == AT_ValidateConstraintRecurse ? AT_ValidateConstraint : \
+	 (command)->subtype == AT_DropConstraintRecurse ? AT_DropConstraint : \
+	 (command)->subtype)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

@@ -3,10 +3,16 @@
  */
 #include "base/guc.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
+bool		steward_audit_ddl = true;
+int			steward_audit_segment_age = 7 * 86400;
+int			steward_audit_segment_size = 1024 * 1024;
+int			steward_max_workers = 2;
 bool		steward_protect_memory = true;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
@@ -17,8 +23,8 @@ char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
 int			steward_subject_cache_size = 4096;
 
-void
-steward_guc_init(void)
+static void
+define_a(void)
 {
 	DefineCustomBoolVariable("steward.allow_unkeyed_ddl",
 							 "Lets DDL pass that the guard of encrypted types refuses.",
@@ -30,11 +36,41 @@ steward_guc_init(void)
 							"A subtransaction has as much of its own; 0 writes each record at once.",
 							&steward_audit_buffer_size, 1024, 0, 65536,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.audit_ddl",
+							 "Records commands that change definitions and rights, once a table is audited.",
+							 "Turning it off is recorded.",
+							 &steward_audit_ddl, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_segment_age",
+							"Age at which the newest segment of the audit log is followed by another.",
+							"0: never because of its age.",
+							&steward_audit_segment_age, 7 * 86400, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.audit_segment_size",
+							"Size at which the newest segment of the audit log is followed by another.",
+							"It is looked at from time to time, so a segment may become somewhat larger.",
+							&steward_audit_segment_size, 1024 * 1024, 64, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
+define_b_to_q(void)
+{
+	DefineCustomIntVariable("steward.max_workers",
+							"Number of databases that are worked for in the background at the same time.",
+							"Each takes one of max_worker_processes while it is worked for. 0: nothing is done in the background.",
+							&steward_max_workers, 2, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,
 							 &steward_protect_memory, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static void
+define_r(void)
+{
 	DefineCustomStringVariable("steward.revocation_command",
 							   "Command that copies the revocation journal elsewhere, run after it changed.",
 							   "%p is replaced by the path of the journal. Needs shared_preload_libraries = 'pg_steward'.",
@@ -70,10 +106,24 @@ steward_guc_init(void)
 							NULL,
 							&steward_root_key_timeout, 10000, 100, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+static void
+define_s_to_z(void)
+{
 	DefineCustomIntVariable("steward.subject_cache_size",
 							"Number of subjects whose keys a session keeps ready.",
 							"Each takes 48 bytes of locked memory in every session that reads values bound to subjects.",
 							&steward_subject_cache_size, 4096, 8, 1000000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+void
+steward_guc_init(void)
+{
+	define_a();
+	define_b_to_q();
+	define_r();
+	define_s_to_z();
 	MarkGUCPrefixReserved("steward");
 }

@@ -10,6 +10,7 @@
 #include "access/relation.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "columns/conversion.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
@@ -128,6 +129,19 @@ has_rows(Oid relid)
 	return found;
 }
 
+static void
+tell_binding(const char *event, Oid relid, const char *kind, const char *column)
+{
+	StewardJson json;
+
+	if (!steward_event_begin(&json, event))
+		return;
+	steward_event_relation(&json, "relation", relid);
+	steward_json_text(&json, "kind", kind);
+	steward_json_text(&json, "column", column);
+	steward_event_end(&json);
+}
+
 STEWARD_FUNCTION(steward_bind_subject)
 {
 	static const char *const names[] = {"relation", "kind", "column"};
@@ -164,6 +178,7 @@ STEWARD_FUNCTION(steward_bind_subject)
 						  quote_literal_cstr(kind), quote_literal_cstr(column)));
 	/* Also where the guard of DDL is switched off. */
 	steward_guard_binding(relid);
+	tell_binding("bind_subject", relid, kind, column);
 	if (has_rows(relid))
 		ereport(NOTICE,
 				(errmsg("rows that table \"%s\" has already are not bound yet",
@@ -192,5 +207,6 @@ STEWARD_FUNCTION(steward_unbind_subject)
 	}
 	run_on_table(rel, psprintf("DROP TRIGGER %s ON ",
 							   quote_identifier(binding.trigger)), "");
+	tell_binding("unbind_subject", PG_GETARG_OID(0), binding.kind, binding.column);
 	PG_RETURN_VOID();
 }

@@ -313,6 +313,11 @@ extern void steward_conversion_remove(Oid relid, const char *trigger,
 									  const char *shadow);
 
 /* The NOTICE after the end: what is left of the plaintext, and where. */
+/* Tells the audit trail of a conversion: "begun" or "ended". */
+extern void steward_conversion_tell(const char *event,
+									const StewardConversion *conversion,
+									const char *state);
+
 extern void steward_conversion_say_done(const StewardConversion *conversion);
 
 #endif							/* STEWARD_COLUMNS_CONVERSION_H */

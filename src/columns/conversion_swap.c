@@ -5,6 +5,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "base/event.h"
 #include "catalog/pg_constraint.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -216,6 +217,26 @@ steward_conversion_remove(Oid relid, const char *trigger, const char *shadow)
 	if (shadow != NULL)
 		steward_conversion_execute("ALTER TABLE %s DROP COLUMN %s", table,
 								   quote_identifier(shadow));
+}
+
+void
+steward_conversion_tell(const char *event, const StewardConversion *conversion,
+						const char *state)
+{
+	StewardJson json;
+
+	if (!steward_event_begin(&json, event))
+		return;
+	steward_event_relation(&json, "relation", conversion->relid);
+	steward_json_text(&json, "column", conversion->column);
+	steward_json_text(&json, "type", conversion->target_sql != NULL ?
+					  conversion->target_sql :
+					  format_type_extended(conversion->target_type,
+										   conversion->target_typmod,
+										   FORMAT_TYPE_TYPEMOD_GIVEN |
+										   FORMAT_TYPE_FORCE_QUALIFY));
+	steward_json_text(&json, "state", state);
+	steward_event_end(&json);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "access/relation.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
@@ -446,6 +447,7 @@ STEWARD_FUNCTION(steward_create_decrypted_view)
 {
 	Relation	rel;
 	Oid			view;
+	StewardJson event;
 
 	PreventCommandIfReadOnly("steward.create_decrypted_view()");
 	steward_require_argument(fcinfo, 0, "relation");
@@ -453,6 +455,12 @@ STEWARD_FUNCTION(steward_create_decrypted_view)
 	rel = steward_own_relation_open(PG_GETARG_OID(0), ShareUpdateExclusiveLock);
 	check_table(rel);
 	view = make_view(rel, view_name(fcinfo, rel));
+	if (steward_event_begin(&event, "create_decrypted_view"))
+	{
+		steward_event_relation(&event, "relation", RelationGetRelid(rel));
+		steward_event_relation(&event, "view", view);
+		steward_event_end(&event);
+	}
 	relation_close(rel, NoLock);
 	PG_RETURN_OID(view);
 }

@@ -20,6 +20,7 @@
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "base/slices.h"
 #include "catalog/pg_type_d.h"
 #include "columns/remains.h"
@@ -218,6 +219,20 @@ destroy(uint32 holder_id, int32 version, bool force, uint64 values_left)
 							4, types, values, SPI_OK_INSERT);
 }
 
+static void
+tell(const char *path, int32 version, bool force, uint64 values_left)
+{
+	StewardJson event;
+
+	if (!steward_event_begin(&event, "destroy_key_version"))
+		return;
+	steward_json_text(&event, "key", path);
+	steward_json_number(&event, "version", version);
+	steward_json_flag(&event, "force", force);
+	steward_json_number(&event, "values_left", (int64) values_left);
+	steward_event_end(&event);
+}
+
 STEWARD_FUNCTION(steward_destroy_key_version)
 {
 	static const char *const names[] = {"key", "version", "force"};
@@ -252,6 +267,7 @@ STEWARD_FUNCTION(steward_destroy_key_version)
 		check_remains(path, version, &remains);
 	destroy(remains.holder_id, version, force, remains.values);
 	steward_become_caller(&caller);
+	tell(path, version, force, remains.values);
 	SPI_finish();
 	UnregisterSnapshot(remains.since);
 	PG_RETURN_VOID();

@@ -6,6 +6,7 @@
 #include "columns/conversion.h"
 
 #include "access/relation.h"
+#include "base/event.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -104,6 +105,7 @@ STEWARD_FUNCTION(steward_abort_column_conversion)
 	steward_conversion_remove(relid, trigger, shadow_of(relid, shadow, state));
 	steward_become_caller(&identity);
 	steward_conversion_state_end(relid);
+	steward_event_column("abort_column_conversion", relid, NULL);
 	say_remains(relid, state);
 	PG_RETURN_VOID();
 }

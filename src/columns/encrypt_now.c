@@ -205,6 +205,8 @@ convert_column(Oid relid, const char *column, const char *key, const char *type,
 	steward_conversion_warn(&conversion, rel);
 	relation_close(rel, NoLock);
 	convert_as_owner(&conversion);
+	steward_conversion_tell(encrypt ? "encrypt_column" : "decrypt_column",
+							&conversion, "ended");
 	steward_conversion_say_done(&conversion);
 	say_unbound(&conversion);
 }

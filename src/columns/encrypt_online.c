@@ -207,6 +207,12 @@ resume(StewardOnlineRun *run, Relation rel, const StewardConversionState *state)
 	run->batch.next_block = state != NULL ? (BlockNumber) state->next_block : 0;
 }
 
+static const char *
+event_name(const StewardOnlineRun *run)
+{
+	return run->encrypt ? "encrypt_column_online" : "decrypt_column_online";
+}
+
 static void
 start(StewardOnlineRun *run, Relation rel)
 {
@@ -223,6 +229,7 @@ start(StewardOnlineRun *run, Relation rel)
 	steward_conversion_rehearse(&conversion);
 	steward_become_caller(&identity);
 	steward_conversion_state_begin(&conversion, run->rows);
+	steward_conversion_tell(event_name(run), &conversion, "begun");
 	run->phase = MemoryContextStrdup(run->context, "filling");
 	run->batch.next_block = 0;
 }
@@ -424,6 +431,7 @@ swap_part(StewardOnlineRun *run)
 	steward_become(conversion.owner, &identity);
 	steward_conversion_swap(&conversion);
 	steward_become_caller(&identity);
+	steward_conversion_tell(event_name(run), &conversion, "ended");
 	run->done = conversion;
 	run->done.column = MemoryContextStrdup(run->context, conversion.column);
 }

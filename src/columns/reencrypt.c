@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "base/procedure.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -126,6 +127,7 @@ record_start(Run *run)
 	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
+	steward_event_column("reencrypt", run->relation, NULL);
 }
 
 static void
@@ -169,6 +171,7 @@ record_batch(Run *run, int64 blocks)
 static void
 record_end(Run *run)
 {
+	StewardJson event;
 	Oid			types[] = {INT8OID, TEXTOID, INT8OID};
 	Datum		values[] = {
 		Int64GetDatum(run->id),
@@ -180,6 +183,12 @@ record_end(Run *run)
 				 " finished_at = pg_catalog.clock_timestamp()"
 				 " WHERE r.id OPERATOR(pg_catalog.=) $1",
 				 SPI_OK_UPDATE, 3, types, values);
+	if (!steward_event_begin(&event, "reencrypt_ended"))
+		return;
+	steward_event_relation(&event, "relation", run->relation);
+	steward_json_number(&event, "rows", (int64) run->sum.rows);
+	steward_json_number(&event, "remaining", (int64) run->remaining);
+	steward_event_end(&event);
 }
 
 /* ---- the leaves ---- */

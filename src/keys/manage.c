@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "catalog/pg_type_d.h"
 #include "commands/trigger.h"
 #include "crypto/random.h"
@@ -201,6 +202,7 @@ STEWARD_FUNCTION(steward_create_key)
 	steward_root_note();
 	make_key(path, key_id);
 	steward_become_caller(&caller);
+	steward_event_key("create_key", path);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -246,6 +248,7 @@ steward_key_register(uint32 key_id)
 	steward_become_owner(&caller);
 	insert_key(key_id, path, row.key_id);
 	steward_become_caller(&caller);
+	steward_event_key("register_key", path);
 	SPI_finish();
 	CommandCounterIncrement();
 	/* Another transaction may have been faster, with another path. */
@@ -341,6 +344,19 @@ read_grant(FunctionCallInfo fcinfo, Datum values[3])
 	return role;
 }
 
+static void
+tell_right(const char *event, FunctionCallInfo fcinfo)
+{
+	StewardJson json;
+
+	if (!steward_event_begin(&json, event))
+		return;
+	steward_json_text(&json, "key", text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	steward_event_role(&json, "role", PG_GETARG_OID(1));
+	steward_json_text(&json, "privilege", text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	steward_event_end(&json);
+}
+
 STEWARD_FUNCTION(steward_grant_key)
 {
 	StewardIdentity caller;
@@ -357,6 +373,7 @@ STEWARD_FUNCTION(steward_grant_key)
 	(void) steward_keys_run("INSERT INTO steward.key_grant (key_id, grantee, privilege) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 							3, types, values, SPI_OK_INSERT);
 	steward_become_caller(&caller);
+	tell_right("grant_key", fcinfo);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -378,6 +395,7 @@ STEWARD_FUNCTION(steward_revoke_key)
 						 1, &types[1], &values[1], SPI_OK_SELECT) == 0)
 		run_on_role("REVOKE REFERENCES ON TABLE steward.key_grantee FROM %s", role);
 	steward_become_caller(&caller);
+	tell_right("revoke_key", fcinfo);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "base/guc.h"
 #include "keys/revocation_state.h"
 #include "keys/revocation_table.h"
@@ -301,6 +302,20 @@ complete(Finding *finding)
 }
 
 static void
+record(const Finding *finding)
+{
+	StewardJson event;
+
+	if (!steward_event_begin(&event, "adopt_revocation_journal"))
+		return;
+	steward_json_text(&event, "found", finding->found);
+	steward_json_number(&event, "held", (int64) finding->held);
+	steward_json_number(&event, "missing", (int64) finding->missing);
+	steward_json_number(&event, "unverified", (int64) finding->unverified);
+	steward_event_end(&event);
+}
+
+static void
 tell(const Finding *finding)
 {
 	const char *user = GetUserNameFromId(GetSessionUserId(), false);
@@ -327,6 +342,7 @@ tell(const Finding *finding)
 	if (!RecoveryInProgress())
 		steward_revocation_table_adopted(finding->found, finding->held,
 										 finding->missing);
+	record(finding);
 }
 
 static void

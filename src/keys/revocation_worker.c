@@ -10,15 +10,13 @@
  */
 #include "base/compat.h"
 
-#include "access/heapam.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlogrecovery.h"
 #include "base/catalog.h"
+#include "base/databases.h"
 #include "base/guc.h"
 #include "base/shared.h"
-#include "catalog/pg_database.h"
 #include "common/hashfn.h"
 #include "keys/revocation.h"
 #include "keys/revocation_ship.h"
@@ -33,7 +31,6 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -271,37 +268,6 @@ leave(int code, Datum arg)
 	LWLockRelease(shared->lock);
 }
 
-static List *
-list_databases(MemoryContext context)
-{
-	List	   *databases = NIL;
-	Relation	table;
-	TableScanDesc scan;
-	HeapTuple	tuple;
-
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	table = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(table, 0, NULL);
-	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
-	{
-		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
-		MemoryContext before;
-
-		/* -2: an interrupted DROP DATABASE left it. */
-		if (!database->datallowconn || database->datconnlimit == -2)
-			continue;
-		before = MemoryContextSwitchTo(context);
-		databases = lappend_oid(databases, database->oid);
-		MemoryContextSwitchTo(before);
-	}
-	table_endscan(scan);
-	table_close(table, AccessShareLock);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-	return databases;
-}
-
 /* Waits for signals and the latch; a reload is taken notice of. */
 static void
 nap(long milliseconds)
@@ -424,7 +390,7 @@ visit_databases(MemoryContext context)
 		return;
 	MemoryContextReset(context);
 	MemoryContextSwitchTo(context);
-	databases = list_databases(context);
+	databases = steward_databases(context);
 	forget_dropped(databases);
 	if (all)
 		visited_at = now;

@@ -15,6 +15,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "base/procedure.h"
 #include "base/rewrite.h"
 #include "catalog/pg_type_d.h"
@@ -379,6 +380,22 @@ tell(const Rewrap *rewrap, uint64 remaining)
 	}
 }
 
+/* The id of a root key is its name, and no secret. */
+static void
+record(const Rewrap *rewrap, const char *state, int64 remaining)
+{
+	StewardJson event;
+
+	if (!steward_event_begin(&event, "rotate_root_key"))
+		return;
+	steward_json_text(&event, "state", state);
+	steward_json_bytes(&event, "root", rewrap->root_id, STEWARD_ROOT_ID_BYTES);
+	steward_json_number(&event, "rewrapped", (int64) rewrap->rewrapped);
+	if (remaining >= 0)
+		steward_json_number(&event, "remaining", remaining);
+	steward_event_end(&event);
+}
+
 static void
 begin(Rewrap *rewrap)
 {
@@ -390,6 +407,7 @@ begin(Rewrap *rewrap)
 				 errhint("There is nothing to rotate.")));
 	(void) count_others(rewrap);
 	steward_root_note();
+	record(rewrap, "begun", -1);
 }
 
 STEWARD_FUNCTION(steward_rotate_root_key)
@@ -410,6 +428,7 @@ STEWARD_FUNCTION(steward_rotate_root_key)
 	commit();
 	rewrap_subjects(&rewrap);
 	remaining = count_others(&rewrap);
+	record(&rewrap, "ended", (int64) remaining);
 	SPI_commit();
 	steward_revocation_rekey();
 	steward_quiesce_unlock();

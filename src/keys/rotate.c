@@ -9,6 +9,7 @@
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "executor/spi.h"
 #include "keys/manage.h"
 #include "keys/tables.h"
@@ -22,6 +23,7 @@ STEWARD_FUNCTION(steward_rotate_key)
 	unsigned char realm[STEWARD_REALM_BYTES];
 	StewardWrappedRow *rows;
 	StewardIdentity caller;
+	StewardJson event;
 	int32		newest = 0;
 	int			count;
 
@@ -38,6 +40,12 @@ STEWARD_FUNCTION(steward_rotate_key)
 		newest = Max(newest, rows[i].version);
 	(void) steward_key_version_insert(realm, key_id, newest + 1);
 	steward_become_caller(&caller);
+	if (steward_event_begin(&event, "rotate_key"))
+	{
+		steward_json_text(&event, "key", path);
+		steward_json_number(&event, "version", newest + 1);
+		steward_event_end(&event);
+	}
 	SPI_finish();
 	PG_RETURN_INT32(newest + 1);
 }

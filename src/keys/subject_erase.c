@@ -9,10 +9,12 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "base/event.h"
 #include "crypto/random.h"
 #include "keys/revocation.h"
 #include "keys/subject_table.h"
 #include "keys/subject_wrap.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -42,6 +44,28 @@ steward_subject_erase_init(void)
 	RegisterXactCallback(on_transaction_end, NULL);
 }
 
+/*
+ * Tells the audit trail, which cannot forget: of the subject's own id nothing,
+ * only the uuid of its row, which the revocation journal has too. No digest
+ * either, which a guess of a short id would confirm.
+ */
+static void
+tell(const char *event, const StewardSubjectLabel *label,
+	 const unsigned char *uuid, bool had_secret)
+{
+	StewardJson json;
+
+	if (!steward_event_begin(&json, event))
+		return;
+	if (label != NULL)
+		steward_json_text(&json, "kind",
+						  pg_any_to_server(pnstrdup(label->kind, label->kind_len),
+										   label->kind_len, PG_UTF8));
+	steward_json_bytes(&json, "subject", uuid, STEWARD_UUID_BYTES);
+	steward_json_flag(&json, "had_secret", had_secret);
+	steward_event_end(&json);
+}
+
 /* Replaces the secret of a locked row; false when a tombstone is there. */
 static bool
 entomb(StewardSubjectRow *row)
@@ -67,6 +91,7 @@ bury_unknown(const StewardSubjectLabel *label)
 	if (!steward_subject_table_insert(label, &row))
 		return false;
 	steward_revocation_collect(row.uuid);
+	tell("shred_subject", label, row.uuid, false);
 	return true;
 }
 
@@ -91,6 +116,7 @@ steward_subject_erase(const StewardSubjectName *name)
 	if (!entomb(&row))
 		return false;
 	steward_revocation_collect(row.uuid);
+	tell("shred_subject", &label, row.uuid, true);
 	return true;
 }
 
@@ -136,6 +162,7 @@ steward_subject_apply_revocations(void)
 			!steward_subject_table_lock(&row) || !entomb(&row))
 			continue;
 		steward_revocation_collect(row.uuid);
+		tell("apply_revocation", NULL, row.uuid, true);
 		count++;
 	}
 	MemoryContextSwitchTo(caller);
@@ -186,6 +213,7 @@ int64
 steward_subject_finish(List *uuids)
 {
 	ListCell   *cell;
+	StewardJson json;
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch = make_row_context();
 	int64		count = 0;
@@ -205,5 +233,10 @@ steward_subject_finish(List *uuids)
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(scratch);
+	if (count > 0 && steward_event_begin(&json, "finish_erasure"))
+	{
+		steward_json_number(&json, "subjects", count);
+		steward_event_end(&json);
+	}
 	return count;
 }

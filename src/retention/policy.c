@@ -4,6 +4,7 @@
 #include "retention/policy.h"
 
 #include "access/relation.h"
+#include "base/event.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -159,6 +160,20 @@ insert_policy(const char *name, Oid relid, const char *age, const Interval *keep
 				 errmsg("policy \"%s\" already exists", name)));
 }
 
+/* As in ISO 8601, whatever the session's style. */
+static char *
+interval_text(Interval *interval)
+{
+	int			style = IntervalStyle;
+	char	   *text;
+
+	IntervalStyle = INTSTYLE_ISO_8601;
+	text = DatumGetCString(DirectFunctionCall1(interval_out,
+											   IntervalPGetDatum(interval)));
+	IntervalStyle = style;
+	return text;
+}
+
 STEWARD_FUNCTION(steward_create_policy)
 {
 	char	   *name = argument_text(fcinfo, 0, "name");
@@ -166,6 +181,7 @@ STEWARD_FUNCTION(steward_create_policy)
 	char	   *action = argument_text(fcinfo, 4, "action");
 	const char *time_zone;
 	Interval   *keep;
+	StewardJson event;
 
 	PreventCommandIfReadOnly("steward.create_policy()");
 	steward_require_argument(fcinfo, 1, "relation");
@@ -183,6 +199,17 @@ STEWARD_FUNCTION(steward_create_policy)
 	SPI_connect();
 	insert_policy(name, PG_GETARG_OID(1), age, keep, action, time_zone);
 	SPI_finish();
+	if (steward_event_begin(&event, "create_policy"))
+	{
+		steward_json_text(&event, "policy", name);
+		steward_event_relation(&event, "relation", PG_GETARG_OID(1));
+		steward_json_text(&event, "age", age);
+		steward_json_text(&event, "keep",
+						  interval_text(keep));
+		steward_json_text(&event, "action", action);
+		steward_json_text(&event, "time_zone", time_zone);
+		steward_event_end(&event);
+	}
 	PG_RETURN_VOID();
 }
 
@@ -215,6 +242,7 @@ STEWARD_FUNCTION(steward_drop_policy)
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
 	bool		isnull;
+	StewardJson event;
 
 	PreventCommandIfReadOnly("steward.drop_policy()");
 	/* Waits for a run: its batches must not outlive the policy. */
@@ -229,6 +257,11 @@ STEWARD_FUNCTION(steward_drop_policy)
 													 SPI_tuptable->tupdesc, 1,
 													 &isnull)));
 	SPI_finish();
+	if (steward_event_begin(&event, "drop_policy"))
+	{
+		steward_json_text(&event, "policy", name);
+		steward_event_end(&event);
+	}
 	PG_RETURN_VOID();
 }
 

@@ -8,6 +8,7 @@
 #include "retention/policy.h"
 
 #include "access/xact.h"
+#include "base/event.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -122,6 +123,7 @@ record_start(Run *run)
 		TimestampTzGetDatum(run->policy->cutoff)
 	};
 	bool		isnull;
+	StewardJson event;
 
 	/* We have the policy's lock: whoever began these runs is gone. */
 	steward_policy_sql("UPDATE steward.policy_run SET state = 'interrupted'"
@@ -134,6 +136,14 @@ record_start(Run *run)
 	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
+	if (steward_event_begin(&event, "run_policy"))
+	{
+		steward_json_text(&event, "policy", run->policy->name);
+		steward_event_relation(&event, "relation", run->policy->relation);
+		steward_json_number(&event, "run", run->id);
+		steward_json_text(&event, "cutoff", timestamptz_to_str(run->policy->cutoff));
+		steward_event_end(&event);
+	}
 }
 
 static void
@@ -150,6 +160,7 @@ record_batch(Run *run, uint64 deleted)
 static void
 record_end(Run *run, const char *state, const char *sqlstate)
 {
+	StewardJson event;
 	Oid			types[] = {INT8OID, TEXTOID, INT8OID, TEXTOID};
 	Datum		values[] = {
 		Int64GetDatum(run->id), CStringGetTextDatum(state),
@@ -162,6 +173,15 @@ record_end(Run *run, const char *state, const char *sqlstate)
 					   " WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values,
 					   sqlstate != NULL ? NULL : "   n");
+	if (!steward_event_begin(&event, "run_policy_ended"))
+		return;
+	steward_json_text(&event, "policy", run->policy->name);
+	steward_json_number(&event, "run", run->id);
+	steward_json_text(&event, "state", state);
+	steward_json_number(&event, "deleted", (int64) run->deleted);
+	steward_json_number(&event, "skipped", (int64) run->skipped);
+	steward_json_text(&event, "sqlstate", sqlstate);
+	steward_event_end(&event);
 }
 
 /* Records how the run failed, where that can be, and raises the error. */

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Writes the fuzzers' seed corpus, with the second implementation.
 
-    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /journal, /keyring and /plain
+    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /journal, /keyring, /note, /plain
+                            and /proof
 """
 import pathlib
 import sys
@@ -12,6 +13,7 @@ sys.dont_write_bytecode = True
 # Found through the lines above.
 from formats import plaintext, seal, text, vectors  # noqa: E402
 from formats.journal import append_records  # noqa: E402
+from transparency import files, leaf, note, tree  # noqa: E402
 
 
 def values():
@@ -56,6 +58,44 @@ def journals():
         yield b'\1' + bytes([1, 20, 3, 130]) + bytes([first, 2, 7, first + 5, 1, 3])
 
 
+LEDGER_KEY = note.Key.of_seed('log.example/steward/1', bytes(range(32)))
+LEAVES = [leaf.opening_leaf(1, bytes(32), b'a signed checkpoint')] + [
+    leaf.record_leaf(1, 700 + i, i, i, -i, b'I', bytes(32), bytes(32), bytes(i)) for i in range(20)]
+HASHES = list(map(tree.leaf_hash, LEAVES))
+
+
+def head(size):
+    return note.checkpoint_text(LEDGER_KEY.name, size, tree.root(HASHES[:size]))
+
+
+def notes():
+    yield b'\0' + LEDGER_KEY.text().encode()
+    yield b'\0example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k'
+    for size in (0, 1, 7, 20):
+        prune = note.prune_text(LEDGER_KEY.name, size // 2, tree.frontier(HASHES[:size // 2]), size,
+                                tree.root(HASHES[:size]), 3)
+        for text in (head(size), prune, head(size) + 'an extension\n', '\n' + prune):
+            yield b'\1' + LEDGER_KEY.sign(text)
+            yield b'\1' + LEDGER_KEY.sign(text) + '\u2014 witness.example AAAAAAA=\n'.encode()
+            yield b'\2' + text.encode()
+
+
+def proofs():
+    for size in (1, 7, 20):
+        checkpoint = LEDGER_KEY.sign(head(size))
+        for at in {0, size // 2, size - 1}:
+            path, growth = tree.path(at, HASHES[:size]), tree.proof(at, HASHES[:size])
+            yield b'\0' + files.inclusion_file(LEAVES[at], at, path, checkpoint)
+            yield b'\0' + files.inclusion_file(None, at, path, checkpoint)
+            yield b'\1' + files.consistency_file(at, growth, checkpoint)
+            yield b'\5' + at.to_bytes(8, sys.byteorder) + size.to_bytes(8, sys.byteorder) + b''.join(path)
+            yield b'\5' + at.to_bytes(8, sys.byteorder) + size.to_bytes(8, sys.byteorder) + b''.join(growth)
+            yield b'\3' + LEAVES[at]
+        yield b'\2' + b''.join(note.encode(content).encode() + b'\n' for content in LEAVES[:size])
+        yield b'\2' + b''.join(b'hash ' + note.encode(content).encode() + b'\n' for content in HASHES[:size])
+        yield b'\4' + size.to_bytes(8, sys.byteorder) + b''.join(tree.frontier(HASHES[:size]))
+
+
 def write(directory, name, seeds):
     folder = pathlib.Path(directory, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,4 +108,6 @@ if __name__ == '__main__':
     write(sys.argv[1], 'armour', map(text.armour, values()))
     write(sys.argv[1], 'journal', journals())
     write(sys.argv[1], 'keyring', keyrings())
+    write(sys.argv[1], 'note', notes())
     write(sys.argv[1], 'plain', plains())
+    write(sys.argv[1], 'proof', proofs())

@@ -101,7 +101,7 @@ ALTER TABLE everything ENABLE ROW LEVEL SECURITY;
 ALTER TABLE everything FORCE ROW LEVEL SECURITY;
 ALTER TABLE everything ADD CHECK (id > 1000) NOT VALID;
 SELECT steward.enable_audit('audited');
-SELECT count(*) AS records FROM steward.audit_record \gset
+SELECT count(*) AS records FROM steward.audit_record WHERE schema_version > 0 \gset
 
 -- The owner may, though it may not decrypt.
 SELECT steward.rotate_key('rotation');
@@ -121,7 +121,7 @@ SELECT * FROM opened;
 SELECT version_of(armour(one)), version_of(armour(many[1])), version_of(armour(many[3])), version_of(armour(short)),
        version_of(armour(shorts[1])), version_of(armour((pair).a)), version_of(armour((pair).list[1])), version_of(armour(pairs[1].a)), version_of(armour(big)), count(*)
   FROM everything GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 10;
-SELECT count(*) - :records AS audit_records FROM steward.audit_record;
+SELECT count(*) - :records AS audit_records FROM steward.audit_record WHERE schema_version > 0;
 SELECT v::text, version_of(armour(v)) FROM audited;
 
 -- The index finds what it found, and keeps out what it kept out.

@@ -2,113 +2,133 @@
 # committed change has its record, and no record is without its change.
 use strict;
 use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Steward;
 use Test::More;
 use IPC::Run;
 
-my $rounds  = $ENV{STEWARD_SOAK} ? 100 : 6;
-my $writers = 3;
+# kill -9 of a backend and immediate stop, by turns, at random points.
+my $rounds  = $ENV{STEWARD_SOAK} ? 500 : 8;
+my $writers = 8;
+my $seed = $ENV{STEWARD_SEED} // int(rand(2**31));
+srand($seed);
+note "STEWARD_SEED=$seed";
 
-my $node = PostgreSQL::Test::Cluster->new('crash');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-max_prepared_transactions = 10
+my $node = steward_node('crash', conf => <<'CONF');
+max_prepared_transactions = 200
 restart_after_crash = on
 CONF
-$node->start;
 $node->safe_psql('postgres', <<'SQL');
-CREATE EXTENSION pg_steward;
-CREATE TABLE account (id integer PRIMARY KEY, writer integer, round integer, v text);
+CREATE TABLE account (id integer PRIMARY KEY, writer integer, v text);
 SELECT steward.enable_audit('account');
--- One transaction: changes that stay, and some that a savepoint takes back.
-CREATE PROCEDURE work(mine integer, in_round integer) LANGUAGE plpgsql AS $$
-DECLARE
-    base integer := mine * 10000000;
-    n integer := 0;
-BEGIN
-    LOOP
-        n := n + 1;
-        INSERT INTO account SELECT coalesce(max(id), base) + 1, mine, in_round, repeat('x', (random() * 3000)::int) FROM account WHERE writer = mine;
-        UPDATE account SET v = md5(random()::text), round = in_round WHERE writer = mine AND id % 7 = n % 7;
-        BEGIN
-            DELETE FROM account WHERE writer = mine AND id % 5 = n % 5;
-            IF n % 3 = 0 THEN RAISE EXCEPTION 'no'; END IF;
-        EXCEPTION WHEN raise_exception THEN
-            INSERT INTO account SELECT coalesce(max(id), base) + 1, mine, in_round, 'after' FROM account WHERE writer = mine;
-        END;
-        COMMIT;
-    END LOOP;
-END
-$$;
--- The table that the trail describes: the last image of every key that is not deleted.
-CREATE FUNCTION differences() RETURNS bigint LANGUAGE plpgsql AS $$
+
+-- What the trail says of the table: each record is applied once, whenever its
+-- transaction commits. A writer of a round has rows of its own, so transactions
+-- that are prepared longer than others do not mix with them.
+CREATE TABLE replayed (LIKE account INCLUDING ALL);
+CREATE TABLE applied (xid xid8 PRIMARY KEY);
+-- Of what has an older xid nothing can come any more.
+CREATE TABLE horizon AS SELECT '0'::xid8 AS xid;
+CREATE FUNCTION apply() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     change record;
     changed integer;
+    records bigint := 0;
 BEGIN
-    CREATE TEMP TABLE replayed (LIKE account INCLUDING ALL) ON COMMIT DROP;
-    FOR change IN SELECT * FROM steward.audit_trail WHERE relation = 'public.account' AND operation IN ('INSERT', 'UPDATE', 'DELETE')
-        ORDER BY written_at, xid, seq LOOP
+    FOR change IN SELECT * FROM steward.audit_trail AS t WHERE relation = 'public.account' AND operation IN ('INSERT', 'UPDATE', 'DELETE')
+        AND xid >= (SELECT h.xid FROM horizon AS h) AND NOT EXISTS (SELECT FROM applied AS a WHERE a.xid = t.xid)
+        ORDER BY xid, seq LOOP
         CASE change.operation
             WHEN 'INSERT' THEN INSERT INTO replayed SELECT * FROM jsonb_populate_record(NULL::replayed, change.new);
-            WHEN 'UPDATE' THEN UPDATE replayed AS r SET (writer, round, v) =
-                (SELECT p.writer, p.round, p.v FROM jsonb_populate_record(r, change.new) AS p) WHERE r.id = (change.key->>'id')::int;
+            WHEN 'UPDATE' THEN UPDATE replayed AS r SET (writer, v) =
+                (SELECT p.writer, p.v FROM jsonb_populate_record(r, change.new) AS p) WHERE r.id = (change.key->>'id')::int;
             ELSE DELETE FROM replayed WHERE id = (change.key->>'id')::int;
         END CASE;
         GET DIAGNOSTICS changed = ROW_COUNT;
         IF changed <> 1 THEN RAISE EXCEPTION 'record % of % changed % rows', change.seq, change.xid, changed; END IF;
+        records := records + 1;
     END LOOP;
-    RETURN (SELECT count(*) FROM (
-        (SELECT * FROM account EXCEPT ALL SELECT * FROM replayed) UNION ALL (SELECT * FROM replayed EXCEPT ALL SELECT * FROM account)) AS d);
+    INSERT INTO applied SELECT DISTINCT l.xid FROM steward.audit_log AS l WHERE l.xid >= (SELECT h.xid FROM horizon AS h) ON CONFLICT DO NOTHING;
+    UPDATE horizon SET xid = coalesce((SELECT min(transaction::text::xid8) FROM pg_prepared_xacts), pg_current_xact_id());
+    RETURN records;
 END
+$$;
+CREATE FUNCTION differences(since integer) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM (
+        (SELECT * FROM account WHERE id >= since EXCEPT ALL SELECT * FROM replayed WHERE id >= since) UNION ALL
+        (SELECT * FROM replayed WHERE id >= since EXCEPT ALL SELECT * FROM account WHERE id >= since)) AS d
 $$;
 SQL
 
-# Changes under a prepared transaction, taken over the crashes.
-sub prepare
+# The script of a writer: transactions with savepoints, kept and not, some of them
+# prepared, in which every size of buffer and of row occurs.
+sub script
 {
-	my ($gid, $id) = @_;
-	$node->safe_psql('postgres',
-		"BEGIN; INSERT INTO account VALUES ($id, 0, 0, 'prepared'); SAVEPOINT a; INSERT INTO account VALUES ($id + 1, 0, 0, 'taken back'); ROLLBACK TO a; PREPARE TRANSACTION '$gid'"
-	);
-}
-prepare('kept',    1);
-prepare('dropped', 10);
+	my ($round, $writer) = @_;
+	my $base = ($round * $writers + $writer) * 10000;
+	my $next = $base;
+	my $left = 0;
+	my $sql = sprintf "SET steward.audit_buffer_size = '%s';\n", (qw(0 1kB 16kB 1MB))[ $writer % 4 ];
 
-my $total = 0;
+	for my $number (1 .. 400)
+	{
+		my $savepoints = 0;
+		$sql .= "BEGIN;\n";
+		for my $step (1 .. 1 + int(rand(6)))
+		{
+			my $kind = int(rand(7));
+
+			if ($kind < 3)
+			{
+				my $count = 1 + int(rand(5));
+				my $length = rand() < 0.05 ? 5000 : int(rand(100));
+				$sql .= "INSERT INTO account SELECT i, $writer, repeat(md5(i::text), $length / 32) FROM generate_series($next, $next + $count - 1) AS i;\n";
+				$next += $count;
+			}
+			elsif ($kind == 3) { $sql .= sprintf "UPDATE account SET v = '%s' WHERE id BETWEEN %d AND %d + 3;\n", rand(), ($base + int(rand($next - $base + 1))) x 2; }
+			elsif ($kind == 4) { $sql .= sprintf "DELETE FROM account WHERE id = %d;\n", $base + int(rand($next - $base + 1)); }
+			elsif ($kind == 5) { $savepoints++; $sql .= "SAVEPOINT s$savepoints;\n"; }
+			elsif ($savepoints) { $sql .= (rand() < 0.5 ? 'ROLLBACK TO' : 'RELEASE') . " s$savepoints;\n"; $savepoints--; }
+		}
+		if (rand() < 0.15)
+		{
+			my $gid = "$round-$writer-$number";
+			$sql .= "PREPARE TRANSACTION '$gid';\n";
+			# One stays prepared; the rows that it holds are not touched again.
+			if (!$left && $number > 20 && rand() < 0.1) { $left = 1; $base = $next; }
+			else { $sql .= (rand() < 0.6 ? 'COMMIT' : 'ROLLBACK') . " PREPARED '$gid';\n"; }
+		}
+		else { $sql .= (rand() < 0.85 ? 'COMMIT' : 'ROLLBACK') . ";\n"; }
+	}
+	return $sql;
+}
+
+my $records = 0;
 for my $round (1 .. $rounds)
 {
 	my @running;
-	my @sinks;
-	for my $writer (1 .. $writers)
+	for my $writer (0 .. $writers - 1)
 	{
-		my ($out, $err) = ('', '');
-		push @sinks, \$out, \$err;
+		my $file = steward_directory('script') . "/$writer.sql";
+		PostgreSQL::Test::Utils::append_to_file($file, script($round, $writer));
 		push @running,
-		  IPC::Run::start(
-			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL work($writer, $round)" ],
-			'<', '/dev/null', '>', \$out, '2>', \$err);
+		  IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ],
+			'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
 	}
-	my $before = $total;
-	my $target = 'SELECT count(*) FROM steward.audit_record';
-	for (1 .. 200)
-	{
-		$total = $node->safe_psql('postgres', $target);
-		last if $total > $before + 300;
-		select(undef, undef, undef, 0.05);
-	}
-	cmp_ok($total, '>', $before, "round $round: writers wrote");
-	select(undef, undef, undef, rand(0.3));
+	select(undef, undef, undef, 0.05 + rand(0.4));
 	if ($round % 2)
 	{
 		# kill -9 of one backend: the server throws everybody out and recovers
 		my $victim = $node->safe_psql('postgres',
-			"SELECT pid FROM pg_stat_activity WHERE query LIKE 'CALL work%' LIMIT 1");
-		kill 'KILL', $victim;
+			q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1});
+		kill 'KILL', $victim if $victim;
 		$_->finish for @running;
-		$node->poll_query_until('postgres', 'SELECT 1', '1')
-		  or die 'the server did not come back';
+		$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not come back';
 	}
 	else
 	{
@@ -116,17 +136,20 @@ for my $round (1 .. $rounds)
 		$_->finish for @running;
 		$node->start;
 	}
-	is($node->safe_psql('postgres', 'SELECT differences()'),
-		'0', "round $round: the trail makes the table");
+	# of what is prepared, some is decided now and some after the next crash
+	my @left = split /\n/, $node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts');
+	for my $gid (@left)
+	{
+		my $fate = rand();
+		next if $fate > 0.7 && $round < $rounds;
+		$node->safe_psql('postgres', ($fate < 0.35 ? 'COMMIT' : 'ROLLBACK') . " PREPARED '$gid'");
+	}
+	$records += $node->safe_psql('postgres', 'SELECT apply()');
+	my $since = $round % 50 == 0 || $round == $rounds ? 0 : ($round - 3) * $writers * 10000;
+	is($node->safe_psql('postgres', "SELECT differences($since)"), '0', "round $round: the trail makes the table, " . @left . ' prepared');
 }
-
-is( $node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_trail WHERE (key->>'id')::int < 100"),
-	'0', 'a prepared transaction is not in the trail');
-$node->safe_psql('postgres', "COMMIT PREPARED 'kept'");
-$node->safe_psql('postgres', "ROLLBACK PREPARED 'dropped'");
-is( $node->safe_psql('postgres',
-		"SELECT string_agg(key::text || effective_role, ',') = '{\"id\": 1}' || current_user FROM steward.audit_trail WHERE (key->>'id')::int < 100"),
-	't', 'committed after the crashes, it is, with its context');
+cmp_ok($records, '>', 100 * $rounds, "$records records were applied");
+is($node->safe_psql('postgres', 'SELECT count(*) FROM steward.audit_trail WHERE operation = \'INSERT\' AND (new->>\'writer\')::integer IS NULL'), '0', 'all of them whole');
 
 # A schema version first written by a prepared transaction is not relied on.
 is( $node->safe_psql('postgres', <<'SQL'),

@@ -69,7 +69,7 @@ for my $database ('plain', 'custom')
 	is($copy->safe_psql($database, 'SELECT steward.enable_audit(\'customer\')'), '', "$database: enabling again changes nothing");
 	is($copy->safe_psql($database, 'SELECT count(*) FROM steward.audit_segment'), '1', "$database: one segment");
 	is( $copy->safe_psql($database,
-			'SELECT (SELECT count(*) FROM steward.audit_record) = (SELECT count(*) FROM steward.audit_trail)'),
+			'SELECT (SELECT count(*) FROM steward.audit_record WHERE schema_version > 0) = (SELECT count(*) FROM steward.audit_trail)'),
 		't', "$database: every record shows once");
 }
 

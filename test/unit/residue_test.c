@@ -7,6 +7,7 @@
  * they move variables elsewhere.
  */
 #include "crypto/keyring.h"
+#include "crypto/sign.h"
 #include "crypto/tag.h"
 #include "crypto/value.h"
 #include "crypto/wrap.h"
@@ -191,6 +192,28 @@ test_keyring(void)
 	tap_bytes(keyring.roots[0].key, root, 32, "it was read");
 }
 
+/* RFC 8032, section 5.1.5: the halves of the hashed seed are the scalar and the
+ * prefix, either of which gives the key away. */
+static void
+test_sign(void)
+{
+	unsigned char public_key[STEWARD_SIGN_PUBLIC_BYTES];
+
+	(void) crypto_hash_sha512(derived, secret, sizeof secret);
+	derived[0] &= 248;
+	derived[31] &= 127;
+	derived[31] |= 64;
+	CHECK_CLEAN(steward_sign(out, secret, plain, PLAIN_BYTES), secret, 32,
+				"signing: seed");
+	CHECK_CLEAN(steward_sign(out, secret, plain, PLAIN_BYTES), derived, 64,
+				"signing: scalar and prefix");
+	CHECK_CLEAN(steward_sign_public(public_key, secret), secret, 32,
+				"public key: seed");
+	CHECK_CLEAN(steward_sign_public(public_key, secret), derived, 64,
+				"public key: scalar and prefix");
+	tap_ok(steward_sign_verify(out, public_key, plain, PLAIN_BYTES), "they belong together");
+}
+
 int
 main(void)
 {
@@ -203,5 +226,6 @@ main(void)
 	test_wrap_key();
 	test_value();
 	test_keyring();
+	test_sign();
 	return tap_end();
 }

@@ -57,6 +57,47 @@ CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON purchase
     FOR EACH ROW EXECUTE FUNCTION log.record_change();
 """
 
+# The other style: both rows as hstore, an UPDATE with what changed alone.
+HSTORE_TRIGGER = """
+CREATE EXTENSION hstore;
+CREATE SCHEMA log;
+CREATE TABLE log.change (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, schema_name text NOT NULL, table_name text NOT NULL,
+    relation oid NOT NULL, session_name text, started_at timestamptz NOT NULL, statement_at timestamptz NOT NULL,
+    made_at timestamptz NOT NULL, transaction bigint, application text, client inet, operation text NOT NULL,
+    row_data hstore, changed hstore);
+CREATE INDEX ON log.change (relation);
+CREATE INDEX ON log.change (statement_at);
+CREATE FUNCTION log.record_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_catalog, pg_temp AS $$
+DECLARE
+    entry log.change;
+BEGIN
+    entry := ROW(nextval('log.change_id_seq'), TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_RELID, session_user, now(),
+        statement_timestamp(), clock_timestamp(), txid_current(), current_setting('application_name'),
+        inet_client_addr(), TG_OP, NULL, NULL);
+    IF TG_OP = 'UPDATE' THEN
+        entry.row_data := hstore(OLD.*);
+        entry.changed := hstore(NEW.*) - entry.row_data;
+    ELSIF TG_OP = 'DELETE' THEN
+        entry.row_data := hstore(OLD.*);
+    ELSE
+        entry.row_data := hstore(NEW.*);
+    END IF;
+    INSERT INTO log.change OVERRIDING SYSTEM VALUE VALUES (entry.*);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON purchase
+    FOR EACH ROW EXECUTE FUNCTION log.record_change();
+"""
+
+TABLE_LOG = """
+CREATE EXTENSION table_log;
+CREATE SCHEMA log;
+SELECT table_log_init(5, 'public', 'purchase', 'log', 'purchase_log');
+"""
+
 STEWARD = "SELECT steward.enable_audit('purchase');"
 
 
@@ -74,6 +115,10 @@ VARIANTS = [
     Variant(OURS, STEWARD, "SELECT count(new) FROM steward.audit_trail WHERE operation = 'UPDATE'"),
     Variant("PL/pgSQL trigger, jsonb", JSONB_TRIGGER,
             "SELECT count(new_row) FROM log.change WHERE operation = 'UPDATE'"),
+    Variant("PL/pgSQL trigger, hstore", HSTORE_TRIGGER,
+            "SELECT count(changed) FROM log.change WHERE operation = 'UPDATE'"),
+    Variant("table_log", TABLE_LOG,
+            "SELECT count(*) FROM log.purchase_log WHERE trigger_mode = 'UPDATE' AND trigger_tuple = 'new'"),
 ]
 
 INSERT = "INSERT INTO purchase SELECT * FROM source"
@@ -81,6 +126,14 @@ UPDATE = "UPDATE purchase SET status = 'changed'"
 SINGLE = r"""\set id random(1, {rows})
 UPDATE purchase SET quantity = quantity + 1 WHERE id = :id;
 """
+
+# An integer beside a large value: what does not change must not be copied.
+LARGE = """
+CREATE TABLE large (id integer PRIMARY KEY, counter integer, document text);
+ALTER TABLE large ALTER COLUMN document SET STORAGE EXTERNAL;
+INSERT INTO large SELECT i, 0, repeat('x', 100000) FROM generate_series(1, 200) AS i;
+"""
+LARGE_LIMIT = 400
 
 LOG_BYTES = """
 SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)
@@ -97,6 +150,7 @@ def run(bench):
         " DEFINER with a search path of its own, as a safe one must be. The goals are those of the"
         " finished audit trail, with buffered capture.")
     prepare(bench)
+    report_large(bench)
     bulk = bench.interleave("bulk", {
         variant.name: lambda variant=variant: in_copy(bench, variant, run_bulk)
         for variant in VARIANTS})
@@ -106,6 +160,23 @@ def run(bench):
             variant.name: lambda variant=variant: in_copy(bench, variant, run_single, clients)
             for variant in VARIANTS})
         report_single(bench, clients, samples)
+
+
+def report_large(bench):
+    """Log bytes of UPDATEs of an integer in rows that hold 100 kB out of line."""
+    bench.cluster.query("CREATE DATABASE large")
+    with bench.cluster.session("large") as session:
+        session.query("CREATE EXTENSION pg_steward")
+        session.query(LARGE)
+        session.query("SELECT steward.enable_audit('large')")
+        session.query("UPDATE large SET counter = counter + 1")
+        before = int(session.value("SELECT sum(length(batch)) FROM steward.audit_log"))
+        session.query("UPDATE large SET counter = counter + 1")
+        size = (int(session.value("SELECT sum(length(batch)) FROM steward.audit_log")) - before) / 200
+    bench.cluster.query("DROP DATABASE large")
+    bench.report.section("UPDATE of an integer beside a value of 100 kB")
+    bench.report.lines(f"{number(size)} bytes of records a change.")
+    bench.report.goal("log bytes of an integer beside 100 kB", size, LARGE_LIMIT)
 
 
 def template(variant):

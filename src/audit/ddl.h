@@ -1,0 +1,90 @@
+/*
+ * ddl.h: the parts of the audit of commands; see ddl.c.
+ *
+ * Terms:
+ *	command		a statement that changes definitions or rights
+ *	collected	what PostgreSQL says of a command to event triggers
+ *	shared		a command that no event trigger is fired for: on roles,
+ *				databases, tablespaces, settings, event triggers
+ *
+ * What a record says is taken from the parse tree and the catalogs, piece by
+ * piece; no expression, constant, option of a foreign server or statement text
+ * gets into it, since those can hold passwords and plaintext.
+ */
+#ifndef STEWARD_AUDIT_DDL_H
+#define STEWARD_AUDIT_DDL_H
+
+#include "base/compat.h"
+
+#include "base/json.h"
+#include "catalog/objectaddress.h"
+#include "nodes/parsenodes.h"
+#include "tcop/deparse_utility.h"
+
+/* Sets this up, and the sink of the extension's own events; called once. */
+extern void steward_ddl_init(void);
+
+/* Is there a log that can be written to? */
+extern bool steward_ddl_log_open(void);
+
+/* And are commands to be recorded in this session? */
+extern bool steward_ddl_recorded(void);
+
+/*
+ * Begin and end the record of a command: event is "command", "drop", "rewrite"
+ * or "shared"; between, members are added to its details.
+ */
+typedef struct StewardDdlObject
+{
+	const char *type;			/* as pg_event_trigger_ddl_commands() names it */
+	const char *schema;			/* or NULL */
+	const char *identity;		/* or NULL: the details name the objects */
+	Oid			class_id;		/* or InvalidOid */
+	bool		in_extension;
+} StewardDdlObject;
+
+extern void steward_ddl_begin(StewardJson *json, const char *event,
+							  const char *command,
+							  const StewardDdlObject *object);
+extern void steward_ddl_end(StewardJson *json);
+
+/* The name a role has in a statement; "public" for PUBLIC, NULL for none. */
+extern char *steward_ddl_role(const RoleSpec *role);
+extern List *steward_ddl_roles(const List *specs);
+
+/* A name in a parse tree, of any node that names an object; or NULL. */
+extern char *steward_ddl_name(const Node *node);
+
+/* The identity of an object; NULL when it is gone. */
+extern char *steward_ddl_identity(Oid class_id, Oid object, int32 part);
+
+/* The trigger function that a statement names, as it finds it now; or NULL. */
+extern char *steward_ddl_function(const List *name);
+
+/* The relation that a statement names, as it finds it now; NULL when gone. */
+extern char *steward_ddl_relation(const RangeVar *relation);
+
+/*
+ * Adds what SET, RESET and their like set: setting, and value unless it could be
+ * secret (then value_omitted); see ddl_setting.c.
+ */
+extern void steward_ddl_setting(StewardJson *json, const VariableSetStmt *set);
+
+/* Adds what a collected command did to its object; ddl_detail.c. */
+extern void steward_ddl_detail(StewardJson *json, const CollectedCommand *command);
+
+/* Adds the subcommands of ALTER TABLE; ddl_table.c. */
+extern void steward_ddl_table(StewardJson *json, const CollectedCommand *command);
+
+/* Add what was granted or revoked; ddl_grant.c. */
+extern void steward_ddl_grant(StewardJson *json, const InternalGrant *grant);
+extern char *steward_ddl_grant_object(const InternalGrant *grant);	/* if it is one */
+extern void steward_ddl_grant_statement(StewardJson *json, const GrantStmt *grant);
+extern void steward_ddl_grant_role(StewardJson *json, const GrantRoleStmt *grant);
+extern void steward_ddl_default_privileges(StewardJson *json,
+										   const AlterDefaultPrivilegesStmt *statement);
+
+/* Records a shared command, before it runs; ddl_shared.c. */
+extern void steward_ddl_shared(Node *statement);
+
+#endif							/* STEWARD_AUDIT_DDL_H */

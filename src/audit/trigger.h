@@ -1,0 +1,41 @@
+/*
+ * trigger.h: the triggers of an audited table.
+ *
+ * Terms:
+ *	row trigger			records changes of rows. That of a partitioned table is cloned
+ *						by PostgreSQL to its partitions, also later ones.
+ *	truncate trigger	records TRUNCATE; it is not cloned, so each partition, and each
+ *						partitioned table, has its own
+ *	covered				a partition that has a clone, or is about to get one
+ *	whole				as enable_audit makes it: all events, no condition
+ */
+#ifndef STEWARD_AUDIT_TRIGGER_H
+#define STEWARD_AUDIT_TRIGGER_H
+
+#include "base/compat.h"
+
+#include "lib/stringinfo.h"
+#include "utils/relcache.h"
+
+/* Has the table a whole row trigger, enabled or not? */
+extern bool steward_trigger_on_rows(Relation rel);
+
+/* Is one of them a clone? */
+extern bool steward_trigger_is_covered(Relation rel);
+
+/* Has the table a truncate trigger? */
+extern bool steward_trigger_on_truncate(Relation rel);
+
+/*
+ * Append the SQL commands that give a table what it lacks of both triggers, or of
+ * its truncate trigger alone when it is covered, and drop what is one too many.
+ */
+extern void steward_trigger_plan(Relation rel, bool covered, StringInfo commands);
+
+/* Append those that drop the triggers, but for clones. */
+extern void steward_trigger_plan_drop(Relation rel, StringInfo commands);
+
+/* Runs such commands as the extension's owner. */
+extern void steward_trigger_run(const char *commands);
+
+#endif							/* STEWARD_AUDIT_TRIGGER_H */

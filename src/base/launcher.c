@@ -1,0 +1,325 @@
+/*
+ * launcher.c: the process that starts workers where something is due.
+ *
+ * It is connected to no database. After the start of the server, a crash or a
+ * promotion it has every database visited once; after that it sleeps until a
+ * backend sets its latch or a duty's time comes. At most steward.max_workers
+ * work at once: who waits longest comes next, and a worker whose database is
+ * quiet leaves when others wait.
+ */
+#include "base/duty_shared.h"
+
+#include "access/xact.h"
+#include "base/databases.h"
+#include "base/guc.h"
+#include "base/shared.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* A database is not visited again before that. */
+#define REVISIT_MILLISECONDS 1000
+
+/* Nor is another worker started when none was free. */
+#define NO_WORKER_MILLISECONDS 5000
+
+static StewardDutyShared *shared;
+
+/* The workers that were asked for and have not begun, by slot. */
+static BackgroundWorkerHandle *handles[STEWARD_MAX_SLOTS];
+
+static List *unvisited = NIL;	/* databases, in unvisited_context */
+static MemoryContext unvisited_context;
+static TimestampTz no_worker_until = 0;
+static bool no_worker_logged = false;
+
+extern PGDLLEXPORT void steward_launcher_main(Datum arg);
+
+static void
+leave(int code, Datum arg)
+{
+	LWLockReleaseAll();
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->launcher = NULL;
+	LWLockRelease(shared->lock);
+}
+
+/* Takes over from a launcher that is gone, whose workers may be about to begin. */
+static void
+enter(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->launcher = MyLatch;
+	shared->visit_all = true;
+	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
+		shared->slots[i].starting = false;
+	LWLockRelease(shared->lock);
+}
+
+/* Workers that ended before they began: their slots want another. */
+static void
+reap(void)
+{
+	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
+	{
+		StewardDutySlot *slot = &shared->slots[i];
+		pid_t		pid;
+
+		if (handles[i] == NULL || GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
+			continue;
+		pfree(handles[i]);
+		handles[i] = NULL;
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		if (slot->starting)
+			slot->starting = false;
+		steward_duty_slot_settle(slot);
+		LWLockRelease(shared->lock);
+	}
+}
+
+/* Marks databases that are to be visited, as many as there are slots for. */
+static void
+mark_unvisited(void)
+{
+	bool		all;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	all = shared->visit_all;
+	shared->visit_all = false;
+	LWLockRelease(shared->lock);
+	if (all)
+	{
+		MemoryContextReset(unvisited_context);
+		unvisited = steward_databases(unvisited_context);
+	}
+	if (unvisited == NIL)
+		return;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	while (unvisited != NIL)
+	{
+		StewardDutySlot *slot = steward_duty_slot(llast_oid(unvisited), true);
+
+		if (slot == NULL)
+			break;
+		steward_duty_slot_due(slot);
+		unvisited = list_delete_last(unvisited);
+	}
+	LWLockRelease(shared->lock);
+}
+
+/* Since when a slot has waited for a worker; 0: it does not. Under the lock. */
+static TimestampTz
+waits_since(StewardDutySlot *slot, TimestampTz now)
+{
+	if (pg_atomic_read_u32(&slot->database) == InvalidOid || slot->starting ||
+		slot->pid != 0 || slot->holds > 0 || slot->not_before > now)
+		return 0;
+	if (pg_atomic_read_u32(&slot->due) != 0)
+		return slot->waiting_since;
+	return slot->wake_at != 0 && slot->wake_at <= now ? slot->wake_at : 0;
+}
+
+/* The slot that has waited longest, or -1. Tells how many wait, and work. */
+static int
+next_slot(TimestampTz now, int *waiting, int *working)
+{
+	int			next = -1;
+	TimestampTz since = 0;
+
+	*waiting = *working = 0;
+	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
+	{
+		StewardDutySlot *slot = &shared->slots[i];
+		TimestampTz waits = waits_since(slot, now);
+
+		if (slot->pid != 0 || slot->starting)
+			(*working)++;
+		if (waits == 0)
+			continue;
+		(*waiting)++;
+		if (next == -1 || waits < since)
+		{
+			next = i;
+			since = waits;
+		}
+	}
+	return next;
+}
+
+static bool
+register_worker(int number, Oid database)
+{
+	BackgroundWorker worker = {0};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	worker.bgw_main_arg = Int32GetDatum(number);
+	memcpy(worker.bgw_extra, &database, sizeof database);
+	steward_worker_describe(&worker, "pg_steward worker", "steward_worker_main");
+	return RegisterDynamicBackgroundWorker(&worker, &handles[number]);
+}
+
+static void
+no_worker(TimestampTz now)
+{
+	no_worker_until = TimestampTzPlusMilliseconds(now, NO_WORKER_MILLISECONDS);
+	if (!no_worker_logged)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("duties of pg_steward wait because no background worker is free"),
+				 errhint("Raise max_worker_processes.")));
+	no_worker_logged = true;
+}
+
+/* Starts a worker for a slot that the caller marked, or forgets the database. */
+static void
+start(int number, TimestampTz now)
+{
+	StewardDutySlot *slot = &shared->slots[number];
+	Oid			database = pg_atomic_read_u32(&slot->database);
+	bool		exists = steward_database_connectable(database);
+	bool		started;
+
+	/* One that is about to end, unheard of yet. */
+	if (handles[number] != NULL)
+		pfree(handles[number]);
+	handles[number] = NULL;
+	started = exists && register_worker(number, database);
+	if (started)
+		no_worker_logged = false;
+	else if (exists)
+		no_worker(now);
+	if (started)
+		return;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->starting = false;
+	if (!exists)
+	{
+		slot->misfit = false;
+		slot->wake_at = 0;
+		slot->waiting_since = 0;
+		pg_atomic_write_u32(&slot->due, 0);
+		steward_duty_slot_settle(slot);
+	}
+	LWLockRelease(shared->lock);
+}
+
+/* Workers with nothing to do make room for others; under the lock. */
+static void
+tell_workers(void)
+{
+	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
+	{
+		if (shared->slots[i].latch != NULL)
+			SetLatch(shared->slots[i].latch);
+	}
+}
+
+/* Starts workers, as many as may work. */
+static void
+start_workers(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (;;)
+	{
+		int			waiting;
+		int			working;
+		int			next;
+
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		next = next_slot(now, &waiting, &working);
+		if (next == -1 || working >= steward_max_workers || no_worker_until > now)
+		{
+			pg_atomic_write_u32(&shared->waiting, waiting);
+			if (waiting > 0)
+				tell_workers();
+			LWLockRelease(shared->lock);
+			return;
+		}
+		shared->slots[next].starting = true;
+		shared->slots[next].not_before =
+			TimestampTzPlusMilliseconds(now, REVISIT_MILLISECONDS);
+		LWLockRelease(shared->lock);
+		start(next, now);
+	}
+}
+
+/* Milliseconds until a slot's time comes; -1: the latch tells. */
+static long
+time_to_nap(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = 0;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
+	{
+		StewardDutySlot *slot = &shared->slots[i];
+		bool		due = pg_atomic_read_u32(&slot->due) != 0;
+		TimestampTz at = due ? slot->not_before : Max(slot->wake_at, slot->not_before);
+
+		if (pg_atomic_read_u32(&slot->database) == InvalidOid || slot->starting ||
+			slot->pid != 0 || slot->holds > 0 || (!due && slot->wake_at == 0))
+			continue;
+		/* One that waits for others to leave: their end is heard of. */
+		if (at <= now)
+			at = no_worker_until;
+		if (at > now && (next == 0 || at < next))
+			next = at;
+	}
+	LWLockRelease(shared->lock);
+	return next == 0 ? -1 : TimestampDifferenceMilliseconds(now, next) + 1;
+}
+
+static void
+nap(long milliseconds)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+					 (milliseconds >= 0 ? WL_TIMEOUT : 0), milliseconds,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	/* There is no statement here that a cancel could end. */
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+void
+steward_launcher_main(Datum arg)
+{
+	shared = steward_duty_shared;
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGINT, StatementCancelHandler);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(leave, (Datum) 0);
+	unvisited_context = AllocSetContextCreate(TopMemoryContext,
+											  "pg_steward databases to visit",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(TopMemoryContext);
+	enter();
+	for (;;)
+	{
+		reap();
+		mark_unvisited();
+		start_workers();
+		nap(time_to_nap());
+	}
+}
