@@ -66,6 +66,12 @@ check_kind(Relation rel)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a table", RelationGetRelationName(rel)),
 				 errhint("Only ordinary tables and partitioned tables have a history.")));
+	if (rel->rd_rel->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a partition", RelationGetRelationName(rel)),
+				 errdetail("Rows that moved to another partition or came from one have records of the whole table."),
+				 errhint("Ask for the partitioned table.")));
 }
 
 /* ---- the present ---- */

@@ -45,11 +45,12 @@ obstacle_of(const StewardTravel *travel, const StewardTrailRecord *record)
 	switch (record->record.op)
 	{
 		case STEWARD_OP_ENABLE:
-			return "its audit was enabled, or repaired";
+			return steward_partition_is_new(travel, record) ? NULL :
+				"its audit was enabled, or repaired";
 		case STEWARD_OP_DISABLE:
 			return "its audit was disabled";
 		case STEWARD_OP_TRUNCATE:
-			return travel->forward ? NULL : "it was truncated";
+			return "it, or a partition of it, was truncated";
 		case STEWARD_OP_REWRITE:
 			return steward_rewrite_is_harmless(travel, record) ? NULL :
 				"ALTER TABLE rewrote its values";
@@ -83,6 +84,24 @@ way_back(StewardTravel *travel)
 	return obstacle;
 }
 
+/* What was written of a partition that is none any more is not found. */
+static void
+check_partitions(const StewardTravel *travel)
+{
+	uint64		xid;
+	TimestampTz at = travel->table->partitioned ?
+		steward_partition_left(travel, &xid) : DT_NOEND;
+
+	if (at != DT_NOEND)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rows of table %s at that time are not known",
+						travel->table->name),
+				 errdetail("At %s, in transaction " UINT64_FORMAT ", a partition was detached or dropped.",
+						   timestamptz_to_str(at), xid),
+				 errhint("Records of single rows are in steward.audit_trail.")));
+}
+
 /* ---- the way forward ---- */
 
 static int64
@@ -91,6 +110,7 @@ last_truncate(const StewardTravel *travel)
 	int64		i = travel->trail->count - 1;
 
 	while (i >= 0 && (travel->trail->records[i].record.op != STEWARD_OP_TRUNCATE ||
+					  travel->trail->records[i].version->relid != travel->table->relid ||
 					  !steward_trail_includes(&travel->point, &travel->trail->records[i])))
 		i--;
 	return i;
@@ -109,6 +129,11 @@ way_forward(StewardTravel *travel)
 	begin = last_truncate(travel);
 	if (begin < 0)
 		obstacle.reason = "before that, its rows are only partly in the trail";
+	/* The partitions that were truncated with it. */
+	while (begin >= 0 && begin + 1 < travel->trail->count &&
+		   travel->trail->records[begin + 1].record.op == STEWARD_OP_TRUNCATE &&
+		   travel->trail->records[begin + 1].transaction == travel->trail->records[begin].transaction)
+		begin++;
 	for (int64 i = 0; i < begin; i++)
 		travel->trail->records[i].done = true;
 	for (int64 i = begin + 1; i < travel->trail->count && obstacle.reason == NULL; i++)
@@ -185,6 +210,7 @@ steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 	travel->rows = steward_rows_create(table);
 	travel->trail = steward_trail_create(table);
 	back = way_back(travel);
+	check_partitions(travel);
 	if (back.reason == NULL)
 	{
 		touch_slots(travel);

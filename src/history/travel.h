@@ -43,8 +43,18 @@ extern void steward_travel_touch(StewardTravel *travel, StewardRows *others);
 extern void steward_travel_rows(StewardTravel *travel, bool touched_only,
 								StewardRowCallback callback, void *arg);
 
-/* rewrite.c: did a rewrite leave all values that matter here what they were? */
+/*
+ * commands.c: what the records of commands say of a record of the table. Did a
+ * rewrite leave all values that matter on this way what they were? Is the table
+ * whose audit began a new partition, which was empty?
+ */
 extern bool steward_rewrite_is_harmless(const StewardTravel *travel,
 										const StewardTrailRecord *record);
+extern bool steward_partition_is_new(const StewardTravel *travel,
+									 const StewardTrailRecord *record);
+
+/* When rows left the table with a partition, after the point; DT_NOEND: never. */
+extern TimestampTz steward_partition_left(const StewardTravel *travel,
+										  uint64 *xid);
 
 #endif							/* STEWARD_HISTORY_TRAVEL_H */
