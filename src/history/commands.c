@@ -10,7 +10,6 @@
 #include "base/compat.h"
 
 #include "base/catalog.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "history/travel.h"
@@ -45,22 +44,36 @@ static const char *const new_partition_query =
 	"  WHERE s.id OPERATOR(pg_catalog.=) $4)), false)"
 	COMMANDS OF_TRANSACTION;
 
-/* A partition that is dropped loses its copy of the table's trigger. */
-static const char *const left_query =
-	"SELECT r.xid, r.incarnation, r.changed_at"
-	COMMANDS
-	" AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2"
-	" AND ((" ACTION_IS("DETACH PARTITION")
-	"  AND e.event OPERATOR(pg_catalog.->>) 'identity' OPERATOR(pg_catalog.=) ANY"
-	"   (ARRAY(SELECT pg_catalog.format('%I.%I', s.schema_name, s.table_name) FROM steward.audit_schema AS s"
-	"     WHERE s.relation OPERATOR(pg_catalog.=) ANY ($3)"
-	"    UNION ALL SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c"
-	"     JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
-	"     WHERE c.oid OPERATOR(pg_catalog.=) ANY ($3))))"
-	" OR (e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'drop'"
-	"  AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger'"
-	"  AND pg_catalog.strpos(e.event OPERATOR(pg_catalog.->>) 'identity', $4) OPERATOR(pg_catalog.>) 0))"
-	" ORDER BY r.changed_at";
+/*
+ * Commands after which records of a table can be lacking. A partition that is
+ * dropped loses its copy of the table's trigger.
+ */
+static const char *const lacking_query =
+	"WITH names (name) AS ("
+	" SELECT pg_catalog.format('%I.%I', s.schema_name, s.table_name) FROM steward.audit_schema AS s"
+	"  WHERE s.relation OPERATOR(pg_catalog.=) ANY ($3)"
+	" UNION SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c"
+	"  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+	"  WHERE c.oid OPERATOR(pg_catalog.=) ANY ($3)), "
+	"command AS (SELECT r.xid, r.incarnation, r.changed_at, a.action OPERATOR(pg_catalog.->>) 'action' AS action,"
+	"  a.action OPERATOR(pg_catalog.->>) 'name' AS name, e.event OPERATOR(pg_catalog.->>) 'identity' AS identity,"
+	"  e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'drop'"
+	"   AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger' AS dropped"
+	COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2)"
+	" SELECT c.xid, c.incarnation, c.changed_at,"
+	"  CASE WHEN c.dropped OR c.action OPERATOR(pg_catalog.<>) 'DETACH PARTITION'"
+	"   THEN 'one of its audit triggers was dropped or disabled, maybe with a partition'"
+	"   ELSE 'a partition was detached' END"
+	" FROM command AS c"
+	" WHERE (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
+	"   AND (c.action OPERATOR(pg_catalog.=) 'DETACH PARTITION'"
+	"    OR (c.action OPERATOR(pg_catalog.~) '^(DISABLE|ENABLE|ENABLE REPLICA) TRIGGER'"
+	"     AND (c.name IS NULL OR pg_catalog.starts_with(c.name, '00_steward_audit_')))))"
+	"  OR (c.dropped AND pg_catalog.strpos(c.identity, $4) OPERATOR(pg_catalog.>) 0)"
+	"  OR (c.dropped AND pg_catalog.starts_with(c.identity, '\"00_steward_audit_')"
+	"   AND EXISTS (SELECT FROM names AS n WHERE pg_catalog.right(c.identity, pg_catalog.length(n.name) OPERATOR(pg_catalog.+) 4)"
+	"    OPERATOR(pg_catalog.=) pg_catalog.concat(' on ', n.name)))"
+	" ORDER BY c.changed_at";
 
 /* Runs a query about a record's transaction, whose row has booleans. */
 static void
@@ -115,10 +128,9 @@ steward_partition_is_new(const StewardTravel *travel,
 }
 
 static ArrayType *
-members_of(Oid relid)
+oid_array(List *relids)
 {
-	List	   *relids = find_all_inheritors(relid, NoLock, NULL);
-	Datum	   *members = palloc(list_length(relids) * sizeof(Datum));
+	Datum	   *members = palloc((list_length(relids) + 1) * sizeof(Datum));
 	ListCell   *cell;
 	int			count = 0;
 
@@ -144,31 +156,37 @@ is_after(const StewardTravel *travel, HeapTuple row, uint64 *xid)
 		!steward_point_includes(&travel->point, *xid, transaction->last_written, true);
 }
 
-TimestampTz
-steward_partition_left(const StewardTravel *travel, uint64 *xid)
+char *
+steward_records_lacking(const StewardTravel *travel)
 {
 	const StewardPoint *point = &travel->point;
+	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[] = {TIMESTAMPTZOID, XID8OID, OIDARRAYOID, TEXTOID};
 	Datum		values[] = {TimestampTzGetDatum(steward_point_written_after(point)),
 		UInt64GetDatum(point->by_snapshot ? steward_point_xmin(point) : 0),
-		PointerGetDatum(members_of(travel->table->relid)),
+		PointerGetDatum(oid_array(travel->table->members)),
 	CStringGetTextDatum(psprintf("00_steward_audit_row_%u\"", travel->table->relid))};
-	TimestampTz result = DT_NOEND;
+	char	   *result = NULL;
 	StewardIdentity saved;
 
 	steward_become_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(left_query, lengthof(types), types, values, NULL, true,
+	if (SPI_execute_with_args(lacking_query, lengthof(types), types, values, NULL, true,
 							  0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the commands on partitions");
-	for (uint64 i = 0; i < SPI_processed && result == DT_NOEND; i++)
+		elog(ERROR, "could not read the commands on a table");
+	for (uint64 i = 0; i < SPI_processed && result == NULL; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
+		uint64		xid;
 
-		if (is_after(travel, row, xid))
-			result = DatumGetTimestampTz(SPI_getbinval(row, SPI_tuptable->tupdesc, 3,
-													   &isnull));
+		if (!is_after(travel, row, &xid))
+			continue;
+		result = psprintf("At %s, in transaction " UINT64_FORMAT ", %s.",
+						  timestamptz_to_str(DatumGetTimestampTz(SPI_getbinval(row, desc, 3, &isnull))),
+						  xid, SPI_getvalue(row, desc, 4));
+		result = MemoryContextStrdup(caller, result);
 	}
 	SPI_finish();
 	steward_become_caller(&saved);

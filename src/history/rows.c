@@ -9,7 +9,6 @@
 #include "base/compat.h"
 
 #include "access/htup_details.h"
-#include "access/tupdesc_details.h"
 #include "common/hashfn.h"
 #include "history/rows.h"
 #include "utils/datum.h"
@@ -239,13 +238,9 @@ complete(StewardRows *rows, StewardCell *cells)
 		if (cell->given || !steward_history_has_column(desc, i + 1))
 			continue;
 		cell->given = true;
-		cell->isnull = true;
-		if (desc->constr != NULL && desc->constr->missing != NULL &&
-			desc->constr->missing[i].am_present)
-		{
-			cell->value = desc->constr->missing[i].am_value;
-			cell->isnull = false;
-		}
+		cell->assumed = true;
+		cell->isnull = !rows->table->missing[i].present;
+		cell->value = rows->table->missing[i].value;
 	}
 }
 
@@ -310,7 +305,7 @@ find_row(StewardRows *rows, StewardRowSlot *slot, StewardCell *cells)
 	{
 		int			i = 0;
 
-		while (i < natts && (!cells[i].given || !comparable(&cells[i]) ||
+		while (i < natts && (!cells[i].given || cells[i].assumed || !comparable(&cells[i]) ||
 							 !comparable(&row->cells[i]) ||
 							 steward_cells_equal(rows->table, i + 1, &row->cells[i], &cells[i])))
 			i++;

@@ -10,6 +10,8 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/tupdesc_details.h"
+#include "audit/readable.h"
 #include "base/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -23,6 +25,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -44,10 +47,8 @@ steward_history_has_column(TupleDesc desc, AttrNumber attnum)
 static void
 check_rights(Oid relid)
 {
-	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT,
-								  ACLMASK_ALL) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relid));
+	if (steward_may_read_all_of(relid))
+		return;
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -55,6 +56,7 @@ check_rights(Oid relid)
 						get_rel_name(relid)),
 				 errdetail("Policies say which rows may be seen now, not which could be seen then."),
 				 errhint("Ask as a role with BYPASSRLS, or as the owner of the table.")));
+	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relid));
 }
 
 static void
@@ -108,6 +110,56 @@ has_trigger(Relation rel, const char *function, int16 type)
 			return true;
 	}
 	return false;
+}
+
+static AttrNumber
+present_number(const StewardHistoryTable *table, const char *name)
+{
+	for (int i = 0; i < table->desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(table->desc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* Of a partitioned table the partitions have these values, under their numbers. */
+static void
+find_missing(StewardHistoryTable *table, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		AttrNumber	now = attribute->attisdropped ? 0 :
+			present_number(table, NameStr(attribute->attname));
+		StewardMissing *missing = &table->missing[Max(now, 1) - 1];
+
+		if (now == 0 || missing->present || desc->constr == NULL ||
+			desc->constr->missing == NULL || !desc->constr->missing[i].am_present)
+			continue;
+		missing->present = true;
+		missing->value = datumCopy(desc->constr->missing[i].am_value,
+								   attribute->attbyval, attribute->attlen);
+	}
+}
+
+static void
+find_all_missing(StewardHistoryTable *table, List *relids)
+{
+	ListCell   *cell;
+
+	table->missing = palloc0((table->desc->natts + 1) * sizeof(StewardMissing));
+	foreach(cell, relids)
+	{
+		Relation	member = relation_open(lfirst_oid(cell), AccessShareLock);
+
+		find_missing(table, member);
+		relation_close(member, NoLock);
+	}
 }
 
 static void
@@ -174,19 +226,6 @@ array_column(HeapTuple row, int column)
 	if (isnull)
 		steward_payload_corrupted("its schema version is malformed");
 	return DatumGetArrayTypeP(datum);
-}
-
-static AttrNumber
-present_number(const StewardHistoryTable *table, const char *name)
-{
-	for (int i = 0; i < table->desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(table->desc, i);
-
-		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0)
-			return i + 1;
-	}
-	return 0;
 }
 
 /* Are the version's key columns those of the present key? */
@@ -280,17 +319,23 @@ load_versions(StewardHistoryTable *table, ArrayType *members)
 	steward_become_caller(&saved);
 }
 
-static ArrayType *
+/* The table and its partitions. */
+static List *
 members_of(Relation rel)
 {
-	List	   *relids = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
-	Datum	   *members = palloc(list_length(relids) * sizeof(Datum));
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return list_make1_oid(RelationGetRelid(rel));
+	return find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL);
+}
+
+static ArrayType *
+oid_array(List *oids)
+{
+	Datum	   *members = palloc((list_length(oids) + 1) * sizeof(Datum));
 	ListCell   *cell;
 	int			count = 0;
 
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		relids = list_make1_oid(RelationGetRelid(rel));
-	foreach(cell, relids)
+	foreach(cell, oids)
 		members[count++] = ObjectIdGetDatum(lfirst_oid(cell));
 	return construct_array(members, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
 }
@@ -313,7 +358,9 @@ steward_history_table_open(Oid relid)
 	check_rights(relid);
 	table->context = context;
 	describe_present(table, rel);
-	load_versions(table, members_of(rel));
+	table->members = members_of(rel);
+	find_all_missing(table, table->members);
+	load_versions(table, oid_array(table->members));
 	relation_close(rel, NoLock);
 	MemoryContextSwitchTo(caller);
 	return table;

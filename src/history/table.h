@@ -9,6 +9,7 @@
 #include "access/tupdesc.h"
 #include "audit/schema.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "utils/hsearch.h"
 
 /* A schema version of the table, seen from the present. */
@@ -23,15 +24,24 @@ typedef struct StewardVersion
 	bool	   *same_type;		/* by ordinal: of the present type */
 } StewardVersion;
 
+/* What rows have in a column that was added when they were there already. */
+typedef struct StewardMissing
+{
+	bool		present;		/* else NULL */
+	Datum		value;
+} StewardMissing;
+
 typedef struct StewardHistoryTable
 {
 	Oid			relid;
+	List	   *members;		/* oids: it, and its partitions */
 	char	   *name;			/* qualified and quoted */
 	TupleDesc	desc;
 	bool		partitioned;
 	bool		recorded;		/* now: the triggers are there and fire always */
 	int			key_count;		/* 0: a row is told by all its values */
 	AttrNumber *key;
+	StewardMissing *missing;	/* by column */
 	HTAB	   *versions;		/* of StewardVersion */
 	TimestampTz first_version;	/* when the first of them was made */
 	MemoryContext context;		/* all of this */

@@ -84,22 +84,19 @@ way_back(StewardTravel *travel)
 	return obstacle;
 }
 
-/* What was written of a partition that is none any more is not found. */
+/* Neither way tells what was not recorded. */
 static void
-check_partitions(const StewardTravel *travel)
+check_commands(const StewardTravel *travel)
 {
-	uint64		xid;
-	TimestampTz at = travel->table->partitioned ?
-		steward_partition_left(travel, &xid) : DT_NOEND;
+	char	   *lacking = steward_records_lacking(travel);
 
-	if (at != DT_NOEND)
+	if (lacking != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("rows of table %s at that time are not known",
 						travel->table->name),
-				 errdetail("At %s, in transaction " UINT64_FORMAT ", a partition was detached or dropped.",
-						   timestamptz_to_str(at), xid),
-				 errhint("Records of single rows are in steward.audit_trail.")));
+				 errdetail("%s", lacking),
+				 errhint("Records of single rows are in steward.audit_trail and steward.history().")));
 }
 
 /* ---- the way forward ---- */
@@ -210,7 +207,7 @@ steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 	travel->rows = steward_rows_create(table);
 	travel->trail = steward_trail_create(table);
 	back = way_back(travel);
-	check_partitions(travel);
+	check_commands(travel);
 	if (back.reason == NULL)
 	{
 		touch_slots(travel);

@@ -53,8 +53,10 @@ extern bool steward_rewrite_is_harmless(const StewardTravel *travel,
 extern bool steward_partition_is_new(const StewardTravel *travel,
 									 const StewardTrailRecord *record);
 
-/* When rows left the table with a partition, after the point; DT_NOEND: never. */
-extern TimestampTz steward_partition_left(const StewardTravel *travel,
-										  uint64 *xid);
+/*
+ * What command after the point may have left changes without records, as a
+ * sentence; NULL: none.
+ */
+extern char *steward_records_lacking(const StewardTravel *travel);
 
 #endif							/* STEWARD_HISTORY_TRAVEL_H */

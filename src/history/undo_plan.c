@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "history/row_json.h"
@@ -16,10 +17,11 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-/* The tables that a transaction has records of. */
+/* The tables that a transaction has records of; of partitions, the whole table. */
 static const char *const tables_query =
 	"SELECT DISTINCT s.relation"
 	" FROM steward.audit_record AS r"
@@ -67,7 +69,9 @@ tables_of(uint64 xid)
 														   1, &isnull));
 		MemoryContext spi = MemoryContextSwitchTo(caller);
 
-		relids = lappend_oid(relids, relid);
+		if (get_rel_relispartition(relid))
+			relid = llast_oid(get_partition_ancestors(relid));
+		relids = list_append_unique_oid(relids, relid);
 		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
