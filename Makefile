@@ -13,7 +13,7 @@ MODULE_big  = pg_steward
 EXTVERSION  = 1.0
 
 # Floors, lowest first: a module may include only its own and earlier ones.
-FLOORS = crypto base keys types columns audit ledger history retention
+FLOORS = crypto base keys types columns audit access ledger history retention
 
 OBJS = src/init.o $(patsubst %.c,%.o,$(sort $(wildcard $(FLOORS:%=src/%/*.c))))
 MODULE_SQL = $(wildcard $(FLOORS:%=src/%/*.sql))
@@ -21,7 +21,7 @@ FLOOR_SQL = $(foreach floor,$(FLOORS),$(sort $(filter src/$(floor)/%,$(MODULE_SQ
 
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
-SCRIPTS_built = pg_steward_keygen pg_steward_verify
+SCRIPTS_built = pg_steward_keygen pg_steward_spool pg_steward_verify
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare
@@ -51,6 +51,7 @@ sql/$(EXTENSION)--$(EXTVERSION).sql: $(FLOOR_SQL)
 
 TOOL_CRYPTO = $(filter-out %.sql,$(wildcard src/crypto/*.c))
 pg_steward_keygen: src/tools/keygen.c $(TOOL_CRYPTO)
+pg_steward_spool: src/tools/spool.c $(TOOL_CRYPTO)
 pg_steward_verify: src/tools/verify.c src/tools/verify_input.c $(TOOL_CRYPTO)
 $(SCRIPTS_built):
 	$(CC) $(CFLAGS) $(LDFLAGS) -Isrc -o $@ $^ -lsodium

@@ -3,6 +3,7 @@
  */
 #include "base/compat.h"
 
+#include "access/access.h"
 #include "audit/capture.h"
 #include "base/catalog.h"
 #include "base/duty.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	steward_keys_init();
 	steward_types_init();
 	steward_audit_init();
+	steward_access_init();
 	/* Last: where background workers are few, keys come first. */
 	steward_duty_init();
 }

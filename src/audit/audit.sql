@@ -8,7 +8,9 @@ REVOKE EXECUTE ON FUNCTION steward.audit_guard() FROM PUBLIC;
 CREATE FUNCTION steward.audit_row() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_row';
 COMMENT ON FUNCTION steward.audit_row() IS 'records a changed row; attached by steward.enable_audit()';
-REVOKE EXECUTE ON FUNCTION steward.audit_row() FROM PUBLIC;
+-- Whoever makes or attaches a partition of an audited table needs to execute it. A
+-- trigger of its own the event trigger lets only those make who may execute
+-- steward.enable_audit().
 
 CREATE FUNCTION steward.audit_truncate() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_truncate';
@@ -57,6 +59,7 @@ COMMENT ON SEQUENCE steward.audit_schema_id IS 'ids of steward.audit_schema';
 
 CREATE TABLE steward.audit_schema (
     id          integer PRIMARY KEY,
+    kind        "char" NOT NULL,
     relation    oid NOT NULL,
     schema_name text NOT NULL,
     table_name  text NOT NULL,
@@ -75,14 +78,15 @@ CREATE TABLE steward.audit_schema (
 CREATE INDEX audit_schema_relation_id_idx ON steward.audit_schema (relation, id);
 COMMENT ON TABLE steward.audit_schema IS 'what an audited table looked like when records were made';
 COMMENT ON COLUMN steward.audit_schema.id IS 'the schema version; stands in every record';
-COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, in the incarnation of the record';
-COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table at that time';
-COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table at that time';
+COMMENT ON COLUMN steward.audit_schema.kind IS 'r: of a table; c: of a composite type that columns of tables use';
+COMMENT ON COLUMN steward.audit_schema.relation IS 'oid of the table, or of the relation of the type, in the incarnation of the record';
+COMMENT ON COLUMN steward.audit_schema.schema_name IS 'schema of the table or type at that time';
+COMMENT ON COLUMN steward.audit_schema.table_name IS 'name of the table or type at that time';
 COMMENT ON COLUMN steward.audit_schema.root IS 'of a partition, oid of the table at the top; else as relation';
 COMMENT ON COLUMN steward.audit_schema.root_schema IS 'schema of that at that time';
 COMMENT ON COLUMN steward.audit_schema.root_name IS 'name of that at that time';
 COMMENT ON COLUMN steward.audit_schema.encoding IS 'encoding of the database: of texts in the payload';
-COMMENT ON COLUMN steward.audit_schema.attnums IS 'attribute numbers of the recorded columns';
+COMMENT ON COLUMN steward.audit_schema.attnums IS 'numbers of the recorded columns or of the attributes';
 COMMENT ON COLUMN steward.audit_schema.names IS 'their names';
 COMMENT ON COLUMN steward.audit_schema.types IS 'their types, with schema';
 COMMENT ON COLUMN steward.audit_schema.typmods IS 'their type modifiers';
@@ -104,7 +108,9 @@ CREATE TABLE steward.audit_context (
     actor              text,
     purpose            text,
     request_id         text,
-    replication_origin text
+    context_key        text,
+    replication_origin text,
+    query_id           bigint
 ) USING heap;
 CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
 COMMENT ON TABLE steward.audit_context IS 'who made changes, and from where';
@@ -121,7 +127,9 @@ COMMENT ON COLUMN steward.audit_context.application IS 'application_name';
 COMMENT ON COLUMN steward.audit_context.actor IS 'on whose behalf, as the application says';
 COMMENT ON COLUMN steward.audit_context.purpose IS 'why, as the application says';
 COMMENT ON COLUMN steward.audit_context.request_id IS 'the request that the application served';
+COMMENT ON COLUMN steward.audit_context.context_key IS 'the context key that proved actor, purpose and request id; none: they are a claim';
 COMMENT ON COLUMN steward.audit_context.replication_origin IS 'where a replicated change came from';
+COMMENT ON COLUMN steward.audit_context.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 
 CREATE TABLE steward.audit_segment (
     number    integer PRIMARY KEY,
@@ -172,11 +180,6 @@ SELECT pg_catalog.pg_extension_config_dump('steward.audit_schema_id', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_context', '');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_segment', '');
 
-CREATE FUNCTION steward.enable_audit(relation regclass) RETURNS void
-    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_enable_audit';
-COMMENT ON FUNCTION steward.enable_audit(regclass) IS 'records every change of a table from now on';
-REVOKE EXECUTE ON FUNCTION steward.enable_audit(regclass) FROM PUBLIC;
-
 CREATE FUNCTION steward.disable_audit(relation regclass) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_disable_audit';
 COMMENT ON FUNCTION steward.disable_audit(regclass) IS 'stops recording the changes of a table; that it stopped is recorded';
@@ -185,6 +188,14 @@ REVOKE EXECUTE ON FUNCTION steward.disable_audit(regclass) FROM PUBLIC;
 CREATE FUNCTION steward.audit_decode(schema_version integer, operation "char", payload bytea, OUT key jsonb, OUT old jsonb, OUT new jsonb)
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_decode';
 COMMENT ON FUNCTION steward.audit_decode(integer, "char", bytea) IS 'shows the payload of an audit record as jsonb: the key, the old and the new values';
+
+CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", payload bytea, old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
+COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean) IS 'gives the new or old values of an audit record as a row of a table as it is now, bit for bit where the types are the same; columns by name, or by number in the database where the record was made';
+
+CREATE FUNCTION steward.audit_image_of_parts(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
+    LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
+COMMENT ON FUNCTION steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) IS 'audit_image() of a record of several parts: its payload, and those of the records & that follow it';
 
 CREATE FUNCTION steward.audit_event(payload bytea) RETURNS jsonb
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_audit_event_details';
@@ -224,7 +235,7 @@ COMMENT ON COLUMN steward.audit_record.incarnation IS 'the life of the database:
 COMMENT ON COLUMN steward.audit_record.xid IS 'the top-level transaction';
 COMMENT ON COLUMN steward.audit_record.seq IS 'order within the transaction';
 COMMENT ON COLUMN steward.audit_record.changed_at IS 'when it was made';
-COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled, W rewritten; of events C command, R read, S of pg_steward itself, L ledger';
+COMMENT ON COLUMN steward.audit_record.op IS 'I insert, U update, D delete, T truncate, E enabled, X disabled, W rewritten, & the next part of a record; of events C command, R read, S of pg_steward itself, L ledger';
 COMMENT ON COLUMN steward.audit_record.schema_version IS 'what the table looked like: audit_schema.id; 0 for an event';
 COMMENT ON COLUMN steward.audit_record.context_xid IS 'the context in force: audit_context.xid';
 COMMENT ON COLUMN steward.audit_record.context IS 'the context in force: audit_context.number';
@@ -252,6 +263,7 @@ CREATE VIEW steward.audit_trail WITH (security_barrier) AS
                WHEN 'E' THEN 'ENABLE'
                WHEN 'X' THEN 'DISABLE'
                WHEN 'W' THEN 'REWRITE'
+               WHEN '&' THEN 'PART'
                ELSE r.op::text
            END AS operation,
            d.key,
@@ -265,9 +277,11 @@ CREATE VIEW steward.audit_trail WITH (security_barrier) AS
            c.actor,
            c.purpose,
            c.request_id,
+           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
-           c.pid
+           c.pid,
+           c.query_id
     FROM steward.audit_record AS r
     LEFT JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) r.schema_version
     LEFT JOIN steward.audit_context AS c
@@ -297,7 +311,9 @@ COMMENT ON COLUMN steward.audit_trail.application IS 'application_name';
 COMMENT ON COLUMN steward.audit_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.audit_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.audit_trail.request_id IS 'the request that was served';
+COMMENT ON COLUMN steward.audit_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.audit_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.audit_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.audit_trail.pid IS 'process of the session';
+COMMENT ON COLUMN steward.audit_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.audit_trail FROM PUBLIC;

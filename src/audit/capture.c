@@ -16,6 +16,7 @@
 #include "audit/context.h"
 #include "audit/ddl.h"
 #include "audit/event.h"
+#include "audit/exempt.h"
 #include "audit/incarnation.h"
 #include "audit/move.h"
 #include "audit/schema.h"
@@ -43,6 +44,7 @@ typedef struct Capture
 {
 	StewardRecord record;
 	StringInfo	payload;
+	List	   *parts;			/* what precedes it, of a long one */
 	const StewardAuditSchema *schema;
 	bool		pushed_snapshot;
 } Capture;
@@ -63,32 +65,45 @@ begin(Capture *capture, char op)
 	}
 	resetStringInfo(scratch);
 	capture->payload = scratch;
+	capture->parts = NIL;
 	capture->record.op = op;
 	capture->record.schema_version = 0;
 }
 
 static void
-begin_of(Capture *capture, Relation rel, char op, bool for_event)
+begin_of(Capture *capture, Relation rel, char op)
 {
 	begin(capture, op);
-	capture->schema = steward_audit_schema_of(rel, for_event);
+	capture->schema = steward_audit_schema_of(rel);
 	capture->record.schema_version = capture->schema->version;
+}
+
+static void
+add_record(StewardRecord *record, StringInfo payload)
+{
+	record->seq = steward_buffer_next_seq();
+	record->changed_at = GetCurrentTimestamp();
+	record->context = steward_context_current(steward_incarnation_current());
+	record->payload = (const unsigned char *) payload->data;
+	record->length = payload->len;
+	steward_buffer_add(record);
 }
 
 static void
 end(Capture *capture, bool write)
 {
-	StewardRecord *record = &capture->record;
+	ListCell   *part;
 
-	if (write)
+	foreach(part, capture->parts)
 	{
-		record->seq = steward_buffer_next_seq();
-		record->changed_at = GetCurrentTimestamp();
-		record->context = steward_context_current(steward_incarnation_current());
-		record->payload = (const unsigned char *) capture->payload->data;
-		record->length = capture->payload->len;
-		steward_buffer_add(record);
+		StringInfo	payload = lfirst(part);
+
+		add_record(&capture->record, payload);
+		capture->record.op = STEWARD_OP_PART;
+		pfree(payload->data);
 	}
+	if (write)
+		add_record(&capture->record, capture->payload);
 	if (capture->payload->maxlen > SCRATCH_KEPT)
 	{
 		pfree(scratch->data);
@@ -114,7 +129,7 @@ steward_capture_event(Relation rel, char op)
 {
 	Capture		capture;
 
-	begin_of(&capture, rel, op, true);
+	begin_of(&capture, rel, op);
 	steward_encode_empty(capture.payload);
 	end(&capture, true);
 }
@@ -125,8 +140,8 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 {
 	Capture		capture;
 
-	begin_of(&capture, rel, op, false);
-	steward_encode_row(capture.schema, row, capture.payload);
+	begin_of(&capture, rel, op);
+	steward_encode_row(capture.schema, row, capture.payload, &capture.parts);
 	end(&capture, true);
 	return capture.record.seq;
 }
@@ -137,9 +152,9 @@ capture_update(Relation rel, TupleTableSlot *before, TupleTableSlot *after)
 	Capture		capture;
 	bool		changed;
 
-	begin_of(&capture, rel, STEWARD_OP_UPDATE, false);
+	begin_of(&capture, rel, STEWARD_OP_UPDATE);
 	changed = steward_encode_update(capture.schema, before, after,
-									capture.payload);
+									capture.payload, &capture.parts);
 	end(&capture, changed);
 }
 
@@ -191,6 +206,9 @@ STEWARD_FUNCTION(steward_audit_row)
 {
 	TriggerData *data = trigger_data(fcinfo, true);
 
+	if (steward_exempt_session())
+		PG_RETURN_POINTER(NULL);
+	steward_context_require(RelationGetRelationName(data->tg_relation));
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		capture_insert(data);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
@@ -204,6 +222,9 @@ STEWARD_FUNCTION(steward_audit_truncate)
 {
 	TriggerData *data = trigger_data(fcinfo, false);
 
+	if (steward_exempt_session())
+		PG_RETURN_POINTER(NULL);
+	steward_context_require(RelationGetRelationName(data->tg_relation));
 	steward_capture_event(data->tg_relation, STEWARD_OP_TRUNCATE);
 	PG_RETURN_POINTER(NULL);
 }
@@ -278,6 +299,7 @@ on_transaction(XactEvent event, void *arg)
 	}
 	steward_buffer_end();
 	steward_context_end();
+	steward_said_end();
 	steward_move_end();
 	scratch = NULL;
 	commits_prepared = false;
@@ -295,10 +317,12 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 		case SUBXACT_EVENT_COMMIT_SUB:
 			steward_buffer_subcommit(mine, parent);
 			reparent(mine, parent);
+			steward_said_subcommit(mine, parent);
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			steward_buffer_subabort(mine);
 			forget(mine);
+			steward_said_subabort(mine);
 			break;
 		default:
 			break;
@@ -312,6 +336,7 @@ steward_audit_init(void)
 	steward_segment_init();
 	steward_segment_duty_init();
 	steward_context_init();
+	steward_exempt_init();
 	steward_hooks_on_utility(on_utility);
 	steward_ddl_init();
 	RegisterXactCallback(on_transaction, NULL);

@@ -1,28 +1,26 @@
 /*
- * codec.c: rows to payloads and back; README has the format.
+ * codec.c: rows to payloads; README has the format.
  */
 #include "base/compat.h"
 
 #include "access/detoast.h"
-#include "audit/codec.h"
+#include "audit/codec_put.h"
+#include "audit/redact.h"
 #include "audit/schema.h"
+#include "audit/settings.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
-/* Room for the other columns of the record's tuple. */
+/* Room for the other fields of the record and of its batch. */
 #define MAX_PAYLOAD (MaxAllocSize - 1024)
 
-#define BITMAP_BYTES(bits) (((bits) + 7) / 8)
+/* A payload that would grow beyond this goes on in another part. */
+#define PART_SIZE (512 * 1024 * 1024)
 
 void
-steward_put_varint(StringInfo out, uint32 value)
+steward_put_varint(StringInfo out, uint64 value)
 {
-	while (value >= 0x80)
-	{
-		appendStringInfoCharMacro(out, (char) (value | 0x80));
-		value >>= 7;
-	}
-	appendStringInfoCharMacro(out, (char) value);
+	steward_append_varint(out, value);
 }
 
 void
@@ -32,36 +30,77 @@ steward_put_bytes(StringInfo out, const void *data, Size length)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("audit record would exceed 1 GB"),
-				 errdetail("A record holds the old and the new values of all columns that a change touches."),
-				 errhint("Change fewer of the large columns at once, or call steward.disable_audit() for the table.")));
-	appendBinaryStringInfo(out, data, (int) length);
+				 errdetail("A record cannot hold a value whose text or bytes fill 1 GB."),
+				 errhint("Store the value in pieces, or call steward.disable_audit() for the table.")));
+	if (unlikely(out->len + (int) length >= out->maxlen))
+		enlargeStringInfo(out, (int) length);
+	memcpy(out->data + out->len, data, length);
+	out->len += (int) length;
+}
+
+/* A payload being written. */
+typedef struct Writer
+{
+	const StewardAuditSchema *schema;
+	StringInfo	payload;
+	List	  **parts;
+	int			start;			/* of the part, behind what the caller put
+								 * there */
+	int			present;		/* the bitmap of values that are not NULL */
+	int			level;			/* see settings.h */
+} Writer;
+
+static void
+begin_payload(Writer *writer, const StewardAuditSchema *schema,
+			  StringInfo payload, List **parts)
+{
+	writer->schema = schema;
+	writer->payload = payload;
+	writer->parts = parts;
+	writer->start = payload->len;
+	writer->level = schema->settings ? steward_settings_enter() : 0;
+	steward_append_byte(payload, STEWARD_PAYLOAD_FORMAT);
+}
+
+/*
+ * Puts what is written so far aside as a part and begins the next. The bitmaps
+ * are in the first part, complete from the start but for the bits that
+ * mark_present still sets there.
+ */
+static void
+next_part(Writer *writer)
+{
+	StringInfo	payload = writer->payload;
+	StringInfo	part = palloc(sizeof(StringInfoData));
+	MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(payload->data));
+
+	*part = *payload;
+	part->data[writer->start] = STEWARD_PAYLOAD_CONTINUES;
+	*writer->parts = lappend(*writer->parts, part);
+	initStringInfo(payload);
+	MemoryContextSwitchTo(caller);
+	appendBinaryStringInfo(payload, part->data, writer->start);
+	steward_append_byte(payload, STEWARD_PAYLOAD_FORMAT);
 }
 
 static void
-put_zeros(StringInfo out, int count)
+mark_present(Writer *writer, int bit)
 {
-	enlargeStringInfo(out, count);
-	memset(out->data + out->len, 0, count);
-	out->len += count;
-	out->data[out->len] = '\0';
-}
+	StringInfo	first = *writer->parts == NIL ? writer->payload :
+		linitial(*writer->parts);
 
-static inline void
-set_bit(StringInfo out, int start, int bit)
-{
-	out->data[start + bit / 8] |= 1 << (bit % 8);
-}
-
-static inline bool
-get_bit(const unsigned char *bitmap, int bit)
-{
-	return (bitmap[bit / 8] & (1 << (bit % 8))) != 0;
+	steward_set_bit(first, writer->present, bit);
 }
 
 static void
-put_value(const StewardAuditColumn *column, TupleTableSlot *row, StringInfo out)
+put_value(Writer *writer, const StewardAuditColumn *column, Datum value)
 {
-	column->codec->put(out, row->tts_values[column->attnum - 1]);
+	StringInfo	payload = writer->payload;
+
+	if (column->typlen == -1 && payload->len > writer->start + 1 &&
+		unlikely((Size) payload->len + toast_raw_datum_size(value) > PART_SIZE))
+		next_part(writer);
+	column->codec->put(column->codec, payload, value);
 }
 
 static inline bool
@@ -70,63 +109,86 @@ is_null(const StewardAuditColumn *column, TupleTableSlot *row)
 	return row->tts_isnull[column->attnum - 1];
 }
 
+static inline Datum
+value_of(const StewardAuditColumn *column, TupleTableSlot *row)
+{
+	return row->tts_values[column->attnum - 1];
+}
+
 void
 steward_encode_empty(StringInfo payload)
 {
-	appendStringInfoCharMacro(payload, STEWARD_PAYLOAD_FORMAT);
+	steward_append_byte(payload, STEWARD_PAYLOAD_FORMAT);
 }
 
 void
 steward_encode_row(const StewardAuditSchema *schema, TupleTableSlot *row,
-				   StringInfo payload)
+				   StringInfo payload, List **parts)
 {
-	int			present;
+	Writer		writer;
 
 	slot_getallattrs(row);
-	steward_encode_empty(payload);
-	present = payload->len;
-	put_zeros(payload, BITMAP_BYTES(schema->count));
+	begin_payload(&writer, schema, payload, parts);
+	writer.present = steward_append_bitmap(payload, schema->count);
+	if (schema->binder != NULL)
+		steward_redact_row(schema, row);
 	for (int i = 0; i < schema->count; i++)
 	{
 		const StewardAuditColumn *column = &schema->columns[i];
 
 		if (is_null(column, row))
 			continue;
-		set_bit(payload, present, i);
-		put_value(column, row, payload);
+		mark_present(&writer, i);
+		put_value(&writer, column, value_of(column, row));
 	}
+	steward_settings_leave(writer.level);
 }
 
+/* A short header; also that of a TOAST pointer looks like one. */
+#define IS_PACKED(value) (VARATT_IS_SHORT(value) && !VARATT_IS_EXTERNAL(value))
+
 /*
- * Whether a column differs, bit for bit. The same TOAST pointer means the same
- * value; it is not fetched.
+ * Whether two values of variable length differ, bit for bit. What is stored alike
+ * is alike: neither a TOAST pointer nor a compressed value is looked into then.
  */
+static bool
+varlena_differs(Datum old, Datum new)
+{
+	struct varlena *a = (struct varlena *) DatumGetPointer(old);
+	struct varlena *b = (struct varlena *) DatumGetPointer(new);
+
+	if (!VARATT_IS_EXTENDED(a) && !VARATT_IS_EXTENDED(b))
+		return VARSIZE(a) != VARSIZE(b) ||
+			memcmp(VARDATA(a), VARDATA(b), VARSIZE(a) - VARHDRSZ) != 0;
+	if (VARSIZE_ANY(a) == VARSIZE_ANY(b) && memcmp(a, b, VARSIZE_ANY(a)) == 0)
+		return false;
+	if (IS_PACKED(a) && IS_PACKED(b))
+		return true;
+	return !datum_image_eq(old, new, false, -1);
+}
+
 static bool
 differs(const StewardAuditColumn *column, TupleTableSlot *before,
 		TupleTableSlot *after)
 {
-	Datum		old = before->tts_values[column->attnum - 1];
-	Datum		new = after->tts_values[column->attnum - 1];
+	Datum		old = value_of(column, before);
+	Datum		new = value_of(column, after);
 
 	if (is_null(column, before) || is_null(column, after))
 		return is_null(column, before) != is_null(column, after);
+	if (column->typbyval)
+		return !datum_image_eq(old, new, true, column->typlen);
 	if (column->typlen == -1)
-	{
-		struct varlena *a = (struct varlena *) DatumGetPointer(old);
-		struct varlena *b = (struct varlena *) DatumGetPointer(new);
-
-		if (VARATT_IS_EXTERNAL_ONDISK(a) && VARATT_IS_EXTERNAL_ONDISK(b) &&
-			memcmp(a, b, VARSIZE_EXTERNAL(a)) == 0)
-			return false;
-	}
-	return !datum_image_eq(old, new, column->typbyval, column->typlen);
+		return varlena_differs(old, new);
+	return !datum_image_eq(old, new, false, column->typlen);
 }
 
-static inline bool
-keeps_old(const StewardAuditSchema *schema, int i, const unsigned char *changed)
+bool
+steward_keeps_old(const StewardAuditSchema *schema, int i,
+				  const unsigned char *changed)
 {
 	return schema->key_count == 0 || schema->columns[i].key ||
-		get_bit(changed, i);
+		steward_get_bit(changed, i);
 }
 
 /* Fills the bitmap of changed columns; returns how many there are. */
@@ -146,197 +208,54 @@ find_changes(const StewardAuditSchema *schema, TupleTableSlot *before,
 	return count;
 }
 
+/* The values of one side of an UPDATE; returns the next bit. */
+static int
+put_side(Writer *writer, TupleTableSlot *row, const unsigned char *changed,
+		 bool is_old, int bit)
+{
+	const StewardAuditSchema *schema = writer->schema;
+
+	if (schema->binder != NULL)
+		steward_redact_row(schema, row);
+	for (int i = 0; i < schema->count; i++)
+	{
+		const StewardAuditColumn *column = &schema->columns[i];
+
+		if (!(is_old ? steward_keeps_old(schema, i, changed) :
+			  steward_get_bit(changed, i)))
+			continue;
+		if (!is_null(column, row))
+		{
+			mark_present(writer, bit);
+			put_value(writer, column, value_of(column, row));
+		}
+		bit++;
+	}
+	return bit;
+}
+
 bool
 steward_encode_update(const StewardAuditSchema *schema, TupleTableSlot *before,
-					  TupleTableSlot *after, StringInfo payload)
+					  TupleTableSlot *after, StringInfo payload, List **parts)
 {
-	unsigned char changed[BITMAP_BYTES(MaxHeapAttributeNumber)] = {0};
+	unsigned char changed[STEWARD_BITMAP_BYTES(MaxHeapAttributeNumber)] = {0};
+	Writer		writer;
 	int			values;
-	int			present;
-	int			bit = 0;
+	int			bit;
 
 	slot_getallattrs(before);
 	slot_getallattrs(after);
 	values = find_changes(schema, before, after, changed);
-	if (values == 0)
+	if (values == 0 && !schema->log_unchanged)
 		return false;
 	for (int i = 0; i < schema->count; i++)
-		values += keeps_old(schema, i, changed) ? 1 : 0;
+		values += steward_keeps_old(schema, i, changed) ? 1 : 0;
 
-	steward_encode_empty(payload);
-	steward_put_bytes(payload, changed, BITMAP_BYTES(schema->count));
-	present = payload->len;
-	put_zeros(payload, BITMAP_BYTES(values));
-	for (int i = 0; i < schema->count; i++)
-	{
-		if (!keeps_old(schema, i, changed))
-			continue;
-		if (!is_null(&schema->columns[i], before))
-		{
-			set_bit(payload, present, bit);
-			put_value(&schema->columns[i], before, payload);
-		}
-		bit++;
-	}
-	for (int i = 0; i < schema->count; i++)
-	{
-		if (!get_bit(changed, i))
-			continue;
-		if (!is_null(&schema->columns[i], after))
-		{
-			set_bit(payload, present, bit);
-			put_value(&schema->columns[i], after, payload);
-		}
-		bit++;
-	}
+	begin_payload(&writer, schema, payload, parts);
+	steward_put_bytes(payload, changed, STEWARD_BITMAP_BYTES(schema->count));
+	writer.present = steward_append_bitmap(payload, values);
+	bit = put_side(&writer, before, changed, true, 0);
+	(void) put_side(&writer, after, changed, false, bit);
+	steward_settings_leave(writer.level);
 	return true;
-}
-
-/* Where the decoder is. */
-typedef struct Reader
-{
-	const unsigned char *data;
-	uint32		left;
-} Reader;
-
-void
-steward_payload_corrupted(const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("audit record is corrupted: %s", what),
-			 errhint("Compare the record with a backup or a replica of the database.")));
-	pg_unreachable();
-}
-
-static const unsigned char *
-take(Reader *reader, uint32 length)
-{
-	const unsigned char *start = reader->data;
-
-	if (length > reader->left)
-		steward_payload_corrupted("it ends early");
-	reader->data += length;
-	reader->left -= length;
-	return start;
-}
-
-static uint32
-take_varint(Reader *reader)
-{
-	uint32		value = 0;
-
-	for (int shift = 0; shift < 35; shift += 7)
-	{
-		unsigned char byte = *take(reader, 1);
-
-		if (shift == 28 && byte > 0x0f)
-			break;
-		value |= (uint32) (byte & 0x7f) << shift;
-		if (byte & 0x80)
-			continue;
-		if (byte == 0 && shift > 0)
-			break;
-		return value;
-	}
-	steward_payload_corrupted("a length is malformed");
-	return 0;
-}
-
-/* A bitmap whose bits beyond the last are zero. */
-static const unsigned char *
-take_bitmap(Reader *reader, int bits)
-{
-	const unsigned char *bitmap = take(reader, BITMAP_BYTES(bits));
-
-	for (int i = bits; i < BITMAP_BYTES(bits) * 8; i++)
-		if (get_bit(bitmap, i))
-			steward_payload_corrupted("a bitmap names a column that is not there");
-	return bitmap;
-}
-
-static void
-take_column(Reader *reader, const StewardAuditSchema *schema, int i,
-			bool present, StewardImage *image)
-{
-	const StewardCodec *codec = schema->columns[i].codec;
-	StewardSlice *slice = &image->slices[i];
-
-	image->presence[i] = present ? STEWARD_VALUE : STEWARD_NULL;
-	if (!present)
-		return;
-	slice->length = codec->width >= 0 ? codec->width : take_varint(reader);
-	slice->data = take(reader, slice->length);
-	slice->encoding = schema->encoding;
-}
-
-static void
-take_update(Reader *reader, const StewardAuditSchema *schema,
-			StewardImage *before, StewardImage *after)
-{
-	const unsigned char *changed = take_bitmap(reader, schema->count);
-	const unsigned char *present;
-	int			values = 0;
-	int			bit = 0;
-
-	for (int i = 0; i < schema->count; i++)
-		values += (keeps_old(schema, i, changed) ? 1 : 0) +
-			(get_bit(changed, i) ? 1 : 0);
-	present = take_bitmap(reader, values);
-	for (int i = 0; i < schema->count; i++)
-		if (keeps_old(schema, i, changed))
-			take_column(reader, schema, i, get_bit(present, bit++), before);
-	for (int i = 0; i < schema->count; i++)
-		if (get_bit(changed, i))
-			take_column(reader, schema, i, get_bit(present, bit++), after);
-}
-
-static void
-take_row(Reader *reader, const StewardAuditSchema *schema, StewardImage *image)
-{
-	const unsigned char *present = take_bitmap(reader, schema->count);
-
-	for (int i = 0; i < schema->count; i++)
-		take_column(reader, schema, i, get_bit(present, i), image);
-}
-
-static void
-new_image(StewardImage *image, int count)
-{
-	image->presence = palloc0(sizeof(StewardPresence) * Max(count, 1));
-	image->slices = palloc0(sizeof(StewardSlice) * Max(count, 1));
-}
-
-void
-steward_decode_payload(const StewardAuditSchema *schema, char op,
-					   const unsigned char *data, uint32 length,
-					   StewardImage *before, StewardImage *after)
-{
-	Reader		reader = {data, length};
-
-	new_image(before, schema->count);
-	new_image(after, schema->count);
-	if (*take(&reader, 1) != STEWARD_PAYLOAD_FORMAT)
-		steward_payload_corrupted("its format is unknown");
-	switch (op)
-	{
-		case STEWARD_OP_INSERT:
-			take_row(&reader, schema, after);
-			break;
-		case STEWARD_OP_DELETE:
-			take_row(&reader, schema, before);
-			break;
-		case STEWARD_OP_UPDATE:
-			take_update(&reader, schema, before, after);
-			break;
-		case STEWARD_OP_TRUNCATE:
-		case STEWARD_OP_ENABLE:
-		case STEWARD_OP_DISABLE:
-		case STEWARD_OP_REWRITE:
-			break;
-		default:
-			steward_payload_corrupted("its operation is unknown");
-	}
-	if (reader.left != 0)
-		steward_payload_corrupted("bytes follow its end");
 }

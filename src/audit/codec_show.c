@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/inet.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
@@ -265,6 +266,51 @@ void
 steward_show_macaddr(JsonbValue *out, Datum value)
 {
 	show_output(out, macaddr_out, value);
+}
+
+void
+steward_show_macaddr8(JsonbValue *out, Datum value)
+{
+	show_output(out, macaddr8_out, value);
+}
+
+void
+steward_show_pg_lsn(JsonbValue *out, Datum value)
+{
+	show_output(out, pg_lsn_out, value);
+}
+
+void
+steward_show_bit(JsonbValue *out, Datum value)
+{
+	show_output(out, varbit_out, value);
+}
+
+void
+steward_show_tid(JsonbValue *out, Datum value)
+{
+	show_output(out, tidout, value);
+}
+
+void
+steward_show_xid8(JsonbValue *out, Datum value)
+{
+	show_output(out, xid8out, value);
+}
+
+/*
+ * With two decimals, as the C locale has it: how many money has is a matter of
+ * lc_monetary, which a record must not depend on.
+ */
+void
+steward_show_money(JsonbValue *out, Datum value)
+{
+	int64		cents = DatumGetInt64(value);
+	uint64		size = cents < 0 ? -(uint64) cents : (uint64) cents;
+
+	steward_show_cstring(out, psprintf("%s" UINT64_FORMAT ".%02d",
+									   cents < 0 ? "-" : "", size / 100,
+									   (int) (size % 100)));
 }
 
 void

@@ -1,69 +1,43 @@
 /*
- * codec_types.c: how the values of each supported type are stored and shown.
+ * codec_types.c: the table of scalar codecs, and those of strings of bytes.
  *
- * Integers and times are big-endian, text is in the server's encoding, numeric
- * and addresses have a layout of their own; nothing depends on the client or on
- * a setting. Shown as jsonb, a value can be read back by its type's input.
+ * A built-in type is in the table when its bytes can be written without asking
+ * client_encoding, a setting or the catalogs; the reg* types and enums are
+ * there with names in place of numbers. What is in no entry is stored by its
+ * output function, under fixed settings.
  */
 #include "base/compat.h"
 
 #include <sys/socket.h>
 
-#include "audit/codec.h"
+#include "access/htup_details.h"
+#include "audit/codec_put.h"
+#include "audit/codec_read.h"
+#include "audit/codec_scalar.h"
 #include "audit/codec_show.h"
+#include "audit/codec_types.h"
+#include "audit/settings.h"
 #include "base/catalog.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_type_d.h"
 #include "crypto/bytes.h"
-#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "storage/itemptr.h"
 #include "types/type_info.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
+#include "utils/fmgrprotos.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
-#include "utils/timestamp.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
+#include "utils/varbit.h"
 
-static void
-put_be16(StringInfo out, uint16 value)
-{
-	unsigned char bytes[2] = {value >> 8, value & 0xff};
-
-	steward_put_bytes(out, bytes, 2);
-}
-
-static void
-put_be32(StringInfo out, uint32 value)
-{
-	unsigned char bytes[4];
-
-	steward_store_be32(bytes, value);
-	steward_put_bytes(out, bytes, 4);
-}
-
-static void
-put_be64(StringInfo out, uint64 value)
-{
-	unsigned char bytes[8];
-
-	steward_store_be64(bytes, value);
-	steward_put_bytes(out, bytes, 8);
-}
-
-static void
-put_counted(StringInfo out, const void *data, uint32 length)
-{
-	steward_put_varint(out, length);
-	steward_put_bytes(out, data, length);
-}
-
-static void
-put_varlena(StringInfo out, Datum value)
+void
+steward_put_varlena(const StewardCodec *codec, StringInfo out, Datum value)
 {
 	struct varlena *plain = PG_DETOAST_DATUM_PACKED(value);
 
-	put_counted(out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	steward_append_counted(out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 	if ((Pointer) plain != DatumGetPointer(value))
 		pfree(plain);
 }
@@ -75,270 +49,47 @@ get_bytes(StewardSlice slice)
 													slice.length));
 }
 
-/* Text that may come from a database with another encoding. */
-static char *
-server_text(StewardSlice slice)
+char *
+steward_slice_text(StewardSlice slice)
 {
-	return pg_any_to_server(pnstrdup((const char *) slice.data, slice.length),
-							slice.length, slice.encoding);
+	char	   *copy = pnstrdup((const char *) slice.data, slice.length);
+
+	return pg_any_to_server(copy, slice.length, slice.encoding);
 }
 
 static Datum
 get_text(StewardSlice slice)
 {
-	return PointerGetDatum(cstring_to_text(server_text(slice)));
+	return PointerGetDatum(cstring_to_text(steward_slice_text(slice)));
 }
 
 static void
-put_bool(StringInfo out, Datum value)
-{
-	appendStringInfoCharMacro(out, DatumGetBool(value) ? 1 : 0);
-}
-
-static Datum
-get_bool(StewardSlice slice)
-{
-	if (slice.data[0] > 1)
-		steward_payload_corrupted("a value is out of range");
-	return BoolGetDatum(slice.data[0] == 1);
-}
-
-static void
-put_char(StringInfo out, Datum value)
-{
-	appendStringInfoCharMacro(out, DatumGetChar(value));
-}
-
-static Datum
-get_char(StewardSlice slice)
-{
-	return CharGetDatum((char) slice.data[0]);
-}
-
-static void
-put_int2(StringInfo out, Datum value)
-{
-	put_be16(out, (uint16) DatumGetInt16(value));
-}
-
-static Datum
-get_int2(StewardSlice slice)
-{
-	return Int16GetDatum((int16) (slice.data[0] << 8 | slice.data[1]));
-}
-
-static void
-put_int4(StringInfo out, Datum value)
-{
-	put_be32(out, DatumGetUInt32(value));
-}
-
-static Datum
-get_int4(StewardSlice slice)
-{
-	return Int32GetDatum((int32) steward_load_be32(slice.data));
-}
-
-static Datum
-get_oid(StewardSlice slice)
-{
-	return ObjectIdGetDatum(steward_load_be32(slice.data));
-}
-
-static Datum
-get_date(StewardSlice slice)
-{
-	DateADT		date = (DateADT) steward_load_be32(slice.data);
-
-	if (!DATE_NOT_FINITE(date) && !IS_VALID_DATE(date))
-		steward_payload_corrupted("a value is out of range");
-	return DateADTGetDatum(date);
-}
-
-static void
-put_int8(StringInfo out, Datum value)
-{
-	put_be64(out, (uint64) DatumGetInt64(value));
-}
-
-static Datum
-get_int8(StewardSlice slice)
-{
-	return Int64GetDatum((int64) steward_load_be64(slice.data));
-}
-
-static Datum
-get_time(StewardSlice slice)
-{
-	int64		time = (int64) steward_load_be64(slice.data);
-
-	if (time < 0 || time > USECS_PER_DAY)
-		steward_payload_corrupted("a value is out of range");
-	return TimeADTGetDatum(time);
-}
-
-static Datum
-get_timestamp(StewardSlice slice)
-{
-	Timestamp	timestamp = (Timestamp) steward_load_be64(slice.data);
-
-	if (!TIMESTAMP_NOT_FINITE(timestamp) && !IS_VALID_TIMESTAMP(timestamp))
-		steward_payload_corrupted("a value is out of range");
-	return TimestampGetDatum(timestamp);
-}
-
-static void
-put_float4(StringInfo out, Datum value)
-{
-	float4		number = DatumGetFloat4(value);
-	uint32		bits;
-
-	memcpy(&bits, &number, sizeof(bits));
-	put_be32(out, bits);
-}
-
-static Datum
-get_float4(StewardSlice slice)
-{
-	uint32		bits = steward_load_be32(slice.data);
-	float4		number;
-
-	memcpy(&number, &bits, sizeof(number));
-	return Float4GetDatum(number);
-}
-
-static void
-put_float8(StringInfo out, Datum value)
-{
-	float8		number = DatumGetFloat8(value);
-	uint64		bits;
-
-	memcpy(&bits, &number, sizeof(bits));
-	put_be64(out, bits);
-}
-
-static Datum
-get_float8(StewardSlice slice)
-{
-	uint64		bits = steward_load_be64(slice.data);
-	float8		number;
-
-	memcpy(&number, &bits, sizeof(number));
-	return Float8GetDatum(number);
-}
-
-static void
-put_timetz(StringInfo out, Datum value)
-{
-	TimeTzADT  *time = DatumGetTimeTzADTP(value);
-
-	put_be64(out, (uint64) time->time);
-	put_be32(out, (uint32) time->zone);
-}
-
-static Datum
-get_timetz(StewardSlice slice)
-{
-	TimeTzADT  *time = palloc(sizeof(TimeTzADT));
-
-	time->time = DatumGetTimeADT(get_time(slice));
-	time->zone = (int32) steward_load_be32(slice.data + 8);
-	if (time->zone <= -TZDISP_LIMIT || time->zone >= TZDISP_LIMIT)
-		steward_payload_corrupted("a value is out of range");
-	return TimeTzADTPGetDatum(time);
-}
-
-static void
-put_interval(StringInfo out, Datum value)
-{
-	Interval   *interval = DatumGetIntervalP(value);
-
-	put_be64(out, (uint64) interval->time);
-	put_be32(out, (uint32) interval->day);
-	put_be32(out, (uint32) interval->month);
-}
-
-static Datum
-get_interval(StewardSlice slice)
-{
-	Interval   *interval = palloc(sizeof(Interval));
-
-	interval->time = (TimeOffset) steward_load_be64(slice.data);
-	interval->day = (int32) steward_load_be32(slice.data + 8);
-	interval->month = (int32) steward_load_be32(slice.data + 12);
-	return IntervalPGetDatum(interval);
-}
-
-static void
-put_uuid(StringInfo out, Datum value)
-{
-	steward_put_bytes(out, DatumGetPointer(value), UUID_LEN);
-}
-
-/* Types that are a fixed number of bytes. */
-static Datum
-get_raw(StewardSlice slice)
-{
-	void	   *copy = palloc(slice.length);
-
-	memcpy(copy, slice.data, slice.length);
-	return PointerGetDatum(copy);
-}
-
-static void
-put_macaddr(StringInfo out, Datum value)
-{
-	steward_put_bytes(out, DatumGetPointer(value), sizeof(macaddr));
-}
-
-static void
-put_name(StringInfo out, Datum value)
+put_name(const StewardCodec *codec, StringInfo out, Datum value)
 {
 	const char *name = NameStr(*DatumGetName(value));
 
-	put_counted(out, name, strlen(name));
-}
-
-/* numeric_send: digits, weight, sign, scale, then base-10000 digits. */
-static void
-put_numeric(StringInfo out, Datum value)
-{
-	bytea	   *sent = DatumGetByteaPP(DirectFunctionCall1(numeric_send, value));
-
-	put_counted(out, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
-	pfree(sent);
-}
-
-static Datum
-get_numeric(StewardSlice slice)
-{
-	StringInfoData in;
-
-	if (slice.length < 8 ||
-		slice.length != 8 + 2 * (slice.data[0] << 8 | slice.data[1]))
-		steward_payload_corrupted("a numeric has the wrong length");
-	initStringInfo(&in);
-	appendBinaryStringInfo(&in, (const char *) slice.data, slice.length);
-	return DirectFunctionCall3(numeric_recv, PointerGetDatum(&in),
-							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	steward_append_counted(out, name, strlen(name));
 }
 
 static void
-put_jsonb(StringInfo out, Datum value)
+put_jsonb(const StewardCodec *codec, StringInfo out, Datum value)
 {
 	Jsonb	   *jsonb = DatumGetJsonbP(value);
 	StringInfoData text;
 
 	initStringInfo(&text);
 	(void) JsonbToCString(&text, &jsonb->root, VARSIZE(jsonb));
-	put_counted(out, text.data, text.len);
+	steward_append_counted(out, text.data, text.len);
 	pfree(text.data);
+	if ((Pointer) jsonb != DatumGetPointer(value))
+		pfree(jsonb);
 }
 
 static Datum
 get_jsonb(StewardSlice slice)
 {
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(server_text(slice)));
+	return DirectFunctionCall1(jsonb_in,
+							   CStringGetDatum(steward_slice_text(slice)));
 }
 
 /*
@@ -349,12 +100,31 @@ get_jsonb(StewardSlice slice)
 static Datum
 get_json(StewardSlice slice)
 {
-	return DirectFunctionCall1(json_in, CStringGetDatum(server_text(slice)));
+	return DirectFunctionCall1(json_in,
+							   CStringGetDatum(steward_slice_text(slice)));
+}
+
+/* Types that are a fixed number of bytes. */
+static void
+put_raw(const StewardCodec *codec, StringInfo out, Datum value)
+{
+	memcpy(steward_reserve(out, codec->width), DatumGetPointer(value),
+		   codec->width);
+	out->len += codec->width;
+}
+
+static Datum
+get_raw(StewardSlice slice)
+{
+	void	   *copy = palloc(slice.length);
+
+	memcpy(copy, slice.data, slice.length);
+	return PointerGetDatum(copy);
 }
 
 /* 4 or 6, the bits of the network mask, the address. */
 static void
-put_inet(StringInfo out, Datum value)
+put_inet(const StewardCodec *codec, StringInfo out, Datum value)
 {
 	inet	   *address = DatumGetInetPP(value);
 	bool		is_ipv4 = ip_family(address) == PGSQL_AF_INET;
@@ -363,7 +133,7 @@ put_inet(StringInfo out, Datum value)
 	bytes[0] = is_ipv4 ? 4 : 6;
 	bytes[1] = ip_bits(address);
 	memcpy(bytes + 2, ip_addr(address), is_ipv4 ? 4 : 16);
-	put_counted(out, bytes, is_ipv4 ? 6 : 18);
+	steward_append_counted(out, bytes, is_ipv4 ? 6 : 18);
 }
 
 static Datum
@@ -384,67 +154,227 @@ get_inet(StewardSlice slice)
 	return InetPGetDatum(address);
 }
 
+/* How many bits, and the bits; those that fill the last byte are zero. */
+static void
+put_bit(const StewardCodec *codec, StringInfo out, Datum value)
+{
+	VarBit	   *bits = DatumGetVarBitP(value);
+	int			start = steward_begin_counted(out);
+
+	steward_append_varint(out, VARBITLEN(bits));
+	steward_put_bytes(out, VARBITS(bits), VARBITBYTES(bits));
+	steward_end_counted(out, start);
+	if ((Pointer) bits != DatumGetPointer(value))
+		pfree(bits);
+}
+
+static Datum
+get_bit(StewardSlice slice)
+{
+	StewardReader reader = steward_read_slice(slice);
+	uint64		count = steward_take_varint(&reader);
+	VarBit	   *bits;
+
+	if (count > PG_INT32_MAX - BITS_PER_BYTE ||
+		(count + BITS_PER_BYTE - 1) / BITS_PER_BYTE != reader.left ||
+		(count % BITS_PER_BYTE != 0 &&
+		 (reader.data[reader.left - 1] & (0xff >> (count % BITS_PER_BYTE))) != 0))
+		steward_payload_corrupted("a bit string is malformed");
+	bits = palloc0(VARBITTOTALLEN(count));
+	SET_VARSIZE(bits, VARBITTOTALLEN(count));
+	VARBITLEN(bits) = (int32) count;
+	memcpy(VARBITS(bits), reader.data, reader.left);
+	return VarBitPGetDatum(bits);
+}
+
+static void
+put_tid(const StewardCodec *codec, StringInfo out, Datum value)
+{
+	ItemPointer tid = (ItemPointer) DatumGetPointer(value);
+	unsigned char *at = steward_reserve(out, 6);
+
+	steward_store_be32(at, ItemPointerGetBlockNumberNoCheck(tid));
+	steward_store_be16(at + 4, ItemPointerGetOffsetNumberNoCheck(tid));
+	out->len += 6;
+}
+
+static Datum
+get_tid(StewardSlice slice)
+{
+	ItemPointer tid = palloc(sizeof(ItemPointerData));
+
+	ItemPointerSet(tid, steward_load_be32(slice.data),
+				   steward_load_be16(slice.data + 4));
+	return PointerGetDatum(tid);
+}
+
+static void
+put_enum(const StewardCodec *codec, StringInfo out, Datum value)
+{
+	HeapTuple	tuple = SearchSysCache1(ENUMOID, value);
+	const char *label;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid internal value for enum: %u",
+						DatumGetObjectId(value))));
+	label = NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel);
+	steward_append_counted(out, label, strlen(label));
+	ReleaseSysCache(tuple);
+}
+
+/* citext and others have the output function of text: their bytes are their text. */
+static bool
+is_text(const StewardCodec *codec)
+{
+	return codec->output->fn_addr == textout && codec->typlen == -1;
+}
+
+static void
+put_output(const StewardCodec *codec, StringInfo out, Datum value)
+{
+	int			level;
+	char	   *text;
+
+	if (is_text(codec))
+	{
+		steward_put_varlena(codec, out, value);
+		return;
+	}
+	level = codec->settings ? steward_settings_enter() : 0;
+	text = OutputFunctionCall(codec->output, value);
+	steward_settings_leave(level);
+	steward_append_counted(out, text, strlen(text));
+	pfree(text);
+}
+
+#define OWN InvalidOid, STEWARD_COUNTED, STEWARD_EXACT, steward_put_varlena, get_bytes, steward_show_encrypted
+#define TEXT STEWARD_COUNTED, STEWARD_EXACT_TEXT, steward_put_varlena, get_text, steward_show_text
+#define REG STEWARD_COUNTED, STEWARD_AS_TEXT, steward_put_reg, get_text, steward_show_text
+#define FLOATS(n) (n) * 8, STEWARD_EXACT, steward_put_floats, steward_get_floats
+
 /*
  * The names are stored. A type whose layout must change gets a new name beside
  * the old one, which stays readable.
  */
-static const StewardCodec codecs[] = {
-	{"bool", BOOLOID, 1, put_bool, get_bool, steward_show_bool},
-	{"bytea", BYTEAOID, -1, put_varlena, get_bytes, steward_show_bytea},
-	{"char", CHAROID, 1, put_char, get_char, steward_show_char},
-	{"cidr", CIDROID, -1, put_inet, get_inet, steward_show_cidr},
-	{"date", DATEOID, 4, put_int4, get_date, steward_show_date},
-	{"encrypted_bigint", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"encrypted_bytea", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"encrypted_date", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"encrypted_jsonb", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"encrypted_numeric", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"encrypted_text", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"encrypted_timestamptz", InvalidOid, -1, put_varlena, get_bytes, steward_show_encrypted},
-	{"float4", FLOAT4OID, 4, put_float4, get_float4, steward_show_float4},
-	{"float8", FLOAT8OID, 8, put_float8, get_float8, steward_show_float8},
-	{"inet", INETOID, -1, put_inet, get_inet, steward_show_inet},
-	{"int2", INT2OID, 2, put_int2, get_int2, steward_show_int2},
-	{"int4", INT4OID, 4, put_int4, get_int4, steward_show_int4},
-	{"int8", INT8OID, 8, put_int8, get_int8, steward_show_int8},
-	{"interval", INTERVALOID, 16, put_interval, get_interval, steward_show_interval},
-	{"json", JSONOID, -1, put_varlena, get_json, steward_show_json},
-	{"jsonb", JSONBOID, -1, put_jsonb, get_jsonb, steward_show_jsonb},
-	{"macaddr", MACADDROID, 6, put_macaddr, get_raw, steward_show_macaddr},
-	{"name", NAMEOID, -1, put_name, get_text, steward_show_text},
-	{"numeric", NUMERICOID, -1, put_numeric, get_numeric, steward_show_numeric},
-	{"oid", OIDOID, 4, put_int4, get_oid, steward_show_oid},
-	{"text", TEXTOID, -1, put_varlena, get_text, steward_show_text},
-	{"text", BPCHAROID, -1, put_varlena, get_text, steward_show_text},
-	{"text", VARCHAROID, -1, put_varlena, get_text, steward_show_text},
-	{"time", TIMEOID, 8, put_int8, get_time, steward_show_time},
-	{"timestamp", TIMESTAMPOID, 8, put_int8, get_timestamp, steward_show_timestamp},
-	{"timestamptz", TIMESTAMPTZOID, 8, put_int8, get_timestamp, steward_show_timestamptz},
-	{"timetz", TIMETZOID, 12, put_timetz, get_timetz, steward_show_timetz},
-	{"uuid", UUIDOID, 16, put_uuid, get_raw, steward_show_uuid},
+static const StewardScalar scalars[] = {
+	{"bit", BITOID, STEWARD_COUNTED, STEWARD_EXACT, put_bit, get_bit, steward_show_bit},
+	{"bit", VARBITOID, STEWARD_COUNTED, STEWARD_EXACT, put_bit, get_bit, steward_show_bit},
+	{"bool", BOOLOID, 1, STEWARD_EXACT, steward_put_bool, steward_get_bool, steward_show_bool},
+	{"box", BOXOID, FLOATS(4), steward_show_box},
+	{"bytea", BYTEAOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_varlena, get_bytes, steward_show_bytea},
+	{"char", CHAROID, 1, STEWARD_EXACT, steward_put_char, steward_get_char, steward_show_char},
+	{"cidr", CIDROID, STEWARD_COUNTED, STEWARD_EXACT, put_inet, get_inet, steward_show_cidr},
+	{"circle", CIRCLEOID, FLOATS(3), steward_show_circle},
+	{"encrypted_bigint", OWN},
+	{"encrypted_bytea", OWN},
+	{"encrypted_date", OWN},
+	{"encrypted_jsonb", OWN},
+	{"encrypted_numeric", OWN},
+	{"encrypted_text", OWN},
+	{"encrypted_timestamptz", OWN},
+	{"enum", InvalidOid, STEWARD_COUNTED, STEWARD_AS_TEXT, put_enum, get_text, steward_show_text},
+	{"float4", FLOAT4OID, 4, STEWARD_EXACT, steward_put_float4, steward_get_float4, steward_show_float4},
+	{"float8", FLOAT8OID, 8, STEWARD_EXACT, steward_put_be64, steward_get_float8, steward_show_float8},
+	{"inet", INETOID, STEWARD_COUNTED, STEWARD_EXACT, put_inet, get_inet, steward_show_inet},
+	{"json", JSONOID, STEWARD_COUNTED, STEWARD_EXACT_TEXT, steward_put_varlena, get_json, steward_show_json},
+	{"jsonb", JSONBOID, STEWARD_COUNTED, STEWARD_EXACT_TEXT, put_jsonb, get_jsonb, steward_show_jsonb},
+	{"line", LINEOID, FLOATS(3), steward_show_line},
+	{"lseg", LSEGOID, FLOATS(4), steward_show_lseg},
+	{"macaddr", MACADDROID, 6, STEWARD_EXACT, put_raw, get_raw, steward_show_macaddr},
+	{"macaddr8", MACADDR8OID, 8, STEWARD_EXACT, put_raw, get_raw, steward_show_macaddr8},
+	{"money", MONEYOID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint8, steward_get_vint8, steward_show_money},
+	{"name", NAMEOID, STEWARD_COUNTED, STEWARD_AS_TEXT, put_name, get_text, steward_show_text},
+	{"oid", OIDOID, 4, STEWARD_EXACT, steward_put_oid, steward_get_oid, steward_show_oid},
+	{"oid", XIDOID, 4, STEWARD_EXACT, steward_put_oid, steward_get_oid, steward_show_oid},
+	{"oid", CIDOID, 4, STEWARD_EXACT, steward_put_oid, steward_get_oid, steward_show_oid},
+	{"path", PATHOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_path, steward_get_path, steward_show_path},
+	{"pg_lsn", PG_LSNOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_be64, steward_show_pg_lsn},
+	{"point", POINTOID, FLOATS(2), steward_show_point},
+	{"polygon", POLYGONOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_polygon, steward_get_polygon, steward_show_polygon},
+	{"regclass", REGCLASSOID, REG},
+	{"regcollation", REGCOLLATIONOID, REG},
+	{"regconfig", REGCONFIGOID, REG},
+	{"regdictionary", REGDICTIONARYOID, REG},
+	{"regnamespace", REGNAMESPACEOID, REG},
+	{"regoper", REGOPEROID, REG},
+	{"regoperator", REGOPERATOROID, REG},
+	{"regproc", REGPROCOID, REG},
+	{"regprocedure", REGPROCEDUREOID, REG},
+	{"regrole", REGROLEOID, REG},
+	{"regtype", REGTYPEOID, REG},
+	{"text", TEXTOID, TEXT},
+	{"text", BPCHAROID, TEXT},
+	{"text", VARCHAROID, TEXT},
+	{"text", REFCURSOROID, TEXT},
+	{"text-output", InvalidOid, STEWARD_COUNTED, STEWARD_AS_TEXT, put_output, get_text, steward_show_text},
+	{"tid", TIDOID, 6, STEWARD_EXACT, put_tid, get_tid, steward_show_tid},
+	{"timestamp", TIMESTAMPOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_timestamp, steward_show_timestamp},
+	{"timestamptz", TIMESTAMPTZOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_timestamp, steward_show_timestamptz},
+	{"timetz", TIMETZOID, 12, STEWARD_EXACT, steward_put_timetz, steward_get_timetz, steward_show_timetz},
+	{"uuid", UUIDOID, UUID_LEN, STEWARD_EXACT, put_raw, get_raw, steward_show_uuid},
+	{"vdate", DATEOID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint4, steward_get_vdate, steward_show_date},
+	{"vint2", INT2OID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint2, steward_get_vint2, steward_show_int2},
+	{"vint4", INT4OID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint4, steward_get_vint4, steward_show_int4},
+	{"vint8", INT8OID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint8, steward_get_vint8, steward_show_int8},
+	{"vinterval", INTERVALOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_vinterval, steward_get_vinterval, steward_show_interval},
+	{"vnumeric", NUMERICOID, STEWARD_COUNTED, STEWARD_EXACT, steward_put_vnumeric, steward_get_vnumeric, steward_show_numeric},
+	{"vtime", TIMEOID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint8, steward_get_vtime, steward_show_time},
+	{"xid8", XID8OID, 8, STEWARD_EXACT, steward_put_be64, steward_get_be64, steward_show_xid8},
+	{"xml", XMLOID, TEXT},
 };
 
-const StewardCodec *
-steward_codec_for_type(Oid type)
+#undef OWN
+#undef TEXT
+#undef REG
+#undef FLOATS
+
+/* Types that are stored by an output function which obeys no setting. */
+static const Oid free_of_settings[] = {
+	ACLITEMOID, INT2VECTOROID, JSONPATHOID, OIDVECTOROID, PG_NODE_TREEOID,
+	PG_SNAPSHOTOID, TSQUERYOID, TSVECTOROID, TXID_SNAPSHOTOID
+};
+
+const StewardScalar *
+steward_scalar_for_type(Oid type)
 {
 	const StewardTypeInfo *encrypted = steward_type_info(type);
 
 	if (encrypted != NULL)
-		return steward_codec_by_name(encrypted->name);
-	for (int i = 0; i < lengthof(codecs); i++)
-		if (codecs[i].type == type)
-			return &codecs[i];
+		return steward_scalar_by_name(encrypted->name);
+	for (int i = 0; i < lengthof(scalars); i++)
+		if (scalars[i].type == type)
+			return &scalars[i];
 	return NULL;
 }
 
-const StewardCodec *
-steward_codec_by_name(const char *name)
+const StewardScalar *
+steward_scalar_by_name(const char *name)
 {
-	for (int i = 0; i < lengthof(codecs); i++)
-		if (strcmp(codecs[i].name, name) == 0)
-			return &codecs[i];
+	for (int i = 0; i < lengthof(scalars); i++)
+		if (strcmp(scalars[i].name, name) == 0)
+			return &scalars[i];
 	steward_payload_corrupted("a codec of its schema version is unknown");
 	return NULL;
+}
+
+bool
+steward_scalar_is_exact(const StewardScalar *scalar, Oid type)
+{
+	const StewardScalar *current = steward_scalar_for_type(type);
+
+	return current != NULL && strcmp(current->name, scalar->name) == 0 &&
+		current->fidelity != STEWARD_AS_TEXT;
+}
+
+bool
+steward_output_obeys_settings(Oid type)
+{
+	for (int i = 0; i < lengthof(free_of_settings); i++)
+		if (free_of_settings[i] == type)
+			return false;
+	return true;
 }
 
 /* Armour, which is the same for all encrypted types: by the function of one. */

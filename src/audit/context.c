@@ -1,5 +1,5 @@
 /*
- * context.c: who acts, from where; see context.h.
+ * context.c: who acts, from where, for whom; see context.h.
  *
  * The last contexts are remembered, so that a SECURITY DEFINER function called row
  * by row does not write one each time, and that a session of short transactions
@@ -16,7 +16,9 @@
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "base/catalog.h"
+#include "base/guc.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "replication/origin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -45,7 +47,9 @@ enum
 	CONTEXT_ACTOR,
 	CONTEXT_PURPOSE,
 	CONTEXT_REQUEST_ID,
+	CONTEXT_KEY,
 	CONTEXT_REPLICATION_ORIGIN,
+	CONTEXT_QUERY_ID,
 	CONTEXT_NATTS
 };
 
@@ -56,6 +60,8 @@ typedef struct Identity
 	Oid			effective_role;
 	RepOriginId origin;
 	const char *application;
+	StewardSaid said;
+	uint64		query_id;		/* 0: not asked for, or not computed */
 } Identity;
 
 typedef struct Remembered
@@ -75,13 +81,24 @@ static int	remembered_count = 0;
 static int32 last_number = 0;
 static bool names_changed = false;
 
+static inline bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static bool
 same_identity(const Identity *a, const Identity *b)
 {
 	return a->session_role == b->session_role &&
 		a->effective_role == b->effective_role &&
 		a->origin == b->origin &&
-		strcmp(a->application, b->application) == 0;
+		a->query_id == b->query_id &&
+		strcmp(a->application, b->application) == 0 &&
+		same_text(a->said.request_id, b->said.request_id) &&
+		same_text(a->said.actor, b->said.actor) &&
+		same_text(a->said.purpose, b->said.purpose) &&
+		same_text(a->said.context_key, b->said.context_key);
 }
 
 /* A name survives the role's end; a role already gone is shown by its number. */
@@ -117,6 +134,14 @@ set_replication_origin(RepOriginId origin, Datum *values, bool *nulls)
 }
 
 static void
+set_said(int column, const char *text, Datum *values, bool *nulls)
+{
+	nulls[column] = text == NULL;
+	if (text != NULL)
+		values[column] = CStringGetTextDatum(text);
+}
+
+static void
 write_context(const Identity *identity, int32 number, int32 incarnation)
 {
 	Datum		values[CONTEXT_NATTS];
@@ -134,18 +159,37 @@ write_context(const Identity *identity, int32 number, int32 incarnation)
 	values[CONTEXT_EFFECTIVE_ROLE] = role_name(identity->effective_role);
 	set_client_address(values, nulls);
 	values[CONTEXT_APPLICATION] = CStringGetTextDatum(identity->application);
-	/* set_context() will fill these */
-	nulls[CONTEXT_ACTOR] = true;
-	nulls[CONTEXT_PURPOSE] = true;
-	nulls[CONTEXT_REQUEST_ID] = true;
+	set_said(CONTEXT_ACTOR, identity->said.actor, values, nulls);
+	set_said(CONTEXT_PURPOSE, identity->said.purpose, values, nulls);
+	set_said(CONTEXT_REQUEST_ID, identity->said.request_id, values, nulls);
+	set_said(CONTEXT_KEY, identity->said.context_key, values, nulls);
 	set_replication_origin(identity->origin, values, nulls);
+	values[CONTEXT_QUERY_ID] = Int64GetDatum((int64) identity->query_id);
+	nulls[CONTEXT_QUERY_ID] = identity->query_id == 0;
 	steward_sink_insert(&context_table, CONTEXT_NATTS, values, nulls);
+}
+
+/* The strings of an identity, to be replaced by copies or given back. */
+#define IDENTITY_STRINGS 5
+static void
+strings_of(Identity *identity, const char **strings[IDENTITY_STRINGS])
+{
+	strings[0] = &identity->application;
+	strings[1] = &identity->said.actor;
+	strings[2] = &identity->said.purpose;
+	strings[3] = &identity->said.request_id;
+	strings[4] = &identity->said.context_key;
 }
 
 static void
 drop(int place)
 {
-	pfree(unconstify(char *, remembered[place].identity.application));
+	const char **strings[IDENTITY_STRINGS];
+
+	strings_of(&remembered[place].identity, strings);
+	for (int i = 0; i < IDENTITY_STRINGS; i++)
+		if (*strings[i] != NULL)
+			pfree(unconstify(char *, *strings[i]));
 	remembered_count--;
 	memmove(remembered + place, remembered + place + 1,
 			sizeof(Remembered) * (remembered_count - place));
@@ -156,14 +200,17 @@ static Remembered *
 remember(const Identity *identity)
 {
 	Remembered *entry;
+	Identity	copy = *identity;
+	const char **strings[IDENTITY_STRINGS];
 
+	strings_of(&copy, strings);
+	for (int i = 0; i < IDENTITY_STRINGS; i++)
+		if (*strings[i] != NULL)
+			*strings[i] = MemoryContextStrdup(TopMemoryContext, *strings[i]);
 	if (remembered_count == MAX_REMEMBERED)
 		drop(0);
-	entry = &remembered[remembered_count];
-	entry->identity = *identity;
-	entry->identity.application =
-		MemoryContextStrdup(TopMemoryContext, identity->application);
-	remembered_count++;
+	entry = &remembered[remembered_count++];
+	entry->identity = copy;
 	return entry;
 }
 
@@ -193,7 +240,10 @@ StewardContextRef
 steward_context_current(int32 incarnation)
 {
 	Identity	identity = {GetSessionUserId(), GetUserId(),
-	replorigin_session_origin, application_name ? application_name : ""};
+		replorigin_session_origin, application_name ? application_name : "",
+		*steward_context_said(),
+		steward_audit_query_id ? (uint64) pgstat_get_my_query_id() : 0
+	};
 	StewardSegment segment = steward_segment_current();
 	Oid			home = steward_segment_home();
 	Remembered *entry;

@@ -1,9 +1,10 @@
 /*
- * context.h: who acts, from where; written once and referred to by records.
+ * context.h: who acts, from where, for whom; written once and referred to by
+ * records.
  *
  * A context is a row of steward.audit_context, numbered within its transaction.
- * It is written when a transaction first captures and whenever the role or the
- * application changed since.
+ * It is written when a transaction first captures and whenever the role, the
+ * application or what steward.set_context() said changed since.
  */
 #ifndef STEWARD_AUDIT_CONTEXT_H
 #define STEWARD_AUDIT_CONTEXT_H
@@ -23,5 +24,36 @@ extern void steward_context_forget(SubTransactionId written_by);
 extern void steward_context_reparent(SubTransactionId child,
 									 SubTransactionId parent);
 extern void steward_context_end(void);
+
+/* What steward.set_context() said; see context_set.c. */
+typedef struct StewardSaid
+{
+	const char *actor;			/* each NULL when it was not said */
+	const char *purpose;
+	const char *request_id;
+	const char *context_key;	/* that proved it; NULL: a claim */
+} StewardSaid;
+
+/* It, as it is in force now; good until a (sub)transaction ends or says anew. */
+extern const StewardSaid *steward_context_said(void);
+
+/* Its parts; NULL when they were not said. */
+extern const char *steward_context_actor(void);
+extern const char *steward_context_purpose(void);
+extern const char *steward_context_request_id(void);
+
+/* Was it proved by a context key? */
+extern bool steward_context_is_authenticated(void);
+
+/*
+ * Raises ERRCODE_INSUFFICIENT_PRIVILEGE when steward.require_context asks for more
+ * than was said; the message names the table.
+ */
+extern void steward_context_require(const char *table);
+
+/* A (sub)transaction ended; from its callbacks. */
+extern void steward_said_subcommit(SubTransactionId mine, SubTransactionId parent);
+extern void steward_said_subabort(SubTransactionId mine);
+extern void steward_said_end(void);
 
 #endif							/* STEWARD_AUDIT_CONTEXT_H */

@@ -28,6 +28,7 @@
 #include "catalog/pg_class.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
@@ -190,16 +191,32 @@ event_data(FunctionCallInfo fcinfo, const char *event)
 
 /* ---- ddl_command_end ---- */
 
+/* Whether an identity is of something in our schema, or on something there. */
+static bool
+is_of_ours(const StewardDdlObject *object)
+{
+	const char *schema = STEWARD_SCHEMA ".";
+
+	if (object->schema != NULL)
+		return strcmp(object->schema, STEWARD_SCHEMA) == 0;
+	return object->identity != NULL &&
+		(strncmp(object->identity, schema, strlen(schema)) == 0 ||
+		 strstr(object->identity, " on " STEWARD_SCHEMA ".") != NULL);
+}
+
 /*
- * An index on a segment: a restore builds those in parallel, each under a lock
- * that keeps the other's record out, and would find itself in a deadlock.
+ * What is not recorded of what is done in our schema: what our own functions do,
+ * or a new segment, which is recorded elsewhere, would begin with records of
+ * itself; and indexes. A restore builds those of a segment in parallel, each under
+ * a lock that keeps the other's record out, and would find itself in a deadlock.
  */
 static bool
-is_index_of_log(const Listed *entry)
+is_own_affair(const StewardDdlObject *object)
 {
-	return entry->object.schema != NULL &&
-		strcmp(entry->object.schema, STEWARD_SCHEMA) == 0 &&
-		strcmp(entry->object.type, "index") == 0;
+	return is_of_ours(object) &&
+		(strcmp(object->type, "index") == 0 ||
+		 (InSecurityRestrictedOperation() &&
+		  GetUserId() == steward_extension_owner()));
 }
 
 static bool
@@ -214,13 +231,13 @@ record_command(Listed *entry)
 	const CollectedCommand *collected = entry->collected;
 	StewardJson json;
 
-	if (is_temporary(&entry->object) || is_index_of_log(entry))
-		return;
 	if (collected->type == SCT_Grant)
 		entry->object.identity = steward_ddl_grant_object(collected->d.grant.istmt);
 	if (collected->type == SCT_Grant || collected->type == SCT_AlterDefaultPrivileges)
 		entry->object.type = asc_tolower(entry->object.type,
 										 strlen(entry->object.type));
+	if (is_temporary(&entry->object) || is_own_affair(&entry->object))
+		return;
 	steward_ddl_begin(&json, "command", entry->command, &entry->object);
 	steward_ddl_detail(&json, collected);
 	steward_ddl_end(&json);
@@ -262,11 +279,13 @@ follow_partitions(const CollectedCommand *collected)
 
 STEWARD_FUNCTION(steward_audit_ddl_command)
 {
+	EventTriggerData *data = event_data(fcinfo, "ddl_command_end");
+	bool		open = steward_ddl_log_open();
 	List	   *entries;
 	ListCell   *cell;
 
-	(void) event_data(fcinfo, "ddl_command_end");
-	if (!steward_ddl_log_open())
+	if (!open && data->tag != CMDTAG_CREATE_TRIGGER &&
+		data->tag != CMDTAG_CREATE_SCHEMA)
 		PG_RETURN_NULL();
 	entries = list_objects("SELECT c.object_type, c.schema_name, c.object_identity, c.classid,"
 						   " c.in_extension, c.command_tag, c.command"
@@ -274,9 +293,15 @@ STEWARD_FUNCTION(steward_audit_ddl_command)
 						   false);
 	foreach(cell, entries)
 	{
-		if (steward_audit_ddl)
+		const CollectedCommand *collected = ((Listed *) lfirst(cell))->collected;
+
+		if (collected->type == SCT_Simple &&
+			IsA(collected->parsetree, CreateTrigStmt))
+			steward_trigger_check_new(collected->d.simple.address.objectId);
+		if (open && steward_audit_ddl)
 			record_command(lfirst(cell));
-		follow_partitions(((Listed *) lfirst(cell))->collected);
+		if (open)
+			follow_partitions(collected);
 	}
 	PG_RETURN_NULL();
 }

@@ -11,15 +11,15 @@ CREATE FUNCTION steward.audit_ddl_rewrite() RETURNS event_trigger
 COMMENT ON FUNCTION steward.audit_ddl_rewrite() IS 'records that ALTER TABLE rewrote the rows of a table';
 REVOKE EXECUTE ON FUNCTION steward.audit_ddl_command(), steward.audit_ddl_drop(), steward.audit_ddl_rewrite() FROM PUBLIC;
 
-CREATE EVENT TRIGGER steward_audit_ddl_command ON ddl_command_end EXECUTE FUNCTION steward.audit_ddl_command();
-COMMENT ON EVENT TRIGGER steward_audit_ddl_command IS 'records what commands make and change';
-ALTER EVENT TRIGGER steward_audit_ddl_command ENABLE ALWAYS;
-CREATE EVENT TRIGGER steward_audit_ddl_drop ON sql_drop EXECUTE FUNCTION steward.audit_ddl_drop();
-COMMENT ON EVENT TRIGGER steward_audit_ddl_drop IS 'records what commands drop';
-ALTER EVENT TRIGGER steward_audit_ddl_drop ENABLE ALWAYS;
-CREATE EVENT TRIGGER steward_audit_ddl_rewrite ON table_rewrite EXECUTE FUNCTION steward.audit_ddl_rewrite();
-COMMENT ON EVENT TRIGGER steward_audit_ddl_rewrite IS 'records that commands rewrite tables';
-ALTER EVENT TRIGGER steward_audit_ddl_rewrite ENABLE ALWAYS;
+CREATE EVENT TRIGGER steward_ddl_command ON ddl_command_end EXECUTE FUNCTION steward.audit_ddl_command();
+COMMENT ON EVENT TRIGGER steward_ddl_command IS 'records what commands make and change';
+ALTER EVENT TRIGGER steward_ddl_command ENABLE ALWAYS;
+CREATE EVENT TRIGGER steward_ddl_drop ON sql_drop EXECUTE FUNCTION steward.audit_ddl_drop();
+COMMENT ON EVENT TRIGGER steward_ddl_drop IS 'records what commands drop';
+ALTER EVENT TRIGGER steward_ddl_drop ENABLE ALWAYS;
+CREATE EVENT TRIGGER steward_ddl_rewrite ON table_rewrite EXECUTE FUNCTION steward.audit_ddl_rewrite();
+COMMENT ON EVENT TRIGGER steward_ddl_rewrite IS 'records that commands rewrite tables';
+ALTER EVENT TRIGGER steward_ddl_rewrite ENABLE ALWAYS;
 
 CREATE VIEW steward.ddl_trail AS
     SELECT r.written_at,
@@ -43,6 +43,7 @@ CREATE VIEW steward.ddl_trail AS
            c.actor,
            c.purpose,
            c.request_id,
+           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
            c.pid
@@ -75,6 +76,7 @@ COMMENT ON COLUMN steward.ddl_trail.application IS 'application_name';
 COMMENT ON COLUMN steward.ddl_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.ddl_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.ddl_trail.request_id IS 'the request that was served';
+COMMENT ON COLUMN steward.ddl_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.ddl_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.ddl_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.ddl_trail.pid IS 'process of the session';
@@ -96,6 +98,7 @@ CREATE VIEW steward.event_trail AS
            c.actor,
            c.purpose,
            c.request_id,
+           c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
            c.pid
@@ -122,6 +125,7 @@ COMMENT ON COLUMN steward.event_trail.application IS 'application_name';
 COMMENT ON COLUMN steward.event_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.event_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.event_trail.request_id IS 'the request that was served';
+COMMENT ON COLUMN steward.event_trail.authenticated IS 'did a context key prove actor, purpose and request id? Otherwise they are a claim';
 COMMENT ON COLUMN steward.event_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.event_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.event_trail.pid IS 'process of the session';

@@ -1,17 +1,21 @@
 /*
- * decode.c: steward.audit_decode, a payload as jsonb.
+ * decode.c: steward.audit_decode, a payload as jsonb, and steward.audit_image, as
+ * a row of today.
  *
- * It looks at the stored schema version and never at the table, which may be
- * gone. Whatever the payload holds, the answer is a result or an error.
+ * audit_decode looks at the stored schema version and never at the table, which
+ * may be gone. Whatever the payload holds, the answer is a result or an error.
  */
 #include "base/compat.h"
 
 #include "access/htup_details.h"
-#include "audit/codec.h"
+#include "audit/codec_show.h"
 #include "audit/schema.h"
+#include "catalog/pg_type_d.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 enum
@@ -71,39 +75,14 @@ schema_by_id(CallCache *cache, int32 version, MemoryContext context)
 	return schema;
 }
 
-static void
-push_value(JsonbParseState **state, const StewardAuditColumn *column,
-		   StewardPresence presence, StewardSlice slice)
-{
-	JsonbValue	name;
-	JsonbValue	value;
-
-	name.type = jbvString;
-	name.val.string.val = column->name;
-	name.val.string.len = strlen(column->name);
-	if (presence == STEWARD_NULL)
-		value.type = jbvNull;
-	else
-		column->codec->show(&value, column->codec->get(slice));
-	(void) pushJsonbValue(state, WJB_KEY, &name);
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-/* An image, or only its key columns, as a jsonb object. */
 static Datum
 image_to_jsonb(const StewardAuditSchema *schema, const StewardImage *image,
 			   bool key_only)
 {
 	JsonbParseState *state = NULL;
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < schema->count; i++)
-		if (image->presence[i] != STEWARD_ABSENT &&
-			(!key_only || schema->columns[i].key))
-			push_value(&state, &schema->columns[i], image->presence[i],
-					   image->slices[i]);
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
-														   WJB_END_OBJECT, NULL)));
+	return JsonbPGetDatum(JsonbValueToJsonb(steward_push_image(&state, schema,
+															   image, key_only)));
 }
 
 /* An UPDATE keeps the key for finding the row; old is what it changed. */
@@ -122,14 +101,14 @@ static void
 decode(const StewardAuditSchema *schema, char op, bytea *payload,
 	   Datum *values, bool *nulls)
 {
+	StewardPart part = {(const unsigned char *) VARDATA_ANY(payload),
+	VARSIZE_ANY_EXHDR(payload)};
 	StewardImage before;
 	StewardImage after;
 	bool		has_old = op == STEWARD_OP_DELETE || op == STEWARD_OP_UPDATE;
 	bool		has_new = op == STEWARD_OP_INSERT || op == STEWARD_OP_UPDATE;
 
-	steward_decode_payload(schema, op,
-						   (const unsigned char *) VARDATA_ANY(payload),
-						   VARSIZE_ANY_EXHDR(payload), &before, &after);
+	steward_decode_payload(schema, op, &part, 1, &before, &after);
 	nulls[DECODE_KEY] = schema->key_count == 0 || !(has_old || has_new);
 	nulls[DECODE_OLD] = !has_old;
 	nulls[DECODE_NEW] = !has_new;
@@ -184,4 +163,88 @@ STEWARD_FUNCTION(steward_audit_decode)
 				   PG_GETARG_CHAR(1), PG_GETARG_BYTEA_PP(2), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(cache->result, values,
 													  nulls)));
+}
+
+/* Whether the record has nothing of a side: an INSERT has no old row. */
+static bool
+is_absent(const StewardAuditSchema *schema, const StewardImage *image)
+{
+	for (int i = 0; i < schema->count; i++)
+		if (image->presence[i] != STEWARD_ABSENT)
+			return false;
+	return true;
+}
+
+static StewardPart
+part_of(Datum payload)
+{
+	bytea	   *bytes = DatumGetByteaPP(payload);
+	StewardPart part = {(const unsigned char *) VARDATA_ANY(bytes),
+	VARSIZE_ANY_EXHDR(bytes)};
+
+	return part;
+}
+
+/* The payload is one, or an array of those of a record's parts. */
+static StewardPart *
+parts_of(FunctionCallInfo fcinfo, int argument, int *count)
+{
+	StewardPart *parts;
+	Datum	   *elements;
+	bool	   *nulls;
+
+	if (get_fn_expr_argtype(fcinfo->flinfo, argument) == BYTEAOID)
+	{
+		parts = palloc(sizeof(StewardPart));
+		parts[0] = part_of(PG_GETARG_DATUM(argument));
+		*count = 1;
+		return parts;
+	}
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), BYTEAOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, count);
+	if (*count == 0)
+		steward_payload_corrupted("it ends early");
+	parts = palloc(sizeof(StewardPart) * *count);
+	for (int i = 0; i < *count; i++)
+	{
+		if (nulls[i])
+			steward_payload_corrupted("it ends early");
+		parts[i] = part_of(elements[i]);
+	}
+	return parts;
+}
+
+static void
+require_row_type(Oid type)
+{
+	if (!OidIsValid(type) || !type_is_rowtype(type) || type == RECORDOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("argument \"%s\" must be of a row type", "row_type"),
+				 errhint("Pass NULL cast to the table, as NULL::customer.")));
+}
+
+STEWARD_FUNCTION(steward_audit_image)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	StewardAuditSchema *schema;
+	StewardImage before;
+	StewardImage after;
+	StewardPart *parts;
+	int			count;
+	bool		old;
+
+	require_row_type(type);
+	for (int i = 1; i <= 5; i++)
+		if (PG_ARGISNULL(i))
+			PG_RETURN_NULL();
+	parts = parts_of(fcinfo, 3, &count);
+	old = PG_GETARG_BOOL(4);
+	schema = steward_audit_schema_read(PG_GETARG_INT32(1), CurrentMemoryContext);
+	steward_decode_payload(schema, PG_GETARG_CHAR(2), parts, count, &before,
+						   &after);
+	if (is_absent(schema, old ? &before : &after))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(steward_image_as(schema, old ? &before : &after,
+									 getBaseType(type), PG_GETARG_BOOL(5)));
 }

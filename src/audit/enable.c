@@ -12,11 +12,12 @@
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/enable.h"
-#include "audit/schema_row.h"
 #include "audit/segment.h"
+#include "audit/setting.h"
 #include "audit/trigger.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -71,8 +72,6 @@ check_kind(Relation rel)
 static void
 check_auditable(Relation rel)
 {
-	StewardAuditSchema *schema;
-
 	if (IsSystemRelation(rel))
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a system table",
 			   "Only ordinary, permanent tables can be audited.");
@@ -80,8 +79,6 @@ check_auditable(Relation rel)
 		refuse(rel, ERRCODE_INSUFFICIENT_PRIVILEGE, "a table of pg_steward",
 			   "Only ordinary, permanent tables can be audited.");
 	check_kind(rel);
-	schema = steward_schema_describe(rel, false);	/* refuses unknown types */
-	MemoryContextDelete(schema->context);
 }
 
 /* A foreign partition's rows may change where no trigger of ours sees it. */
@@ -142,7 +139,8 @@ tree_of(Relation rel)
  * what they are partitions of, as what is dropped there takes clones with it.
  */
 static void
-plan_tree(Relation rel, StringInfo commands)
+plan_tree(Relation rel, const StewardSetting *setting, bool anew,
+		  StringInfo commands)
 {
 	List	   *tree = tree_of(rel);
 
@@ -151,10 +149,11 @@ plan_tree(Relation rel, StringInfo commands)
 		Relation	partition = relation_open(list_nth_oid(tree, i), NoLock);
 
 		check_partition(partition);
-		steward_trigger_plan(partition, true, commands);
+		steward_trigger_plan(partition, steward_setting_map(setting, rel, partition),
+							 true, anew, commands);
 		relation_close(partition, NoLock);
 	}
-	steward_trigger_plan(rel, steward_trigger_is_covered(rel), commands);
+	steward_trigger_plan(rel, setting, steward_trigger_is_covered(rel), anew, commands);
 }
 
 /* A row trigger of a table does not fire for the rows of its children. */
@@ -170,15 +169,70 @@ warn_of_children(Relation rel)
 			 errhint("Call steward.enable_audit() for each of these tables too.")));
 }
 
+/* What a setting says, in a form that can be compared. */
+static char *
+show_setting(Relation rel, const StewardSetting *setting)
+{
+	StewardJson json;
+	Jsonb	   *shown;
+
+	steward_json_begin(&json);
+	steward_setting_show(&json, "setting", rel, setting);
+	shown = steward_json_end(&json);
+	return JsonbToCString(NULL, &shown->root, VARSIZE(shown));
+}
+
+static void
+tell_setting(Oid relid, const StewardSetting *before, const StewardSetting *after)
+{
+	StewardJson details;
+	Relation	rel;
+
+	if (!steward_event_begin(&details, "enable_audit"))
+		return;
+	rel = relation_open(relid, NoLock);
+	steward_event_relation(&details, "relation", relid);
+	steward_setting_show(&details, "before", rel, before);
+	steward_setting_show(&details, "after", rel, after);
+	relation_close(rel, NoLock);
+	steward_event_end(&details);
+}
+
+/* Plans for the setting, which changed or not; the texts of a condition must be
+ * made with the search path that they are read with. Returns whether it changed. */
+static bool
+plan_as_owner(Relation rel, const StewardSetting *before,
+			  const StewardSetting *after, StringInfo commands)
+{
+	StewardIdentity saved;
+	bool		changed;
+
+	steward_become_owner(&saved);
+	changed = strcmp(show_setting(rel, before), show_setting(rel, after)) != 0;
+	plan_tree(rel, after, changed, commands);
+	steward_become_caller(&saved);
+	return changed;
+}
+
 STEWARD_FUNCTION(steward_enable_audit)
 {
 	Relation	rel = open_table(fcinfo, "steward.enable_audit()");
+	Oid			relid = RelationGetRelid(rel);
+	StewardSetting *before = steward_setting_read(rel);
+	StewardSetting *after = steward_setting_read(rel);
 	StringInfoData commands;
+	bool		changed;
 
 	check_auditable(rel);
 	warn_of_children(rel);
+	if (steward_setting_change(after, rel, fcinfo, 1) && steward_trigger_is_covered(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot choose what is recorded of \"%s\": it is a partition of an audited table",
+						RelationGetRelationName(rel)),
+				 errhint("Choose it for the partitioned table.")));
 	initStringInfo(&commands);
-	plan_tree(rel, &commands);
+	changed = plan_as_owner(rel, before, after, &commands);
 	/* A table that was restored alone has its triggers, but no log. */
 	if (commands.len == 0 && steward_segment_exists())
 	{
@@ -190,6 +244,8 @@ STEWARD_FUNCTION(steward_enable_audit)
 	}
 	steward_segment_ensure();
 	run_and_record(rel, commands.data, STEWARD_OP_ENABLE);
+	if (changed)
+		tell_setting(relid, before, after);
 	PG_RETURN_VOID();
 }
 
@@ -262,6 +318,7 @@ void
 steward_audit_follow_partition(Oid relid)
 {
 	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	StewardSetting *setting;
 	StringInfoData commands;
 
 	if (!is_concerned(rel))
@@ -271,7 +328,8 @@ steward_audit_follow_partition(Oid relid)
 	}
 	check_partition(rel);
 	initStringInfo(&commands);
-	plan_tree(rel, &commands);
+	setting = steward_setting_read(rel);
+	(void) plan_as_owner(rel, setting, setting, &commands);
 	if (commands.len == 0)
 		relation_close(rel, NoLock);
 	else

@@ -2,7 +2,7 @@
  * schema.c: finding and writing schema versions; see schema.h.
  *
  * Each backend remembers the version of the tables it captured. A relcache
- * invalidation makes it doubt one, a change of a namespace or a type all of them; a
+ * invalidation makes it doubt one and those that use it as a type, a change of a namespace or a type all of them; a
  * doubted version is compared with the newest stored row before its next use.
  * The comparison reads with SnapshotSelf: it must see rows of this command and
  * take no predicate locks, and rows that are never updated need no MVCC.
@@ -19,6 +19,7 @@
 #include "audit/sink.h"
 #include "base/catalog.h"
 #include "commands/sequence.h"
+#include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
@@ -28,18 +29,28 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+/* What storing a description came to. */
+typedef struct Stored
+{
+	SubTransactionId written_by;	/* invalid: nothing is uncommitted */
+	List	   *composites;
+} Stored;
+
 typedef struct CacheEntry
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
 	Oid			home;			/* the audit_schema table it is stored in */
 	SubTransactionId written_by;	/* uncommitted: by this subtransaction */
+	List	   *composites;		/* oids of the relations of those it uses */
 	StewardAuditSchema *schema;
 } CacheEntry;
 
 static HTAB *cache = NULL;
 static bool has_uncommitted = false;
 static bool has_partitions = false; /* some entry is of one */
+static bool has_composites = false;
+static uint64 doubts = 0;		/* how many invalidations came in */
 
 static StewardRelationRef schema_table = {"audit_schema"};
 static StewardRelationRef schema_index = {"audit_schema_relation_id_idx"};
@@ -72,11 +83,27 @@ doubt_partitions(Oid root)
 			entry->valid = false;
 }
 
+/* Those of tables with a column of a composite type. */
+static void
+doubt_users(Oid composite)
+{
+	HASH_SEQ_STATUS scan;
+	CacheEntry *entry;
+
+	if (!has_composites)
+		return;
+	hash_seq_init(&scan, cache);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (list_member_oid(entry->composites, composite))
+			entry->valid = false;
+}
+
 static void
 on_relation_change(Datum arg, Oid relid)
 {
 	CacheEntry *entry;
 
+	doubts++;
 	if (!OidIsValid(relid))
 		doubt_all();
 	else if (cache != NULL)
@@ -86,18 +113,14 @@ on_relation_change(Datum arg, Oid relid)
 			entry->valid = false;
 		if (has_partitions)
 			doubt_partitions(relid);
-	}
-	else if (cache != NULL)
-	{
-		entry = hash_search(cache, &relid, HASH_FIND, NULL);
-		if (entry != NULL)
-			entry->valid = false;
+		doubt_users(relid);
 	}
 }
 
 static void
 on_name_change(Datum arg, int cacheid, uint32 hashvalue)
 {
+	doubts++;
 	doubt_all();
 }
 
@@ -167,7 +190,7 @@ purge(Oid except)
 			remove_entry(entry);
 }
 
-/* Compares all but id and time. */
+/* Compares all but id and time, and so also whether it is of a table. */
 static bool
 same_version(HeapTuple tuple, TupleDesc desc, Datum *values)
 {
@@ -175,7 +198,7 @@ same_version(HeapTuple tuple, TupleDesc desc, Datum *values)
 	bool		nulls[STEWARD_SCHEMA_NATTS];
 
 	heap_deform_tuple(tuple, desc, stored, nulls);
-	for (int i = STEWARD_SCHEMA_RELATION; i < STEWARD_SCHEMA_CREATED_AT; i++)
+	for (int i = STEWARD_SCHEMA_KIND; i < STEWARD_SCHEMA_CREATED_AT; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
@@ -187,32 +210,36 @@ same_version(HeapTuple tuple, TupleDesc desc, Datum *values)
 }
 
 /*
- * The newest version of the table when it equals the candidate, else 0. It may
- * be one that this transaction wrote and has yet to commit: then *written_by is
- * the current subtransaction. That is the row's own or one inside it, so its
+ * The newest version of the table, or of the composite type, when it equals the
+ * candidate, else 0. A table that is used as a type has versions of both kinds. It
+ * may be one that this transaction wrote and has yet to commit: then *written_by
+ * is the current subtransaction. That is the row's own or one inside it, so its
  * abort forgets too early at worst, and its commit hands on to the row's own.
  */
 static int32
-find_version(Oid relid, Datum *values, SubTransactionId *written_by)
+find_version(const StewardAuditSchema *schema, Datum *values,
+			 SubTransactionId *written_by)
 {
 	Relation	table = steward_relation_open(&schema_table, AccessShareLock);
 	Relation	index = steward_relation_open(&schema_index, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(table);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	int32		version = 0;
+	bool		isnull;
 
 	ScanKeyInit(&key, STEWARD_SCHEMA_RELATION + 1, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relid));
+				F_OIDEQ, ObjectIdGetDatum(schema->relid));
 	scan = systable_beginscan_ordered(table, index, SnapshotSelf, 1, &key);
-	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
-	if (HeapTupleIsValid(tuple) &&
-		same_version(tuple, RelationGetDescr(table), values))
+	do
+		tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	while (HeapTupleIsValid(tuple) && schema->kind !=
+		   DatumGetChar(heap_getattr(tuple, STEWARD_SCHEMA_KIND + 1, desc, &isnull)));
+	if (HeapTupleIsValid(tuple) && same_version(tuple, desc, values))
 	{
-		bool		isnull;
-
-		version = DatumGetInt32(heap_getattr(tuple, STEWARD_SCHEMA_ID + 1,
-											 RelationGetDescr(table), &isnull));
+		version = DatumGetInt32(heap_getattr(tuple, STEWARD_SCHEMA_ID + 1, desc,
+											 &isnull));
 		if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 			*written_by = GetCurrentSubTransactionId();
 	}
@@ -233,64 +260,101 @@ write_version(Datum *values)
 	return (int32) id;
 }
 
-/* Makes the cache entry of a table anew; an incomplete one is not reused. */
+static void store_composites(const StewardCodec *codec, Stored *stored);
+
+/* Gives a description its version, after those of the composites it uses. */
+static void
+store(StewardAuditSchema *schema, Stored *stored)
+{
+	Datum		values[STEWARD_SCHEMA_NATTS];
+
+	for (int i = 0; i < schema->count; i++)
+		store_composites(schema->columns[i].codec, stored);
+	steward_schema_to_row(schema, values);
+	schema->version = find_version(schema, values, &stored->written_by);
+	if (schema->version == 0)
+	{
+		schema->version = write_version(values);
+		stored->written_by = GetCurrentSubTransactionId();
+	}
+}
+
+static void
+store_composites(const StewardCodec *codec, Stored *stored)
+{
+	check_stack_depth();
+	if (codec->element != NULL)
+		store_composites(codec->element, stored);
+	if (codec->composite != NULL)
+	{
+		store(codec->composite, stored);
+		stored->composites = list_append_unique_oid(stored->composites,
+													codec->composite->relid);
+	}
+}
+
+/*
+ * Makes the cache entry of a table anew. The table is locked, the types of its
+ * columns are not: what was invalidated meanwhile makes it doubtful at once.
+ */
 static CacheEntry *
-build_entry(Relation rel, bool for_event)
+build_entry(Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
-	StewardAuditSchema *schema = steward_schema_describe(rel, for_event);
-	Datum		values[STEWARD_SCHEMA_NATTS];
-	SubTransactionId written_by = InvalidSubTransactionId;
+	uint64		doubts_before = doubts;
+	StewardAuditSchema *schema = steward_schema_describe(rel);
+	Stored		stored = {InvalidSubTransactionId, NIL};
+	MemoryContext caller = MemoryContextSwitchTo(schema->context);
 	Oid			home;
 	CacheEntry *entry;
 	bool		found;
 
-	steward_schema_to_row(schema, rel, values);
-	schema->version = find_version(relid, values, &written_by);
-	if (schema->version == 0)
-	{
-		schema->version = write_version(values);
-		written_by = GetCurrentSubTransactionId();
-	}
+	store(schema, &stored);
+	MemoryContextSwitchTo(caller);
 	home = steward_relation_oid(&schema_table);
 	entry = hash_search(cache, &relid, HASH_ENTER, &found);
 	if (found && entry->schema != NULL)
 		MemoryContextDelete(entry->schema->context);
-	if (written_by != InvalidSubTransactionId)
+	if (stored.written_by != InvalidSubTransactionId)
 		has_uncommitted = true;
 	if (schema->root != relid)
 		has_partitions = true;
+	if (stored.composites != NIL)
+		has_composites = true;
 	entry->schema = schema;
 	entry->home = home;
-	entry->written_by = written_by;
-	entry->valid = schema->complete;
+	entry->written_by = stored.written_by;
+	entry->composites = stored.composites;
+	entry->valid = doubts == doubts_before;
 	MemoryContextSetParent(schema->context, TopMemoryContext);
 	return entry;
 }
 
 const StewardAuditSchema *
-steward_audit_schema_of(Relation rel, bool for_event)
+steward_audit_schema_of(Relation rel)
 {
 	CacheEntry *entry;
 	Oid			relid = RelationGetRelid(rel);
 
 	entry = hash_search(cache, &relid, HASH_FIND, NULL);
+	/* No lock on the types told us that a row just waited for has more. */
+	if (entry != NULL && entry->composites != NIL)
+		AcceptInvalidationMessages();
 	if (entry != NULL && entry->valid &&
 		entry->home == steward_relation_lookup(&schema_table))
 		return entry->schema;
-	entry = build_entry(rel, for_event);
+	entry = build_entry(rel);
 	purge(relid);
 	return entry->schema;
 }
 
-StewardAuditSchema *
-steward_audit_schema_find(int32 version, MemoryContext context)
+/* NULL when it is missing. */
+static HeapTuple
+fetch_version(Relation table, int32 version)
 {
-	Relation	table = steward_relation_open(&schema_table, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	StewardAuditSchema *schema = NULL;
 
 	ScanKeyInit(&key, STEWARD_SCHEMA_ID + 1, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(version));
@@ -298,9 +362,68 @@ steward_audit_schema_find(int32 version, MemoryContext context)
 							  SnapshotSelf, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		schema = steward_schema_from_row(tuple, RelationGetDescr(table), context);
+		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
-	relation_close(table, AccessShareLock);
+	return tuple;
+}
+
+/* A version being read, and the composites that were read for it so far. */
+typedef struct ReadState
+{
+	Relation	table;
+	MemoryContext context;
+	List	   *found;
+	int32		below;			/* ids of composites are lower */
+} ReadState;
+
+static StewardAuditSchema *read_composite(void *arg, int32 version);
+
+/* NULL when it is missing. */
+static StewardAuditSchema *
+read_version(ReadState *state, int32 version)
+{
+	HeapTuple	tuple = fetch_version(state->table, version);
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	return steward_schema_from_row(tuple, RelationGetDescr(state->table),
+								   state->context, read_composite, state);
+}
+
+static StewardAuditSchema *
+read_composite(void *arg, int32 version)
+{
+	ReadState  *state = arg;
+	int32		below = state->below;
+	StewardAuditSchema *schema;
+	ListCell   *cell;
+
+	check_stack_depth();
+	if (version >= below)
+		steward_payload_corrupted("its schema version is malformed");
+	foreach(cell, state->found)
+	{
+		schema = lfirst(cell);
+		if (schema->version == version)
+			return schema;
+	}
+	state->below = version;
+	schema = read_version(state, version);
+	state->below = below;
+	if (schema == NULL || schema->kind != STEWARD_SCHEMA_OF_COMPOSITE)
+		steward_payload_corrupted("its schema version is malformed");
+	state->found = lappend(state->found, schema);
+	return schema;
+}
+
+StewardAuditSchema *
+steward_audit_schema_find(int32 version, MemoryContext context)
+{
+	ReadState	state = {steward_relation_open(&schema_table, AccessShareLock),
+	context, NIL, version};
+	StewardAuditSchema *schema = read_version(&state, version);
+
+	relation_close(state.table, AccessShareLock);
 	return schema;
 }
 

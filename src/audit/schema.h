@@ -2,14 +2,16 @@
  * schema.h: schema versions, what a table looked like when a record was made.
  *
  * A schema version is a row of steward.audit_schema: names, types and codecs of
- * the audited columns, and which form the key. Rows are only ever added. Two
- * transactions may add the same version twice; that is harmless.
+ * the audited columns, and which form the key. A composite type that a column
+ * uses has versions of its own. Rows are only ever added. Two transactions may
+ * add the same version twice; that is harmless.
  */
 #ifndef STEWARD_AUDIT_SCHEMA_H
 #define STEWARD_AUDIT_SCHEMA_H
 
 #include "base/compat.h"
 
+#include "access/tupdesc.h"
 #include "audit/codec.h"
 #include "utils/relcache.h"
 
@@ -19,12 +21,19 @@ typedef struct StewardAuditColumn
 	bool		key;
 	bool		typbyval;		/* these two only when capturing */
 	int16		typlen;
+	Oid			type;			/* likewise; may be a domain */
+	int32		typmod;
 	const StewardCodec *codec;
 	char	   *name;
 } StewardAuditColumn;
 
+/* What a version describes; the letters are stored. */
+#define STEWARD_SCHEMA_OF_TABLE		'r'
+#define STEWARD_SCHEMA_OF_COMPOSITE 'c'
+
 typedef struct StewardAuditSchema
 {
+	char		kind;
 	Oid			relid;
 	Oid			root;			/* the table that it is, in the end, a
 								 * partition of; else itself; only when
@@ -33,7 +42,13 @@ typedef struct StewardAuditSchema
 	int			encoding;
 	int			count;
 	int			key_count;		/* 0: UPDATE keeps the whole old row */
-	bool		complete;		/* every column has a codec */
+	bool		log_unchanged;	/* these two only when capturing: record
+								 * updates that change nothing; */
+	struct StewardBinder *binder;	/* whose rows values are encrypted for */
+	bool		settings;		/* a codec depends on settings */
+	char	   *schema_name;	/* these two only when capturing */
+	char	   *table_name;
+	TupleDesc	desc;			/* likewise, of a composite */
 	MemoryContext context;
 	StewardAuditColumn columns[FLEXIBLE_ARRAY_MEMBER];
 } StewardAuditSchema;
@@ -43,11 +58,9 @@ extern void steward_audit_schema_init(void);
 
 /*
  * The schema version of an open, locked table; written first when it is new.
- * Valid until the next call. ERRCODE_FEATURE_NOT_SUPPORTED names a column whose
- * type has no codec; for an event, which stores no values, it is left out.
+ * Valid until the next call.
  */
-extern const StewardAuditSchema *steward_audit_schema_of(Relation rel,
-														 bool for_event);
+extern const StewardAuditSchema *steward_audit_schema_of(Relation rel);
 
 /* Reads a version by id into a context; NULL when it is missing. */
 extern StewardAuditSchema *steward_audit_schema_find(int32 version,

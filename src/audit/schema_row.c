@@ -5,8 +5,11 @@
 
 #include "access/htup_details.h"
 #include "audit/schema_row.h"
+#include "audit/redact.h"
+#include "audit/setting.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
+#include "columns/bind.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -15,6 +18,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 /* The value of attgenerated for a column that is computed when read (18). */
 #define GENERATED_VIRTUAL 'v'
@@ -38,6 +42,12 @@ key_of(Relation rel)
 	return key;
 }
 
+bool
+steward_schema_is_key(Relation rel, AttrNumber attnum)
+{
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key_of(rel));
+}
+
 static Oid
 root_of(Relation rel)
 {
@@ -55,38 +65,35 @@ describe_column(Form_pg_attribute attribute, Bitmapset *key,
 								FirstLowInvalidHeapAttributeNumber, key);
 	column->typbyval = attribute->attbyval;
 	column->typlen = attribute->attlen;
+	column->type = attribute->atttypid;
+	column->typmod = attribute->atttypmod;
 	column->name = pstrdup(NameStr(attribute->attname));
-	column->codec = steward_codec_for_type(getBaseType(attribute->atttypid));
+	column->codec = steward_codec_for_type(attribute->atttypid);
 }
 
-static void
-refuse_column(Relation rel, Form_pg_attribute attribute)
+/* Is the column recorded? If it is redacted, it is by its codec. */
+static bool
+choose(const StewardSetting *setting, StewardAuditColumn *column)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("column \"%s\" of table \"%s\" cannot be audited: type %s is not supported",
-					NameStr(attribute->attname), RelationGetRelationName(rel),
-					format_type_be(attribute->atttypid)),
-			 errhint("Change the column's type, or leave the table without audit.")));
+	const StewardColumnSetting *redaction;
+
+	if (column->key)
+		return true;
+	redaction = steward_setting_redaction(setting, column->attnum);
+	if (redaction != NULL)
+		column->codec = steward_redact_codec(redaction, column->codec);
+	return steward_setting_records(setting, column->attnum);
 }
 
-StewardAuditSchema *
-steward_schema_describe(Relation rel, bool lenient)
+/* The stored attributes of a row type, with room for all of them. */
+static StewardAuditSchema *
+describe(TupleDesc desc, Bitmapset *key, const StewardSetting *setting)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "steward audit schema",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
 	StewardAuditSchema *schema = palloc0(offsetof(StewardAuditSchema, columns) +
 										 sizeof(StewardAuditColumn) * desc->natts);
-	Bitmapset  *key = key_of(rel);
 
-	schema->relid = RelationGetRelid(rel);
-	schema->root = root_of(rel);
 	schema->encoding = GetDatabaseEncoding();
-	schema->context = context;
-	schema->complete = true;
+	schema->context = CurrentMemoryContext;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		StewardAuditColumn *column = &schema->columns[schema->count];
@@ -94,18 +101,72 @@ steward_schema_describe(Relation rel, bool lenient)
 		if (!is_stored(TupleDescAttr(desc, i)))
 			continue;
 		describe_column(TupleDescAttr(desc, i), key, column);
-		if (column->codec == NULL && !lenient)
-			refuse_column(rel, TupleDescAttr(desc, i));
-		if (column->codec == NULL)
-		{
-			schema->complete = false;
+		if (setting != NULL && !choose(setting, column))
 			continue;
-		}
 		schema->count++;
 		schema->key_count += column->key ? 1 : 0;
+		schema->settings = schema->settings || column->codec->settings;
 	}
+	return schema;
+}
+
+StewardAuditSchema *
+steward_schema_describe(Relation rel)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "steward audit schema",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	StewardSetting *setting = steward_setting_read(rel);
+	StewardAuditSchema *schema = describe(RelationGetDescr(rel), key_of(rel), setting);
+
+	schema->kind = STEWARD_SCHEMA_OF_TABLE;
+	schema->relid = RelationGetRelid(rel);
+	schema->schema_name = get_namespace_name(RelationGetNamespace(rel));
+	schema->table_name = pstrdup(RelationGetRelationName(rel));
+	schema->root = root_of(rel);
+	schema->log_unchanged = setting->log_unchanged;
+	if (steward_setting_encrypts(setting))
+		schema->binder = steward_binder_any(rel);
 	MemoryContextSwitchTo(caller);
 	return schema;
+}
+
+static Form_pg_type
+type_form(Oid type, HeapTuple *tuple)
+{
+	*tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(*tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	return (Form_pg_type) GETSTRUCT(*tuple);
+}
+
+StewardAuditSchema *
+steward_schema_describe_composite(Oid type)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	StewardAuditSchema *schema = describe(desc, NULL, NULL);
+	HeapTuple	tuple;
+	Form_pg_type form = type_form(type, &tuple);
+
+	schema->kind = STEWARD_SCHEMA_OF_COMPOSITE;
+	schema->desc = desc;
+	schema->relid = form->typrelid;
+	schema->root = schema->relid;
+	schema->schema_name = get_namespace_name(form->typnamespace);
+	schema->table_name = pstrdup(NameStr(form->typname));
+	ReleaseSysCache(tuple);
+	return schema;
+}
+
+char
+steward_type_delimiter(Oid type)
+{
+	HeapTuple	tuple;
+	char		delimiter = type_form(type, &tuple)->typdelim;
+
+	ReleaseSysCache(tuple);
+	return delimiter;
 }
 
 static Datum
@@ -149,13 +210,10 @@ append_name(StringInfo out, const char *name)
 static char *
 type_name(Oid type)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	Form_pg_type form;
+	HeapTuple	tuple;
+	Form_pg_type form = type_form(type, &tuple);
 	StringInfoData name;
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for type %u", type);
-	form = (Form_pg_type) GETSTRUCT(tuple);
 	initStringInfo(&name);
 	append_name(&name, get_namespace_name(form->typnamespace));
 	appendStringInfoChar(&name, '.');
@@ -164,9 +222,18 @@ type_name(Oid type)
 	return name.data;
 }
 
+static Datum
+codec_text(const StewardCodec *codec)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	steward_codec_append(&text, codec);
+	return CStringGetTextDatum(text.data);
+}
+
 void
-steward_schema_to_row(const StewardAuditSchema *schema, Relation rel,
-					  Datum *values)
+steward_schema_to_row(const StewardAuditSchema *schema, Datum *values)
 {
 	int			count = schema->count;
 	Datum	   *attnums = palloc(sizeof(Datum) * (count + 1) * 6);
@@ -180,22 +247,19 @@ steward_schema_to_row(const StewardAuditSchema *schema, Relation rel,
 	for (int i = 0; i < count; i++)
 	{
 		const StewardAuditColumn *column = &schema->columns[i];
-		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel),
-													column->attnum - 1);
 
 		attnums[i] = Int16GetDatum(column->attnum);
 		names[i] = CStringGetTextDatum(column->name);
-		types[i] = CStringGetTextDatum(type_name(attribute->atttypid));
-		typmods[i] = Int32GetDatum(attribute->atttypmod);
-		codecs[i] = CStringGetTextDatum(column->codec->name);
+		types[i] = CStringGetTextDatum(type_name(column->type));
+		typmods[i] = Int32GetDatum(column->typmod);
+		codecs[i] = codec_text(column->codec);
 		if (column->key)
 			key[key_count++] = Int16GetDatum(column->attnum);
 	}
+	values[STEWARD_SCHEMA_KIND] = CharGetDatum(schema->kind);
 	values[STEWARD_SCHEMA_RELATION] = ObjectIdGetDatum(schema->relid);
-	values[STEWARD_SCHEMA_SCHEMA_NAME] =
-		CStringGetTextDatum(get_namespace_name(RelationGetNamespace(rel)));
-	values[STEWARD_SCHEMA_TABLE_NAME] =
-		CStringGetTextDatum(RelationGetRelationName(rel));
+	values[STEWARD_SCHEMA_SCHEMA_NAME] = CStringGetTextDatum(schema->schema_name);
+	values[STEWARD_SCHEMA_TABLE_NAME] = CStringGetTextDatum(schema->table_name);
 	values[STEWARD_SCHEMA_ROOT] = ObjectIdGetDatum(schema->root);
 	values[STEWARD_SCHEMA_ROOT_SCHEMA] =
 		CStringGetTextDatum(get_namespace_name(get_rel_namespace(schema->root)));
@@ -218,7 +282,7 @@ steward_schema_to_row(const StewardAuditSchema *schema, Relation rel,
 static Datum *
 elements_of(HeapTuple tuple, TupleDesc desc, int column, Oid type, int *count)
 {
-	int16		length = type == TEXTOID ? -1 : 2;
+	int16		length = type == TEXTOID ? -1 : type == INT4OID ? 4 : 2;
 	bool		isnull;
 	Datum		datum = heap_getattr(tuple, column + 1, desc, &isnull);
 	ArrayType  *array;
@@ -230,7 +294,7 @@ elements_of(HeapTuple tuple, TupleDesc desc, int column, Oid type, int *count)
 		steward_payload_corrupted("its schema version is malformed");
 	array = DatumGetArrayTypeP(datum);
 	deconstruct_array(array, type, length, type != TEXTOID,
-					  type == TEXTOID ? TYPALIGN_INT : TYPALIGN_SHORT,
+					  type == INT2OID ? TYPALIGN_SHORT : TYPALIGN_INT,
 					  &elements, &nulls, &found);
 	for (int i = 0; i < found; i++)
 		if (nulls[i])
@@ -258,36 +322,54 @@ mark_key(StewardAuditSchema *schema, Datum *key, int key_count)
 	schema->key_count = key_count;
 }
 
+/* The columns that are one value, all but the names. */
+static void
+read_values(HeapTuple tuple, TupleDesc desc, StewardAuditSchema *schema)
+{
+	Datum		values[STEWARD_SCHEMA_NATTS];
+	bool		nulls[STEWARD_SCHEMA_NATTS];
+
+	for (int i = 0; i <= STEWARD_SCHEMA_ENCODING; i++)
+	{
+		values[i] = heap_getattr(tuple, i + 1, desc, &nulls[i]);
+		if (nulls[i])
+			steward_payload_corrupted("its schema version is malformed");
+	}
+	schema->version = DatumGetInt32(values[STEWARD_SCHEMA_ID]);
+	schema->kind = DatumGetChar(values[STEWARD_SCHEMA_KIND]);
+	schema->relid = DatumGetObjectId(values[STEWARD_SCHEMA_RELATION]);
+	schema->encoding =
+		pg_char_to_encoding(TextDatumGetCString(values[STEWARD_SCHEMA_ENCODING]));
+	if (!PG_VALID_BE_ENCODING(schema->encoding))
+		steward_payload_corrupted("its schema version is malformed");
+}
+
 StewardAuditSchema *
-steward_schema_from_row(HeapTuple tuple, TupleDesc desc, MemoryContext context)
+steward_schema_from_row(HeapTuple tuple, TupleDesc desc, MemoryContext context,
+						StewardCompositeFinder find, void *arg)
 {
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	StewardAuditSchema *schema;
-	bool		isnull;
 	int			count = -1;
 	int			key_count = -1;
 	Datum	   *attnums = elements_of(tuple, desc, STEWARD_SCHEMA_ATTNUMS, INT2OID, &count);
 	Datum	   *names = elements_of(tuple, desc, STEWARD_SCHEMA_NAMES, TEXTOID, &count);
+	Datum	   *typmods = elements_of(tuple, desc, STEWARD_SCHEMA_TYPMODS, INT4OID, &count);
 	Datum	   *codecs = elements_of(tuple, desc, STEWARD_SCHEMA_CODECS, TEXTOID, &count);
 	Datum	   *key = elements_of(tuple, desc, STEWARD_SCHEMA_KEY, INT2OID, &key_count);
-	Datum		relation = heap_getattr(tuple, STEWARD_SCHEMA_RELATION + 1, desc, &isnull);
-	Datum		encoding = heap_getattr(tuple, STEWARD_SCHEMA_ENCODING + 1, desc, &isnull);
 
 	schema = palloc0(offsetof(StewardAuditSchema, columns) +
 					 sizeof(StewardAuditColumn) * Max(count, 1));
-	schema->relid = DatumGetObjectId(relation);
 	schema->count = count;
 	schema->context = context;
-	schema->encoding = isnull ? -1 :
-		pg_char_to_encoding(TextDatumGetCString(encoding));
-	if (!PG_VALID_BE_ENCODING(schema->encoding))
-		steward_payload_corrupted("its schema version is malformed");
+	read_values(tuple, desc, schema);
 	for (int i = 0; i < count; i++)
 	{
 		schema->columns[i].attnum = DatumGetInt16(attnums[i]);
 		schema->columns[i].name = TextDatumGetCString(names[i]);
+		schema->columns[i].typmod = DatumGetInt32(typmods[i]);
 		schema->columns[i].codec =
-			steward_codec_by_name(TextDatumGetCString(codecs[i]));
+			steward_codec_parse(TextDatumGetCString(codecs[i]), find, arg);
 	}
 	mark_key(schema, key, key_count);
 	MemoryContextSwitchTo(caller);

@@ -7,12 +7,14 @@
 #include "base/compat.h"
 
 #include "access/htup.h"
+#include "audit/codec_resolve.h"
 #include "audit/schema.h"
 
 /* Columns of steward.audit_schema, counted from 0. */
 enum
 {
 	STEWARD_SCHEMA_ID,
+	STEWARD_SCHEMA_KIND,
 	STEWARD_SCHEMA_RELATION,
 	STEWARD_SCHEMA_SCHEMA_NAME,
 	STEWARD_SCHEMA_TABLE_NAME,
@@ -32,18 +34,31 @@ enum
 
 /*
  * Describes a table as it is now, version 0, in a memory context of its own
- * under the current one. ERRCODE_FEATURE_NOT_SUPPORTED names a column whose
- * type has no codec; lenient, it is left out and the description incomplete.
+ * under the current one, which also holds the composites it uses.
  */
-extern StewardAuditSchema *steward_schema_describe(Relation rel, bool lenient);
+extern StewardAuditSchema *steward_schema_describe(Relation rel);
 
-/* The row's values, all but the id. */
+/* Does a column of an open table belong to its key? */
+extern bool steward_schema_is_key(Relation rel, AttrNumber attnum);
+
+/* Describes a composite type, in the current context. */
+extern StewardAuditSchema *steward_schema_describe_composite(Oid type);
+
+/* What stands between the elements of an array of the type, as text. */
+extern char steward_type_delimiter(Oid type);
+
+/* The row's values, all but the id; composites must have their version. */
 extern void steward_schema_to_row(const StewardAuditSchema *schema,
-								  Relation rel, Datum *values);
+								  Datum *values);
 
-/* The description that a row holds; ERRCODE_DATA_CORRUPTED when it is none. */
+/*
+ * The description that a row holds, in a context; find is called for the
+ * composites it uses. ERRCODE_DATA_CORRUPTED when it is none.
+ */
 extern StewardAuditSchema *steward_schema_from_row(HeapTuple tuple,
 												   TupleDesc desc,
-												   MemoryContext context);
+												   MemoryContext context,
+												   StewardCompositeFinder find,
+												   void *arg);
 
 #endif							/* STEWARD_AUDIT_SCHEMA_ROW_H */

@@ -40,6 +40,6 @@ CREATE FUNCTION steward.audit_segment_guard() RETURNS event_trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_segment_guard';
 COMMENT ON FUNCTION steward.audit_segment_guard() IS 'refuses to drop a segment of the audit log';
 REVOKE EXECUTE ON FUNCTION steward.audit_segment_guard() FROM PUBLIC;
-CREATE EVENT TRIGGER steward_audit_segment_guard ON sql_drop EXECUTE FUNCTION steward.audit_segment_guard();
-ALTER EVENT TRIGGER steward_audit_segment_guard ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER steward_audit_segment_guard IS 'refuses to drop a segment of the audit log';
+CREATE EVENT TRIGGER steward_audit_append_only ON sql_drop EXECUTE FUNCTION steward.audit_segment_guard();
+ALTER EVENT TRIGGER steward_audit_append_only ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER steward_audit_append_only IS 'refuses to drop a segment of the audit log';

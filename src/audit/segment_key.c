@@ -21,7 +21,7 @@
 #include "base/compat.h"
 
 #include "audit/batch.h"
-#include "audit/codec.h"
+#include "audit/codec_show.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
 #include "base/argument.h"
@@ -154,20 +154,18 @@ key_of(const StewardAuditSchema *schema, const StewardImage *image,
 		const StewardAuditColumn *column = &schema->columns[i];
 		const StewardImage *from = image->presence[i] != STEWARD_ABSENT ? image : other;
 		JsonbValue	name;
-		JsonbValue	value;
+		JsonbValue	null = {.type = jbvNull};
 
 		if (!column->key)
 			continue;
 		if (from->presence[i] == STEWARD_ABSENT)
 			return NULL;
-		name.type = jbvString;
-		name.val.string.val = column->name;
-		name.val.string.len = strlen(column->name);
-		value.type = jbvNull;
-		if (from->presence[i] == STEWARD_VALUE)
-			column->codec->show(&value, column->codec->get(from->slices[i]));
+		steward_show_cstring(&name, column->name);
 		(void) pushJsonbValue(&state, WJB_KEY, &name);
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
+		if (from->presence[i] == STEWARD_VALUE)
+			steward_push_value(&state, WJB_VALUE, column->codec, from->slices[i]);
+		else
+			(void) pushJsonbValue(&state, WJB_VALUE, &null);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -202,6 +200,7 @@ static void
 add_record(Keys *keys, const StewardRecord *record)
 {
 	const StewardAuditSchema *schema;
+	StewardPart part = {record->payload, record->length};
 	StewardImage before;
 	StewardImage after;
 
@@ -223,16 +222,18 @@ add_record(Keys *keys, const StewardRecord *record)
 		case STEWARD_OP_TRUNCATE:
 		case STEWARD_OP_ENABLE:
 		case STEWARD_OP_DISABLE:
+		case STEWARD_OP_REWRITE:
 			add(keys, hash_table(schema->relid, SEED_EVENT));
 			return;
+		case STEWARD_OP_PART:
+			return;				/* found behind the record that it goes on */
 		default:
 			add(keys, UNREADABLE);
 			return;
 	}
 	if (schema->key_count == 0)
 		return;
-	steward_decode_payload(schema, record->op, record->payload, record->length,
-						   &before, &after);
+	steward_decode_payload(schema, record->op, &part, 1, &before, &after);
 	if (record->op != STEWARD_OP_INSERT)
 		add_row(keys, schema, &before, &before);
 	if (record->op != STEWARD_OP_DELETE)

@@ -15,21 +15,39 @@
  */
 #include "base/compat.h"
 
-#include "audit/event.h"
-#include "audit/segment.h"
 #include "audit/buffer.h"
+#include "audit/segment.h"
 #include "base/catalog.h"
+#include "base/event.h"
 #include "base/slices.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 
 static StewardRelationRef segment_table = {"audit_segment"};
+
+/*
+ * Acts as the owner. That a segment was made is recorded, or stands in a table; the
+ * commands that make it are not.
+ */
+static void
+begin_quietly(StewardIdentity *saved)
+{
+	steward_become_owner(saved);
+	(void) set_config_option("steward.audit_ddl", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+}
+
+static void
+end_quietly(StewardIdentity *saved)
+{
+	SPI_finish();
+	steward_become_caller(saved);
+}
 
 static void
 run(const char *command)
@@ -65,8 +83,7 @@ steward_segment_create(int32 number)
 	char	   *name = psprintf("audit_log_%d", number);
 	StewardIdentity saved;
 
-	steward_become_owner(&saved);
-	SPI_connect();
+	begin_quietly(&saved);
 	run_on("CREATE TABLE steward.%s (LIKE steward.audit_log INCLUDING COMMENTS"
 		   " INCLUDING STORAGE) USING heap", name);
 	run_on("COMMENT ON TABLE steward.%s IS 'a segment of the audit log'", name);
@@ -79,8 +96,7 @@ steward_segment_create(int32 number)
 				 " FOR VALUES IN (%d)", name, number));
 	run(psprintf("INSERT INTO steward.audit_segment (number, name, opened_at)"
 				 " VALUES (%d, '%s', pg_catalog.clock_timestamp())", number, name));
-	SPI_finish();
-	steward_become_caller(&saved);
+	end_quietly(&saved);
 	/* What a session knows of the newest segment. */
 	CacheInvalidateRelcacheByRelid(steward_relation_oid(&segment_table));
 	CommandCounterIncrement();
@@ -90,27 +106,12 @@ steward_segment_create(int32 number)
 static void
 record_switch(int32 to)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue	value;
+	StewardJson json;
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	value.type = jbvString;
-	value.val.string.val = "event";
-	value.val.string.len = strlen("event");
-	(void) pushJsonbValue(&state, WJB_KEY, &value);
-	value.val.string.val = "switch_segment";
-	value.val.string.len = strlen("switch_segment");
-	(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	value.val.string.val = "segment";
-	value.val.string.len = strlen("segment");
-	(void) pushJsonbValue(&state, WJB_KEY, &value);
-	value.type = jbvNumeric;
-	value.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
-															Int32GetDatum(to)));
-	(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	steward_audit_event(STEWARD_OP_OWN,
-						JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT,
-														 NULL)));
+	if (!steward_event_begin(&json, "switch_segment"))
+		return;
+	steward_json_number(&json, "segment", to);
+	steward_event_end(&json);
 	steward_buffer_flush();
 }
 
@@ -181,8 +182,7 @@ make_key_index(int32 number, const char *name)
 {
 	StewardIdentity saved;
 
-	steward_become_owner(&saved);
-	SPI_connect();
+	begin_quietly(&saved);
 	run_on("CREATE INDEX IF NOT EXISTS %s_keys_idx ON steward.%s"
 		   " USING gin (steward.audit_keys(batch, first_seq, xid))", name);
 	run_on("COMMENT ON INDEX steward.%s_keys_idx IS 'the rows that batches are about'", name);
@@ -194,8 +194,7 @@ make_key_index(int32 number, const char *name)
 				 " pg_catalog.min(l.written_at), pg_catalog.max(l.written_at)"
 				 " FROM ONLY steward.%s AS l ON CONFLICT (number) DO NOTHING",
 				 number, name));
-	SPI_finish();
-	steward_become_caller(&saved);
+	end_quietly(&saved);
 }
 
 bool
@@ -264,11 +263,9 @@ steward_segment_renew(double patience)
 			all = false;
 			continue;
 		}
-		steward_become_owner(&saved);
-		SPI_connect();
+		begin_quietly(&saved);
 		run_on("REINDEX INDEX steward.%s_keys_idx", name);
-		SPI_finish();
-		steward_become_caller(&saved);
+		end_quietly(&saved);
 	}
 	return all;
 }

@@ -3,15 +3,24 @@
  */
 #include "base/compat.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "audit/setting.h"
 #include "audit/trigger.h"
 #include "base/catalog.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -34,10 +43,34 @@ static const AuditTrigger row_trigger = {
 	"00_steward_audit_row", "audit_row",
 	"INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", ROW_CHANGES
 };
+
+/* With a condition these three take its place. */
+static const AuditTrigger conditional_triggers[] = {
+	{"00_steward_audit_row_delete", "audit_row", "DELETE ON %s FOR EACH ROW",
+	TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE},
+	{"00_steward_audit_row_insert", "audit_row", "INSERT ON %s FOR EACH ROW",
+	TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT},
+	{"00_steward_audit_row_update", "audit_row", "UPDATE ON %s FOR EACH ROW",
+	TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE},
+};
+
 static const AuditTrigger truncate_trigger = {
 	"00_steward_audit_truncate", "audit_truncate",
 	"TRUNCATE ON %s FOR EACH STATEMENT", TRIGGER_TYPE_TRUNCATE
 };
+
+/* The row triggers of a table with this setting; returns how many. */
+static int
+row_triggers(const StewardSetting *setting, const AuditTrigger **wanted)
+{
+	if (setting->condition == NULL)
+	{
+		*wanted = &row_trigger;
+		return 1;
+	}
+	*wanted = conditional_triggers;
+	return lengthof(conditional_triggers);
+}
 
 static Oid
 function_oid(const AuditTrigger *wanted)
@@ -48,11 +81,27 @@ function_oid(const AuditTrigger *wanted)
 	return LookupFuncName(name, 0, NULL, false);
 }
 
-static bool
-is_whole(const Trigger *trigger, const AuditTrigger *wanted)
+/* The arguments of a trigger, as they are written in CREATE TRIGGER. */
+static char *
+arguments_of(const Trigger *trigger)
 {
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < trigger->tgnargs; i++)
+		appendStringInfo(&text, "%s'%s'", i > 0 ? ", " : "", trigger->tgargs[i]);
+	return text.data;
+}
+
+static bool
+is_whole(const Trigger *trigger, const AuditTrigger *wanted,
+		 const StewardSetting *setting)
+{
+	bool		conditional = TRIGGER_FOR_ROW(wanted->type) && setting->condition != NULL;
+
 	return trigger->tgtype == wanted->type && trigger->tgnattr == 0 &&
-		trigger->tgqual == NULL && !trigger->tgdeferrable;
+		(trigger->tgqual != NULL) == conditional && !trigger->tgdeferrable &&
+		strcmp(arguments_of(trigger), steward_setting_arguments(setting)) == 0;
 }
 
 static int
@@ -63,7 +112,8 @@ count_triggers(Relation rel)
 
 /* The whole trigger of the table that does what is wanted, or NULL. */
 static const Trigger *
-find(Relation rel, const AuditTrigger *wanted, bool clone)
+find(Relation rel, const AuditTrigger *wanted, const StewardSetting *setting,
+	 bool clone)
 {
 	Oid			function = function_oid(wanted);
 
@@ -71,7 +121,7 @@ find(Relation rel, const AuditTrigger *wanted, bool clone)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgfoid == function && is_whole(trigger, wanted) &&
+		if (trigger->tgfoid == function && is_whole(trigger, wanted, setting) &&
 			trigger->tgisclone == clone)
 			return trigger;
 	}
@@ -81,20 +131,33 @@ find(Relation rel, const AuditTrigger *wanted, bool clone)
 bool
 steward_trigger_on_rows(Relation rel)
 {
-	return find(rel, &row_trigger, false) != NULL ||
-		find(rel, &row_trigger, true) != NULL;
+	const StewardSetting *setting = steward_setting_read(rel);
+	const AuditTrigger *wanted;
+	int			count = row_triggers(setting, &wanted);
+
+	for (int i = 0; i < count; i++)
+		if (find(rel, &wanted[i], setting, false) == NULL &&
+			find(rel, &wanted[i], setting, true) == NULL)
+			return false;
+	return true;
 }
 
 bool
 steward_trigger_is_covered(Relation rel)
 {
-	return find(rel, &row_trigger, true) != NULL;
+	Oid			function = function_oid(&row_trigger);
+
+	for (int i = 0; i < count_triggers(rel); i++)
+		if (rel->trigdesc->triggers[i].tgfoid == function &&
+			rel->trigdesc->triggers[i].tgisclone)
+			return true;
+	return false;
 }
 
 bool
 steward_trigger_on_truncate(Relation rel)
 {
-	return find(rel, &truncate_trigger, false) != NULL;
+	return find(rel, &truncate_trigger, steward_setting_read(rel), false) != NULL;
 }
 
 static char *
@@ -104,18 +167,28 @@ qualified_name(Relation rel)
 									  RelationGetRelationName(rel));
 }
 
-/* Plans to drop triggers of one kind that are the table's own. */
+/* Plans to drop triggers that are the table's own, and not one of these. */
 static void
-plan_drops(Relation rel, const AuditTrigger *wanted, const Trigger *except,
-		   StringInfo commands)
+plan_drops(Relation rel, const AuditTrigger *wanted, int count,
+		   const StewardSetting *setting, StringInfo commands)
 {
 	Oid			function = function_oid(wanted);
+	const char *kept[lengthof(conditional_triggers)] = {NULL};
 
+	for (int i = 0; setting != NULL && i < count; i++)
+	{
+		const Trigger *first = find(rel, &wanted[i], setting, false);
+
+		kept[i] = first != NULL ? first->tgname : NULL;
+	}
 	for (int i = 0; i < count_triggers(rel); i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
+		bool		keep = false;
 
-		if (trigger->tgfoid == function && !trigger->tgisclone && trigger != except)
+		for (int k = 0; k < count && k < lengthof(kept); k++)
+			keep |= kept[k] != NULL && strcmp(kept[k], trigger->tgname) == 0;
+		if (trigger->tgfoid == function && !trigger->tgisclone && !keep)
 			appendStringInfo(commands, "DROP TRIGGER %s ON %s; ",
 							 quote_identifier(trigger->tgname),
 							 qualified_name(rel));
@@ -137,52 +210,147 @@ plan_always(Relation rel, const char *trigger, StringInfo commands)
 static char *
 name_for(Relation rel, const AuditTrigger *wanted)
 {
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && wanted == &row_trigger)
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && TRIGGER_FOR_ROW(wanted->type))
 		return psprintf("%s_%u", wanted->name, RelationGetRelid(rel));
 	return pstrdup(wanted->name);
 }
 
 static void
-plan_own(Relation rel, const AuditTrigger *wanted, StringInfo commands)
+plan_one(Relation rel, const AuditTrigger *wanted, const StewardSetting *setting,
+		 bool anew, StringInfo commands)
 {
-	const Trigger *present = find(rel, wanted, false);
+	const Trigger *present = anew ? NULL : find(rel, wanted, setting, false);
 	char	   *name = present ? present->tgname : name_for(rel, wanted);
 
-	plan_drops(rel, wanted, present, commands);
 	if (present == NULL)
 	{
 		appendStringInfo(commands, "CREATE TRIGGER %s AFTER ", quote_identifier(name));
 		appendStringInfo(commands, wanted->event, qualified_name(rel));
-		appendStringInfo(commands, " EXECUTE FUNCTION steward.%s(); ",
-						 wanted->function);
+		if (TRIGGER_FOR_ROW(wanted->type) && setting->condition != NULL)
+			appendStringInfo(commands, " WHEN (%s)",
+							 steward_condition_when(rel, setting->condition,
+													!TRIGGER_FOR_INSERT(wanted->type),
+													!TRIGGER_FOR_DELETE(wanted->type)));
+		appendStringInfo(commands, " EXECUTE FUNCTION steward.%s(%s); ",
+						 wanted->function, steward_setting_arguments(setting));
 	}
 	if (present == NULL || present->tgenabled != TRIGGER_FIRES_ALWAYS)
 		plan_always(rel, name, commands);
 }
 
-void
-steward_trigger_plan(Relation rel, bool covered, StringInfo commands)
+static void
+plan_own(Relation rel, const AuditTrigger *wanted, int count,
+		 const StewardSetting *setting, bool anew, StringInfo commands)
 {
-	const Trigger *clone = find(rel, &row_trigger, true);
+	plan_drops(rel, wanted, count, anew ? NULL : setting, commands);
+	for (int i = 0; i < count; i++)
+		plan_one(rel, &wanted[i], setting, anew, commands);
+}
+
+/* Clones are as their original; only that they fire always is theirs. */
+static void
+plan_clones(Relation rel, StringInfo commands)
+{
+	Oid			function = function_oid(&row_trigger);
+
+	for (int i = 0; i < count_triggers(rel); i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgfoid == function && trigger->tgisclone &&
+			trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+			plan_always(rel, trigger->tgname, commands);
+	}
+}
+
+void
+steward_trigger_plan(Relation rel, const StewardSetting *setting, bool covered,
+					 bool anew, StringInfo commands)
+{
+	const AuditTrigger *wanted;
+	int			count = row_triggers(setting, &wanted);
 
 	if (!covered)
-		plan_own(rel, &row_trigger, commands);
+		plan_own(rel, wanted, count, setting, anew, commands);
 	else
 	{
-		if (clone != NULL && clone->tgenabled != TRIGGER_FIRES_ALWAYS)
-			plan_always(rel, clone->tgname, commands);
-		plan_drops(rel, &row_trigger, NULL, commands);
+		/* those of a changed setting are made anew, with their original */
+		if (!anew)
+			plan_clones(rel, commands);
+		plan_drops(rel, &row_trigger, 1, NULL, commands);
 	}
 	if (rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE ||
 		STEWARD_FOREIGN_TRUNCATE_TRIGGERS)
-		plan_own(rel, &truncate_trigger, commands);
+		plan_own(rel, &truncate_trigger, 1, setting, anew, commands);
+	steward_setting_plan(commands, rel, qualified_name(rel), setting);
 }
 
 void
 steward_trigger_plan_drop(Relation rel, StringInfo commands)
 {
-	plan_drops(rel, &row_trigger, NULL, commands);
-	plan_drops(rel, &truncate_trigger, NULL, commands);
+	plan_drops(rel, &row_trigger, 1, NULL, commands);
+	plan_drops(rel, &truncate_trigger, 1, NULL, commands);
+	steward_setting_plan_drops(commands, rel, qualified_name(rel));
+}
+
+typedef enum NewTrigger
+{
+	NEW_OTHER,					/* none of ours, or a clone */
+	NEW_WHOLE,
+	NEW_PARTIAL
+} NewTrigger;
+
+static NewTrigger
+kind_of(Oid trigger)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	NewTrigger	kind = NEW_OTHER;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (form->tgfoid == function_oid(&row_trigger) &&
+			!OidIsValid(form->tgparentid))
+			kind = form->tgtype == row_trigger.type && !form->tgdeferrable &&
+				form->tgattr.dim1 == 0 &&
+				heap_attisnull(tuple, Anum_pg_trigger_tgqual,
+							   RelationGetDescr(catalog)) ?
+				NEW_WHOLE : NEW_PARTIAL;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return kind;
+}
+
+void
+steward_trigger_check_new(Oid trigger)
+{
+	Oid			types[] = {REGCLASSOID};
+	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
+								  makeString(pstrdup("enable_audit")));
+	NewTrigger	kind = kind_of(trigger);
+
+	if (kind == NEW_OTHER || superuser())
+		return;
+	if (!STEWARD_MAY_EXECUTE(LookupFuncName(name, lengthof(types), types, false),
+							 GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to audit a table"),
+				 errhint("Ask the extension's owner for the right to execute steward.enable_audit().")));
+	if (kind == NEW_PARTIAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("trigger is not as steward.enable_audit() makes it"),
+				 errhint("Call steward.enable_audit() for the table.")));
 }
 
 void

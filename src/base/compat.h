@@ -176,6 +176,18 @@
 #endif
 
 /*
+ * A range of bounds; utils/rangetypes.h is the caller's to include.
+ * 16 lets the caller have soft errors.
+ */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_RANGE_OF(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty, NULL)
+#else
+#define STEWARD_RANGE_OF(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty)
+#endif
+
+/*
  * The process that a virtual transaction is of, or NULL; storage/procarray.h and
  * storage/sinvaladt.h are the caller's to include. 17 counts processes anew.
  */
@@ -221,6 +233,50 @@
 	 (command)->subtype == AT_ValidateConstraintRecurse ? AT_ValidateConstraint : \
 	 (command)->subtype == AT_DropConstraintRecurse ? AT_DropConstraint : \
 	 (command)->subtype)
+#endif
+
+/*
+ * What a statement needs rights for: entries with relid, requiredPerms and
+ * selectedCols. 16 gave them a list and a node of their own; in 15 they are those
+ * of relations in the range table. nodes/plannodes.h and executor/executor.h are
+ * the caller's to include.
+ */
+#if PG_VERSION_NUM >= 160000
+#define StewardReadEntry RTEPermissionInfo
+#define STEWARD_IS_READ_ENTRY(entry) true
+#define STEWARD_SET_READ_ENTRY(entry) ((entry)->type = T_RTEPermissionInfo)
+#define STEWARD_READ_ENTRIES(planned) ((planned)->permInfos)
+#define STEWARD_CHECK_PERMISSIONS(name) \
+	name(List *rtes, List *entries, bool raise)
+#define STEWARD_CHECK_PERMISSIONS_CALL(function) (function) (rtes, entries, raise)
+#else
+#define StewardReadEntry RangeTblEntry
+#define STEWARD_IS_READ_ENTRY(entry) ((entry)->rtekind == RTE_RELATION)
+#define STEWARD_SET_READ_ENTRY(entry) \
+	((entry)->type = T_RangeTblEntry, (entry)->rtekind = RTE_RELATION)
+#define STEWARD_READ_ENTRIES(planned) ((planned)->rtable)
+#define STEWARD_CHECK_PERMISSIONS(name) name(List *entries, bool raise)
+#define STEWARD_CHECK_PERMISSIONS_CALL(function) (function) (entries, raise)
+#endif
+#define STEWARD_CHECKED_ENTRIES entries
+
+/* The entry of a relation in the range table, or NULL when it has none. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_READ_ENTRY_OF(planned, rte) \
+	((rte)->perminfoindex == 0 ? NULL : \
+	 list_nth_node(RTEPermissionInfo, (planned)->permInfos, (rte)->perminfoindex - 1))
+#else
+#define STEWARD_READ_ENTRY_OF(planned, rte) \
+	((rte)->requiredPerms == 0 ? NULL : (rte))
+#endif
+
+/* This process's number in its virtual transaction ids; storage/proc.h. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_VXID_NUMBER() ((int) MyProcNumber)
+#define STEWARD_VXID_LOCAL() (MyProc->vxid.lxid)
+#else
+#define STEWARD_VXID_NUMBER() ((int) MyBackendId)
+#define STEWARD_VXID_LOCAL() (MyProc->lxid)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

@@ -7,13 +7,21 @@
 
 #include "utils/guc.h"
 
+int			steward_access_audit = STEWARD_ACCESS_REQUIRED;
+bool		steward_access_audit_fsync = false;
+int			steward_access_audit_rows = 100;
+char	   *steward_access_reading = NULL;
+int			steward_access_spool_size = 1024;
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
 bool		steward_audit_ddl = true;
+bool		steward_audit_query_id = false;
 int			steward_audit_segment_age = 7 * 86400;
 int			steward_audit_segment_size = 1024 * 1024;
+int			steward_context_lifetime = 60000;
 int			steward_max_workers = 2;
 bool		steward_protect_memory = true;
+int			steward_require_context = STEWARD_CONTEXT_OFF;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
 int			steward_revocation_interval = 10000;
@@ -22,6 +30,51 @@ char	   *steward_root_key_command = NULL;
 char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
 int			steward_subject_cache_size = 4096;
+
+static const struct config_enum_entry access_modes[] = {
+	{"required", STEWARD_ACCESS_REQUIRED, false},
+	{"best_effort", STEWARD_ACCESS_BEST_EFFORT, false},
+	{"off", STEWARD_ACCESS_OFF, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry required_contexts[] = {
+	{"off", STEWARD_CONTEXT_OFF, false},
+	{"actor", STEWARD_CONTEXT_ACTOR, false},
+	{"authenticated", STEWARD_CONTEXT_AUTHENTICATED, false},
+	{NULL, 0, false}
+};
+
+static void
+define_access(void)
+{
+	DefineCustomEnumVariable("steward.access_audit",
+							 "What happens when a read of an audited table cannot be recorded.",
+							 "required: the read fails; best_effort: it goes on with a warning; off: reads are not recorded.",
+							 &steward_access_audit, STEWARD_ACCESS_REQUIRED, access_modes,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.access_audit_fsync",
+							 "Waits until the record of a read is on disk.",
+							 "Without it a crash of the machine, though not of the server, can lose the newest records.",
+							 &steward_access_audit_fsync, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.access_audit_rows",
+							"Number of rows of each table whose keys the record of a read names.",
+							"Further rows are counted.",
+							&steward_access_audit_rows, 100, 0, 10000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("steward.access_reading",
+							   "The read that parallel workers work for.",
+							   "Set by pg_steward itself.",
+							   &steward_access_reading, "",
+							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.access_spool_size",
+							"Size of all records of reads that wait for their import, beyond which no more are accepted.",
+							NULL,
+							&steward_access_spool_size, 1024, 1, MAX_KILOBYTES / 1024,
+							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+}
 
 static void
 define_a(void)
@@ -41,6 +94,11 @@ define_a(void)
 							 "Turning it off is recorded.",
 							 &steward_audit_ddl, true,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.audit_query_id",
+							 "Records the query id of the statement that made a change.",
+							 "Needs compute_query_id, or an extension that computes it. Each statement then writes a context of its own.",
+							 &steward_audit_query_id, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.audit_segment_age",
 							"Age at which the newest segment of the audit log is followed by another.",
 							"0: never because of its age.",
@@ -56,6 +114,11 @@ define_a(void)
 static void
 define_b_to_q(void)
 {
+	DefineCustomIntVariable("steward.context_lifetime",
+							"Time for which the MAC of a context can be used after it was issued.",
+							"Clocks of application servers may be ahead of the server's by 30 seconds.",
+							&steward_context_lifetime, 60000, 1000, 86400000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.max_workers",
 							"Number of databases that are worked for in the background at the same time.",
 							"Each takes one of max_worker_processes while it is worked for. 0: nothing is done in the background.",
@@ -71,6 +134,11 @@ define_b_to_q(void)
 static void
 define_r(void)
 {
+	DefineCustomEnumVariable("steward.require_context",
+							 "What steward.set_context() must have said in a transaction that changes audited tables.",
+							 "off, actor: that there is an actor, or authenticated: proved by a context key. Changes that logical replication applies need none.",
+							 &steward_require_context, STEWARD_CONTEXT_OFF,
+							 required_contexts, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("steward.revocation_command",
 							   "Command that copies the revocation journal elsewhere, run after it changed.",
 							   "%p is replaced by the path of the journal. Needs shared_preload_libraries = 'pg_steward'.",
@@ -121,6 +189,7 @@ define_s_to_z(void)
 void
 steward_guc_init(void)
 {
+	define_access();
 	define_a();
 	define_b_to_q();
 	define_r();

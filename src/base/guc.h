@@ -6,6 +6,19 @@
 
 #include "base/compat.h"
 
+/* What a read that cannot be recorded is. */
+typedef enum StewardAccessMode
+{
+	STEWARD_ACCESS_REQUIRED,
+	STEWARD_ACCESS_BEST_EFFORT,
+	STEWARD_ACCESS_OFF
+} StewardAccessMode;
+
+extern int	steward_access_audit;	/* StewardAccessMode */
+extern bool steward_access_audit_fsync;
+extern int	steward_access_audit_rows;	/* of each table */
+extern char *steward_access_reading;	/* set for parallel workers */
+extern int	steward_access_spool_size;	/* megabytes */
 extern bool steward_audit_ddl;
 extern int	steward_audit_segment_age;	/* seconds */
 extern int	steward_audit_segment_size; /* kB */
@@ -19,8 +32,19 @@ extern char *steward_root_key_command;
 extern int	steward_root_key_timeout;	/* milliseconds */
 extern bool steward_protect_memory;
 extern int	steward_audit_buffer_size;	/* kilobytes */
+extern bool steward_audit_query_id;
+extern int	steward_context_lifetime;	/* milliseconds */
+extern int	steward_require_context;	/* a StewardRequiredContext */
 extern bool steward_allow_unkeyed_ddl;
 extern int	steward_subject_cache_size; /* entries */
+
+/* What a transaction must say of itself before it changes an audited table. */
+typedef enum StewardRequiredContext
+{
+	STEWARD_CONTEXT_OFF,
+	STEWARD_CONTEXT_ACTOR,
+	STEWARD_CONTEXT_AUTHENTICATED
+} StewardRequiredContext;
 
 /* Defines the settings and reserves the prefix; called once by _PG_init. */
 extern void steward_guc_init(void);

@@ -7,7 +7,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
-#define MAX_REQUESTS 4
+#define MAX_REQUESTS 8
 
 typedef struct Request
 {

@@ -14,7 +14,7 @@ typedef void (*StewardSharedInit) (void *memory, LWLock *lock);
 
 /*
  * Asks for memory with a lock, both of this name; while the library is preloaded,
- * at most 4 times. *memory is set once the server has made it, before any process
+ * at most 8 times. *memory is set once the server has made it, before any process
  * is started. The name must last.
  */
 extern void steward_shared_request(const char *name, Size size, void **memory,

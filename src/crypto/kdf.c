@@ -19,6 +19,7 @@
 #define LABEL_HASH "pg_steward/hash/1"
 #define LABEL_UNIQUE "pg_steward/unique/1"
 #define LABEL_SUBJECT_DIGEST "pg_steward/subject-digest/1"
+#define LABEL_AUDIT_HASH "pg_steward/audit-hash/1"
 
 int
 steward_crypto_init(void)
@@ -127,6 +128,7 @@ steward_kdf_tag_keys(StewardTagKeys *keys,
 	derive(keys->hash, sizeof keys->hash, secret, LABEL_HASH);
 	derive(keys->unique, sizeof keys->unique, secret, LABEL_UNIQUE);
 	derive(keys->subject, sizeof keys->subject, secret, LABEL_SUBJECT_DIGEST);
+	derive(keys->audit, sizeof keys->audit, secret, LABEL_AUDIT_HASH);
 }
 
 /* The length keeps ('ab', 'c') and ('a', 'bc') apart. */

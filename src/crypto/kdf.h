@@ -26,13 +26,14 @@
 #define STEWARD_UUID_BYTES 16
 #define STEWARD_SUBJECT_DIGEST_BYTES 32
 
-/* Keys of the hash and the unique operator classes and of the digests that name
- * subjects, from one hash secret. */
+/* Keys of the hash and the unique operator classes, of the digests that name
+ * subjects, and of hashes in the audit trail, from one hash secret. */
 typedef struct StewardTagKeys
 {
 	unsigned char hash[STEWARD_TAG_KEY_BYTES];
 	unsigned char unique[STEWARD_TAG_KEY_BYTES];
 	unsigned char subject[STEWARD_KEY_BYTES];
+	unsigned char audit[STEWARD_KEY_BYTES];
 } StewardTagKeys;
 
 /*

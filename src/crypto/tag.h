@@ -21,4 +21,13 @@ extern void steward_tag_128(unsigned char tag[STEWARD_TAG128_BYTES],
 							const unsigned char key[STEWARD_TAG_KEY_BYTES],
 							const unsigned char *canonical, size_t len);
 
+/*
+ * The hash of a value that the audit trail has in its place, by which equal values
+ * of one codec are known: BLAKE2b-128(key, be32(length of codec) ‖ codec ‖ bytes).
+ */
+extern void steward_tag_audit(unsigned char tag[STEWARD_TAG128_BYTES],
+							  const unsigned char key[STEWARD_KEY_BYTES],
+							  const char *codec, size_t codec_len,
+							  const unsigned char *bytes, size_t len);
+
 #endif							/* STEWARD_CRYPTO_TAG_H */

@@ -32,3 +32,18 @@ steward_tile_cover(StewardTileRun *run, unsigned int level, uint64_t index)
 	run->first = index << rest;
 	run->count = (uint64_t) 1 << rest;
 }
+
+bool
+steward_tile_subtree(void *context, unsigned int level, uint64_t index,
+					 StewardHash *hash)
+{
+	const StewardTileSource *source = context;
+	StewardHash hashes[STEWARD_TILE_WIDTH / 2];
+	StewardTileRun run;
+
+	steward_tile_cover(&run, level, index);
+	if (!source->load(source->context, &run, hashes))
+		return false;
+	steward_merkle_join(hash, hashes, (size_t) run.count);
+	return true;
+}

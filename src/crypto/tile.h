@@ -10,7 +10,7 @@
 #ifndef STEWARD_CRYPTO_TILE_H
 #define STEWARD_CRYPTO_TILE_H
 
-#include "crypto/merkle.h"
+#include "crypto/proof.h"
 
 #define STEWARD_TILE_HEIGHT 8
 #define STEWARD_TILE_WIDTH 256
@@ -50,5 +50,21 @@ extern unsigned int steward_tile_grown(StewardTileRun runs[STEWARD_TILE_MAX_LEVE
  * steward_merkle_join: a power of two of them, at most 128. */
 extern void steward_tile_cover(StewardTileRun *run, unsigned int level,
 							   uint64_t index);
+
+/* Reads a run of entries, or of leaf hashes at level 0. False, and the making of
+ * a proof stops, when one is missing; may also not return. */
+typedef bool (*StewardTileLoad) (void *context, const StewardTileRun *run,
+								 StewardHash *hashes);
+
+typedef struct StewardTileSource
+{
+	StewardTileLoad load;
+	void	   *context;
+} StewardTileSource;
+
+/* A StewardSubtree whose context is a StewardTileSource: makes proofs from what
+ * is kept. */
+extern bool steward_tile_subtree(void *context, unsigned int level,
+								 uint64_t index, StewardHash *hash);
 
 #endif							/* STEWARD_CRYPTO_TILE_H */

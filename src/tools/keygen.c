@@ -1,5 +1,6 @@
 /*
- * keygen.c: pg_steward_keygen, which makes and checks keyring files.
+ * keygen.c: pg_steward_keygen, which makes and checks keyring files, and files
+ * with context keys, which are derived from a root.
  *
  * Keys are only ever in one block of memory that is locked and zeroed at the
  * end, and in the file; never in an argument, in the environment or on a
@@ -25,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/context_mac.h"
 #include "crypto/keyring.h"
 #include "crypto/random.h"
 
@@ -75,6 +77,9 @@ usage(FILE *stream)
 		  "  " PROGRAM " FILE          make a keyring with one new root key\n"
 		  "  " PROGRAM " --add FILE    add a new root key, which becomes the current one\n"
 		  "  " PROGRAM " --check FILE  check a keyring and print its root ids\n"
+		  "  " PROGRAM " --context NAME --realm REALM FILE KEYFILE\n"
+		  "                              write the context key NAME of the database with this\n"
+		  "                              realm to KEYFILE, for the application\n"
 		  "  " PROGRAM " --help        show this help\n"
 		  "  " PROGRAM " --version     show the version\n"
 		  "\n"
@@ -393,6 +398,65 @@ check_keyring(const Target *target)
 	return true;
 }
 
+/* What --context makes. */
+static struct
+{
+	const char *name;
+	const char *realm_text;
+	const char *output;
+	unsigned char realm[STEWARD_REALM_BYTES];
+}			context;
+
+static bool
+parse_realm(void)
+{
+	size_t		len;
+	const char *end;
+
+	if (sodium_hex2bin(context.realm, sizeof context.realm, context.realm_text,
+					   strlen(context.realm_text), "-", &len, &end) == 0 &&
+		len == sizeof context.realm && *end == '\0')
+		return true;
+	return fail("\"%s\" is not a realm: steward.create_context_key() shows it",
+				context.realm_text);
+}
+
+/* The key in base64, on a line of its own. */
+static bool
+write_context_key(const Target *output)
+{
+	const StewardKeyring *keyring = &secret.keyring;
+	size_t		len;
+	int			fd = create_file(output, output->name);
+
+	if (fd < 0)
+		return fail("could not create \"%s\": %s", output->path, strerror(errno));
+	steward_context_key(secret.key, keyring->roots[keyring->count - 1].key,
+						context.realm, context.name, strlen(context.name));
+	(void) sodium_bin2base64(secret.line, sizeof secret.line, secret.key,
+							 sizeof secret.key, sodium_base64_VARIANT_ORIGINAL);
+	len = strlen(secret.line);
+	secret.line[len++] = '\n';
+	if (write_and_close(fd, secret.line, len) && fsync(output->directory) == 0)
+		return true;
+	(void) fail("could not write \"%s\": %s", output->path, strerror(errno));
+	(void) unlinkat(output->directory, output->name, 0);
+	return false;
+}
+
+static bool
+make_context_key(const Target *target)
+{
+	struct stat status;
+	Target		output = {.directory = -1};
+	bool		made = parse_realm() && read_text(target, &status) &&
+		parse_text(target) && open_target(&output, context.output) &&
+		write_context_key(&output);
+
+	close_target(&output);
+	return made;
+}
+
 static bool
 run(bool (*action) (const Target *), const char *path)
 {
@@ -410,6 +474,8 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{"add", no_argument, NULL, 'a'},
 		{"check", no_argument, NULL, 'c'},
+		{"context", required_argument, NULL, 'x'},
+		{"realm", required_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0}
@@ -427,14 +493,26 @@ main(int argc, char **argv)
 				puts(PROGRAM " " VERSION);
 			return fflush(stdout) == 0 ? 0 : 1;
 		}
-		if (option == '?' || action != NULL)
+		if (option == 'r' && context.realm_text == NULL)
+		{
+			context.realm_text = optarg;
+			continue;
+		}
+		if (option == '?' || option == 'r' || action != NULL)
 		{
 			usage(stderr);
 			return 2;
 		}
-		action = option == 'a' ? add_root : check_keyring;
+		if (option == 'x')
+			context.name = optarg;
+		action = option == 'a' ? add_root :
+			option == 'c' ? check_keyring : make_context_key;
 	}
-	if (optind + 1 != argc)
+	if (context.name != NULL && optind + 2 == argc)
+		context.output = argv[optind + 1];
+	if ((context.name != NULL) != (context.realm_text != NULL) ||
+		optind + (context.name != NULL ? 2 : 1) != argc ||
+		(context.name != NULL && context.name[0] == '\0'))
 	{
 		usage(stderr);
 		return 2;

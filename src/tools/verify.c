@@ -27,11 +27,14 @@ enum
 	VERIFIED = 0, NOT_VERIFIED = 1, TROUBLE = 2
 };
 
+/* A log may have changed its key: the old one signed older checkpoints. */
+#define MAX_KEYS 8
+
 /* What the command line names. */
 typedef struct Request
 {
-	StewardNoteKey key;
-	bool		has_key;
+	StewardNoteKey keys[MAX_KEYS];
+	int			key_count;
 	const char *proof;
 	const char *record;
 	const char *old;
@@ -65,7 +68,8 @@ usage(FILE * stream)
 		  "  " PROGRAM " --version   show the version\n"
 		  "\n"
 		  "VKEY is the verifier key of the ledger, NAME+ID+KEY, got on a way that you\n"
-		  "trust. One FILE may be -, for standard input.\n"
+		  "trust; --key may be given again for a key that the ledger had before.\n"
+		  "One FILE may be -, for standard input.\n"
 		  "\n"
 		  "Exit code: 0 verified, 1 not verified, 2 wrong arguments or unreadable file.\n", stream);
 }
@@ -96,14 +100,45 @@ slurp(const char *path, size_t *len)
 	return bytes;
 }
 
+/*
+ * The one key that signed a note; NULL after a message. A wrong signature in the
+ * name of any of the keys is one too many.
+ */
+static const StewardNoteKey *
+find_signer(const Request *request, const char *what, const char *note,
+			size_t len)
+{
+	const StewardNoteKey *signer = NULL;
+	StewardNoteStatus status = STEWARD_NOTE_UNSIGNED;
+
+	for (int i = 0; i < request->key_count; i++)
+	{
+		size_t		text_len;
+		StewardNoteStatus its = steward_note_open(&text_len, note, len,
+												  &request->keys[i]);
+
+		if (its == STEWARD_NOTE_OK)
+			signer = &request->keys[i];
+		else if (its != STEWARD_NOTE_UNSIGNED)
+			status = its;
+	}
+	if (signer != NULL && status == STEWARD_NOTE_UNSIGNED)
+		return signer;
+	(void) not_verified("%s: %s", what, steward_note_status_text(status));
+	return NULL;
+}
+
 /* Verifies a checkpoint in memory; says why not. */
 static bool
 open_checkpoint(StewardCheckpoint *checkpoint, const Request *request,
 				const char *what, const char *note, size_t len)
 {
-	StewardNoteStatus status = steward_checkpoint_open(checkpoint, note, len,
-													   &request->key);
+	const StewardNoteKey *signer = find_signer(request, what, note, len);
+	StewardNoteStatus status;
 
+	if (signer == NULL)
+		return false;
+	status = steward_checkpoint_open(checkpoint, note, len, signer);
 	if (status != STEWARD_NOTE_OK)
 		(void) not_verified("%s: %s", what, steward_note_status_text(status));
 	return status == STEWARD_NOTE_OK;
@@ -130,15 +165,21 @@ load_prune(StewardPrune *prune, const Request *request, const char *path)
 {
 	size_t		len;
 	char	   *note = slurp(path, &len);
+	const StewardNoteKey *signer;
 	StewardNoteStatus status;
+	int			result = NOT_VERIFIED;
 
 	if (note == NULL)
 		return TROUBLE;
-	status = steward_prune_open(prune, note, len, &request->key);
+	signer = find_signer(request, path, note, len);
+	if (signer != NULL)
+	{
+		status = steward_prune_open(prune, note, len, signer);
+		result = status == STEWARD_NOTE_OK ? VERIFIED :
+			not_verified("%s: %s", path, steward_note_status_text(status));
+	}
 	free(note);
-	if (status == STEWARD_NOTE_OK)
-		return VERIFIED;
-	return not_verified("%s: %s", path, steward_note_status_text(status));
+	return result;
 }
 
 static void
@@ -147,7 +188,7 @@ print_head(const Request *request, const StewardCheckpoint *checkpoint)
 	char		root[STEWARD_BASE64_CHARS(STEWARD_HASH_BYTES) + 1];
 
 	*steward_put_base64(root, checkpoint->root.bytes, STEWARD_HASH_BYTES) = '\0';
-	printf("log %s, %llu leaves, root %s\n", request->key.name,
+	printf("log %s, %llu leaves, root %s\n", request->keys[0].name,
 		   (unsigned long long) checkpoint->size, root);
 }
 
@@ -174,7 +215,7 @@ run_prune(const Request *request)
 	if (result == VERIFIED)
 		printf("ok: the prune certificate is signed by this key\n"
 			   "log %s, records before leaf %llu are gone, the first segment left is %u\n",
-			   request->key.name, (unsigned long long) prune.boundary.size,
+			   request->keys[0].name, (unsigned long long) prune.boundary.size,
 			   (unsigned int) prune.segment);
 	return result;
 }
@@ -339,9 +380,9 @@ check_export(const Request *request, const StewardExport *export,
 		return not_verified("the exported leaves do not have the root of the checkpoint");
 	if (export->head_differs)
 		return not_verified("the exported leaves do not have the root of the prune certificate");
-	printf("ok: the export is the log: leaves %llu to %llu\n",
-		   (unsigned long long) export->first,
-		   (unsigned long long) export->tree.size);
+	printf("ok: the export is the log: %llu leaves from leaf %llu on\n",
+		   (unsigned long long) (export->tree.size - export->first),
+		   (unsigned long long) export->first);
 	printf("records %llu, openings %llu, hashes of pruned records %llu, others %llu\n",
 		   (unsigned long long) export->records,
 		   (unsigned long long) export->openings,
@@ -413,6 +454,31 @@ place_of(Request *request, int letter)
 	}
 }
 
+/* A verifier key; all are of one log. */
+static bool
+take_key(Request *request, const char *argument)
+{
+	StewardNoteKey *key = &request->keys[request->key_count];
+
+	if (request->key_count == MAX_KEYS)
+	{
+		fprintf(stderr, PROGRAM ": there can be %d keys\n", MAX_KEYS);
+		return false;
+	}
+	if (!steward_note_key_parse(key, argument, strlen(argument)))
+	{
+		fputs(PROGRAM ": the key is not a verifier key of Ed25519, NAME+ID+KEY\n", stderr);
+		return false;
+	}
+	if (strcmp(key->name, request->keys[0].name) != 0)
+	{
+		fputs(PROGRAM ": the keys are of different logs\n", stderr);
+		return false;
+	}
+	request->key_count++;
+	return true;
+}
+
 /* One option; false after a message, or for the usage. */
 static bool
 take_option(Request *request, const Command *command, int letter,
@@ -422,14 +488,8 @@ take_option(Request *request, const Command *command, int letter,
 		return false;
 	if (letter == 'k')
 	{
-		if (request->has_key)
-			return false;
-		request->has_key = true;
-		if (steward_note_key_parse(&request->key, argument, strlen(argument)))
-			return true;
-		fputs(PROGRAM ": the key is not a verifier key of Ed25519, NAME+ID+KEY\n", stderr);
-		*told = true;
-		return false;
+		*told = !take_key(request, argument);
+		return !*told;
 	}
 	if (*place_of(request, letter) != NULL)
 		return false;
@@ -466,7 +526,7 @@ read_arguments(Request *request, const Command *command, int argc, char **argv,
 	}
 	for (const char *need = command->needs; *need != '\0'; need++)
 	{
-		if (*need == 'k' ? !request->has_key : *place_of(request, *need) == NULL)
+		if (*need == 'k' ? request->key_count == 0 : *place_of(request, *need) == NULL)
 			return false;
 	}
 	for (const char *letters = "pronxcf"; *letters != '\0'; letters++)

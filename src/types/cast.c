@@ -121,6 +121,17 @@ steward_type_encrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 
 /* ---- decryption ---- */
 
+StewardDecrypted steward_on_decrypted = NULL;
+
+/* A plaintext is about to be handed out. */
+static void
+note_given(const StewardDatum *datum)
+{
+	steward_mask_given();
+	if (steward_on_decrypted != NULL)
+		steward_on_decrypted(datum->key_id, datum->subject);
+}
+
 static uint32 authorised_key_id = 0;
 static const Bitmapset *authorised_columns = NULL;
 static int	authorised_depth = 0;
@@ -256,7 +267,7 @@ steward_type_decrypt(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 	steward_plaintext_end(&scope);
 	if (!opened)
 		PG_RETURN_NULL();
-	steward_mask_given();
+	note_given(&datum);
 	return result;
 }
 
@@ -284,6 +295,6 @@ steward_type_decrypt_as_text(FunctionCallInfo fcinfo, const StewardTypeInfo *inf
 	steward_plaintext_end(&scope);
 	if (result == NULL)
 		PG_RETURN_NULL();
-	steward_mask_given();
+	note_given(&datum);
 	PG_RETURN_TEXT_P(result);
 }

@@ -50,6 +50,13 @@ extern void steward_plain_free(StewardPlain *plain);
  */
 extern void steward_plain_wipe_all(void);
 
+/*
+ * Who counts the values whose plaintext is handed out, by key id and subject (NULL
+ * when not bound); NULL for nobody. May read tables.
+ */
+typedef void (*StewardDecrypted) (uint32 key_id, const unsigned char *subject);
+extern StewardDecrypted steward_on_decrypted;
+
 /* Has a value been opened in this transaction? Its end then clears the stack. */
 extern bool steward_plain_opened;
 

@@ -50,10 +50,15 @@ $$, $$ VALUES
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_event(bytea)', 'jsonb', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
+    ('steward.audit_image(anyelement,integer,"char",bytea,boolean,boolean)', 'anyelement', 'all'),
+    ('steward.audit_image_of_parts(anyelement,integer,"char",bytea[],boolean,boolean)', 'anyelement', 'all'),
+    ('steward.audit_key_hash(oid,jsonb)', 'bigint[]', 'all'),
+    ('steward.audit_keys(bytea,integer,xid8)', 'bigint[]', 'all'),
     ('steward.audit_pending()', 'SETOF record', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_records(bytea,integer,xid8)', 'SETOF record', 'all'),
-    ('steward.audit_row()', 'trigger', 'granted'),
+    ('steward.audit_row()', 'trigger', 'all'),
+    ('steward.audit_segment_guard()', 'event_trigger', 'granted'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
     ('steward.bind_row()', 'trigger', 'all'),
     ('steward.bind_subject(regclass,text,name)', 'void', 'granted'),
@@ -96,6 +101,7 @@ $$, $$ VALUES
     ('steward.run_policy(text,bigint)', '', 'granted'),
     ('steward.shred_subject(text,text)', 'boolean', 'granted'),
     ('steward.subject_key_changed()', 'trigger', 'granted'),
+    ('steward.switch_segment(interval,bigint,bigint)', '', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
     ('steward.typmod_out(integer)', 'cstring', 'all'),
     ('steward.unbind_subject(regclass)', 'void', 'granted'),
@@ -158,6 +164,7 @@ $$, $$ VALUES
     ('steward.audit_schema', 'r'),
     ('steward.audit_schema_id', 'S'),
     ('steward.audit_segment', 'r'),
+    ('steward.audit_segment_closed', 'r'),
     ('steward.audit_trail', 'v'),
     ('steward.column_conversion', 'r'),
     ('steward.column_progress', 'v'),
@@ -194,9 +201,10 @@ SELECT set_eq($$
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
     ('cast from character varying to steward.encrypted_text'),
-    ('event trigger steward_audit_ddl_command'),
-    ('event trigger steward_audit_ddl_drop'),
-    ('event trigger steward_audit_ddl_rewrite'),
+    ('event trigger steward_audit_append_only'),
+    ('event trigger steward_ddl_command'),
+    ('event trigger steward_ddl_drop'),
+    ('event trigger steward_ddl_rewrite'),
     ('event trigger steward_guard_ddl'),
     ('event trigger steward_guard_ddl_start'),
     ('operator steward.==(bigint,bigint)'),
@@ -255,6 +263,7 @@ $$, $$ VALUES
     ('steward.audit_schema'),
     ('steward.audit_schema_id'),
     ('steward.audit_segment'),
+    ('steward.audit_segment_closed'),
     ('steward.column_conversion'),
     ('steward.key'),
     ('steward.key_destruction'),
@@ -323,7 +332,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
        -- whom the guard lets attach it is another matter
-       AND p.proname <> 'bind_row'
+       AND p.proname NOT IN ('bind_row', 'audit_row')
        -- these are volatile because no two ciphertexts are alike; they change nothing
        AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');

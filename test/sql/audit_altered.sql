@@ -10,7 +10,7 @@ SET steward.audit_buffer_size = 0;
 INSERT INTO notes VALUES (1, '{"a": "\u0000"}'), (2, '{"a": 1e999999}'), (3, '"\ud800"'), (4, '{"a": [1, null]}');
 UPDATE notes SET document = '{}' WHERE id = 1;
 SELECT key, old, new FROM steward.audit_trail WHERE relation = 'altered.notes' AND operation <> 'ENABLE' ORDER BY xid, seq;
-SELECT steward.audit_decode(l.schema_version, 'I', '\x01030000000102' || '{]'::bytea)
+SELECT steward.audit_decode(l.schema_version, 'I', '\x01030202' || '{]'::bytea)
 FROM steward.audit_record AS l WHERE l.op = 'E' ORDER BY l.written_at DESC LIMIT 1;
 
 -- The audit of a parent says that it does not reach the children.

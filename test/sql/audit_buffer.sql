@@ -181,7 +181,7 @@ ALTER ROLE buffered_one RENAME TO buffered_two;
 SET ROLE buffered_two;
 INSERT INTO buffered.kept VALUES (5205, 'two');
 RESET ROLE;
-SELECT effective_role FROM steward.audit_trail WHERE key = '{"id": 5205}';
+SELECT effective_role FROM steward.audit_trail WHERE key = '{"id": 5205}' ORDER BY xid, seq;
 -- One whose context was rolled back writes it again.
 BEGIN;
 SET LOCAL application_name = 'rolled back';
@@ -191,7 +191,7 @@ BEGIN;
 SET LOCAL application_name = 'rolled back';
 INSERT INTO kept VALUES (5207, 'kept');
 COMMIT;
-SELECT key, application FROM steward.audit_trail WHERE key <@ '{"id": 5207}' AND operation = 'INSERT';
+SELECT key, application FROM steward.audit_trail WHERE key <@ '{"id": 5207}' AND operation = 'INSERT' ORDER BY xid, seq;
 SELECT count(*) AS without_context FROM steward.audit_trail WHERE session_role IS NULL;
 
 -- Dropping the extension takes the records that wait with it.

@@ -186,18 +186,36 @@ SET search_path = audited, public;
 DROP TABLE moved;
 SELECT relation, operation, key, old, new FROM steward.audit_trail WHERE relation LIKE 'audited%.mov%' ORDER BY xid, seq;
 
--- A column that the codec does not know: changes fail, events and disabling do not.
-CREATE TABLE grown (id integer PRIMARY KEY);
+-- Columns and attributes that are added later are recorded, whatever their type.
+CREATE TYPE part AS (a integer);
+CREATE TABLE grown (id integer PRIMARY KEY, c part);
 SELECT steward.enable_audit('grown');
 ALTER TABLE grown ADD COLUMN p point;
-INSERT INTO grown VALUES (1, '(0,0)');
-\echo :LAST_ERROR_SQLSTATE
-SELECT count(*) FROM grown;
-TRUNCATE grown;
-INSERT INTO grown VALUES (1, '(0,0)');
-SELECT steward.disable_audit('grown');
-INSERT INTO grown VALUES (1, '(0,0)');
+INSERT INTO grown VALUES (1, '(1)', '(0,0)');
+ALTER TYPE part ADD ATTRIBUTE b text;
+INSERT INTO grown VALUES (2, '(2,two)', '(0,0)');
+ALTER TYPE part RENAME ATTRIBUTE a TO first;
+INSERT INTO grown VALUES (3, '(3,three)', NULL);
+UPDATE grown SET c.b = 'one' WHERE id = 1;
+ALTER TYPE part DROP ATTRIBUTE first;
+UPDATE grown SET c.b = 'eins' WHERE id = 1;
 SELECT * FROM trail('grown');
+-- Rolled back with the attribute.
+BEGIN;
+ALTER TYPE part ADD ATTRIBUTE d integer;
+INSERT INTO grown VALUES (4, '(b,4)');
+ROLLBACK;
+INSERT INTO grown VALUES (4, '(b)');
+BEGIN;
+SAVEPOINT a;
+ALTER TYPE part ADD ATTRIBUTE e integer;
+INSERT INTO grown VALUES (5, '(b,5)');
+ROLLBACK TO a;
+ALTER TYPE part ADD ATTRIBUTE f text;
+INSERT INTO grown VALUES (5, '(b,five)');
+COMMIT;
+SELECT key, new FROM steward.audit_trail WHERE relation = 'audited.grown' AND (key->>'id')::integer > 3 ORDER BY xid, seq;
+SELECT array_agg(DISTINCT kind ORDER BY kind) FROM steward.audit_schema WHERE table_name IN ('grown', 'part');
 
 -- Row security, replica mode and serializable transactions change nothing.
 CREATE TABLE secured (id integer PRIMARY KEY, v text);

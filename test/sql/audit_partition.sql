@@ -197,8 +197,31 @@ CREATE TABLE dog (PRIMARY KEY (id)) INHERITS (animal);
 SELECT steward.enable_audit('animal');
 SELECT * FROM coverage WHERE relname IN ('animal', 'dog');
 
+-- An owner needs no right on ours to have partitions, but to audit.
+CREATE ROLE regress_part_owner;
+GRANT USAGE, CREATE ON SCHEMA part TO regress_part_owner;
+SET ROLE regress_part_owner;
+CREATE TABLE owned (id integer, region text) PARTITION BY LIST (region);
+SELECT steward.enable_audit('owned');
+CREATE TRIGGER forged AFTER INSERT OR UPDATE OR DELETE ON owned FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
+CREATE TRIGGER forged AFTER TRUNCATE ON owned EXECUTE FUNCTION steward.audit_truncate();
+RESET ROLE;
+SELECT steward.enable_audit('owned');
+SET ROLE regress_part_owner;
+CREATE TABLE owned_a PARTITION OF owned FOR VALUES IN ('a');
+CREATE TABLE owned_b (id integer, region text);
+ALTER TABLE owned ATTACH PARTITION owned_b FOR VALUES IN ('b');
+INSERT INTO owned VALUES (1, 'a'), (2, 'b');
+UPDATE owned SET region = 'b' WHERE id = 1;
+ALTER TABLE owned DETACH PARTITION owned_a;
+RESET ROLE;
+SELECT * FROM coverage WHERE relname LIKE 'owned%';
+SELECT operation, relation, key, old, new FROM trail WHERE root LIKE 'owned%';
+SELECT DISTINCT effective_role FROM steward.audit_trail WHERE root LIKE 'part.owned%' AND operation IN ('INSERT', 'UPDATE');
+
 SELECT steward.disable_audit('purchases');
 SELECT * FROM coverage WHERE relname LIKE 'orders%' AND triggers IS NOT NULL;
 SET client_min_messages = error;
 DROP FOREIGN DATA WRAPPER part_fdw CASCADE;
 DROP SCHEMA part CASCADE;
+DROP ROLE regress_part_owner;

@@ -30,15 +30,57 @@ ALTER TABLE customer ADD COLUMN email text DEFAULT 'none';
 UPDATE customer SET email = name || '@example.org' WHERE id % 5 = 0;
 DELETE FROM customer WHERE id % 7 = 0;
 INSERT INTO customer VALUES (100000, repeat('large ', 100000), 0, NULL, NULL);
+
+-- What the server identifies by oids that a new cluster does not have.
+CREATE EXTENSION hstore;
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE TYPE address AS (street text, number integer, moods mood[]);
+CREATE TYPE person AS (name text, home address, valid daterange);
+CREATE DOMAIN integers AS integer[];
+CREATE TYPE floats AS RANGE (subtype = float8);
+CREATE FUNCTION doubled(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 2';
+CREATE FUNCTION doubled(text) RETURNS text LANGUAGE sql AS 'SELECT $1 || $1';
+CREATE FUNCTION plus_mood(integer, mood) RETURNS integer LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION doubled_twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 4';
+CREATE OPERATOR |#| (LEFTARG = integer, RIGHTARG = mood, FUNCTION = plus_mood);
+CREATE TABLE kinds (id integer PRIMARY KEY, m mood, mm mood[], p person, pp person[], d integers, dd integers[], f floats, ff floats_multirange, h hstore,
+    c regclass, t regtype, fn regproc, fp regprocedure, o regoper, op regoperator, n regnamespace, r regrole, cf regconfig, di regdictionary, co regcollation);
+SELECT FROM steward.enable_audit('kinds');
+INSERT INTO kinds VALUES (1, 'ok', '{{sad,NULL},{ok,ok}}', ROW('Ada', ROW('Main', 1, '{sad}'), '[2000-01-01,)'), ARRAY[ROW('Ben', NULL, 'empty')::person, NULL], '[0:1]={1,2}',
+    '{"{1}","{}"}', '[0.1,0.30000000000000004)', '{[1,2),[3,Infinity)}', 'a=>1', 'customer', 'person[]', 'plus_mood', 'doubled(text)', '|#|', '|#|(integer,mood)', 'public', 'postgres', 'simple', 'simple', '"C"'),
+    (2, NULL, '{}', ROW(NULL, NULL, NULL), '{}', '{}', '{}', 'empty', '{}', '', '-', 'mood', 'doubled_twice', 'doubled(integer)', '|#|', '|#|(integer,mood)', 'steward', 'postgres', 'english', 'english_stem', '"C"');
+UPDATE kinds SET m = 'sad', pp[1].home = ROW('Side', 2, '{ok}') WHERE id = 1;
+ALTER TYPE address RENAME ATTRIBUTE number TO "No.";
+ALTER TYPE address ADD ATTRIBUTE town text;
+UPDATE kinds SET p.home.town = 'Bath', mm[1][1] = 'ok' WHERE id = 1;
+DELETE FROM kinds WHERE id = 2;
 SQL
 my $expected = $origin->safe_psql('shop', $digest);
 like($expected, qr/^8\d\d\|/, 'the original has records');
+
+# The records as rows of today: what changed since shows as it is called now, or is gone.
+my $images = <<'SQL';
+SELECT string_agg(concat(l.op, i::text), chr(10) ORDER BY l.xid, l.seq)
+FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version,
+    steward.audit_image(NULL::kinds, l.schema_version, l.op, l.payload, l.op = 'D') AS i
+WHERE s.table_name = 'kinds' AND l.op IN ('I', 'U', 'D')
+SQL
+my $images_expected = $origin->safe_psql('shop', $images);
+my $latest = <<'SQL';
+SELECT bool_and(record_image_eq(ROW(i.p, i.mm), ROW(k.p, k.mm)))
+FROM steward.audit_record AS l JOIN steward.audit_schema AS s ON s.id = l.schema_version, kinds AS k,
+    steward.audit_image(NULL::kinds, l.schema_version, l.op, l.payload) AS i
+WHERE s.table_name = 'kinds' AND l.op = 'U' AND i.mm IS NOT NULL
+SQL
+is($origin->safe_psql('shop', $latest), 't', 'the last change gives the row as it is');
 
 my $path = PostgreSQL::Test::Utils::tempdir();
 $origin->command_ok([ 'pg_dump', '-d', $origin->connstr('shop'), '-f', "$path/plain.sql" ], 'plain dump');
 $origin->command_ok([ 'pg_dump', '-d', $origin->connstr('shop'), '-Fc', '-f', "$path/custom" ], 'custom dump');
 
 my $copy = new_node('copy');
+# Other oids than those of the origin; settings that must not matter.
+$copy->safe_psql('postgres', 'CREATE TYPE padding_' . $_ . ' AS ENUM ()') for 1 .. 3;
 $copy->safe_psql('postgres', 'CREATE DATABASE plain');
 $copy->safe_psql('postgres', 'CREATE DATABASE custom');
 $copy->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $copy->connstr('plain'), '-f', "$path/plain.sql" ],
@@ -54,6 +96,11 @@ for my $database ('plain', 'custom')
 	is( $copy->safe_psql($database,
 			"SELECT string_agg(concat(tgname, tgenabled), ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'customer'::regclass"),
 		'00_steward_audit_rowA 00_steward_audit_truncateA', "$database: the triggers are back");
+	is( $copy->safe_psql($database, "SELECT count(*) FROM pg_type WHERE typname IN ('mood', 'person', 'floats', 'integers') AND oid IN ("
+			. $origin->safe_psql('shop', "SELECT string_agg(oid::text, ',') FROM pg_type WHERE typname IN ('mood', 'person', 'floats', 'integers')") . ')'),
+		'0', "$database: types have other oids");
+	is($copy->safe_psql($database, $images), $images_expected, "$database: records give the same rows");
+	is($copy->safe_psql($database, $latest), 't', "$database: of the types of this cluster");
 	my ($status, $out, $err) = $copy->psql($database, 'DELETE FROM steward.audit_log_1');
 	like($err, qr/append-only/, "$database: so are the guards of the segment");
 

@@ -28,9 +28,28 @@ UPDATE customer SET email = NULL WHERE id = 3;
 DELETE FROM customer WHERE id = 4;
 SQL
 
+# The same inside arrays and composite types.
+$node->safe_psql('postgres', <<"SQL");
+CREATE TYPE contact AS (kind text, address steward.encrypted_text('pii/contact.address'), since date);
+CREATE TABLE nested (id integer PRIMARY KEY, names steward.encrypted_text('pii/nested.names')[], main contact, others contact[]);
+SELECT FROM steward.enable_audit('nested');
+INSERT INTO nested VALUES (1, ARRAY['$canary-5', NULL, '$canary-6']::steward.encrypted_text('pii/nested.names')[],
+    ROW('mail', '$canary-7', '2000-01-01'), ARRAY[ROW('phone', '$canary-8', NULL)::contact]);
+UPDATE nested SET main.address = '$canary-9' WHERE id = 1;
+SQL
+is( $node->safe_psql('postgres',
+		"SELECT left(new->'names'->>0, 5), new->'names'->1, left(new->'main'->>'address', 5), left(new->'others'->0->>'address', 5)
+		FROM steward.audit_trail WHERE relation = 'public.nested' AND operation = 'INSERT'"),
+	'stw1:|null|stw1:|stw1:', 'the trail shows armour inside arrays and composites');
+is( $node->safe_psql('postgres',
+		"SELECT string_agg(concat(r.op, i.main IS NOT DISTINCT FROM n.main, (i.main).address::text, i.names[3]::text, (i.others[1]).address::text), ' ' ORDER BY r.seq, r.xid)
+		FROM steward.audit_record AS r JOIN steward.audit_schema AS s ON s.id = r.schema_version AND s.table_name = 'nested',
+			steward.audit_image(NULL::nested, r.schema_version, r.op, r.payload) AS i, nested AS n WHERE r.op IN ('I', 'U')"),
+	"If$canary-7$canary-6$canary-8 Ut$canary-9", 'rows made of records open');
+
 is( $node->safe_psql('postgres',
 		"SELECT string_agg(operation || (key->>'id') || coalesce(left(old->>'email', 5), '-') || coalesce(left(new->>'email', 5), '-'), ' ' ORDER BY xid, seq)
-		FROM steward.audit_trail WHERE operation IN ('INSERT', 'DELETE') OR new ? 'email'"),
+		FROM steward.audit_trail WHERE relation = 'public.customer' AND (operation IN ('INSERT', 'DELETE') OR new ? 'email')"),
 	'INSERT1-stw1: INSERT2-- INSERT3-stw1: INSERT4-stw1: UPDATE1stw1:stw1: UPDATE2-stw1: UPDATE3stw1:- DELETE4stw1:-',
 	'the trail shows armour');
 is( $node->safe_psql('postgres',
@@ -97,6 +116,8 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_trail WHERE 
 	'without the key the trail shows armour');
 is($node->safe_psql('postgres', "DELETE FROM customer WHERE id = 1; SELECT left(old->>'email', 5) FROM steward.audit_trail WHERE operation = 'DELETE' AND key = '{\"id\": 1}'"),
 	'stw1:', 'and changes are still recorded');
+is($node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_trail WHERE new->'main'->>'address' LIKE 'stw1:%'"), '2',
+	'also inside composites');
 my ($status, $out, $err) = $node->psql('postgres', "INSERT INTO customer VALUES (9, '$canary-9', 9)");
 isnt($status, 0, 'a plaintext cannot be written');
 is($node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_trail WHERE key = '{\"id\": 9}'"), '0', 'and leaves no record');

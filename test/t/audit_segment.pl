@@ -44,8 +44,9 @@ my $digest = q{SELECT (SELECT md5(string_agg(l::text, ',' ORDER BY segment, xid,
 my $lookups = q{
 	SET enable_seqscan = off;
 	SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (
-			SELECT FROM steward.audit_log AS l WHERE l.xid = r.xid AND r.seq BETWEEN l.first_seq AND l.first_seq + l.records - 1
-			AND steward.audit_keys(l.batch, l.first_seq, l.xid) && steward.audit_key_hash(s.relation, d.key)))
+			SELECT FROM (SELECT l.xid, l.first_seq, l.records FROM steward.audit_log AS l
+				WHERE steward.audit_keys(l.batch, l.first_seq, l.xid) && steward.audit_key_hash(s.relation, d.key) OFFSET 0) AS f
+			WHERE f.xid = r.xid AND r.seq BETWEEN f.first_seq AND f.first_seq + f.records - 1))
 	FROM steward.audit_record AS r JOIN steward.audit_schema AS s ON s.id = r.schema_version
 	CROSS JOIN steward.audit_decode(r.schema_version, r.op, r.payload) AS d
 	WHERE r.op IN ('I', 'U', 'D') AND r.seq % 10 = 0};

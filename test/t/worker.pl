@@ -107,7 +107,7 @@ write_much('postgres');
 closed('postgres', 1);
 pass('what is due is done');
 is($node->safe_psql('postgres', q{SELECT segment, steward.audit_event(payload) FROM steward.audit_record WHERE op = 'S'}),
-	'1|{"event": "switch_segment", "segment": 2}', 'once, and recorded');
+	'1|{"event": "switch_segment", "details": {"segment": 2}}', 'once, and recorded');
 leaves('the worker leaves when there is nothing to do');
 
 # ---- somebody is in the way ----

@@ -6,6 +6,7 @@ use Cwd qw(abs_path);
 use Fcntl qw(:mode);
 use File::Temp qw(tempdir);
 use IPC::Open3;
+use MIME::Base64;
 use Symbol qw(gensym);
 use Test::More;
 
@@ -43,6 +44,13 @@ sub spew
 	close $file or die "$name: $!\n";
 	chmod $mode // 0600, $name or die "$name: $!\n";
 	return;
+}
+
+# The line of the root 00 01 … 1f.
+sub known_line
+{
+	my $key = encode_base64(pack('C*', 0 .. 31), '');
+	return "37268eab6c5df8ed $key\n";
 }
 
 sub mode_of { return S_IMODE((stat $_[0])[2]) }
@@ -208,13 +216,35 @@ for my $pid (@pids)
 ok($added > 0, 'of eight changes at a time some count');
 is(() = $out =~ /^[0-9a-f]{16}/mg, 2 + $added, 'and none that counted is lost');
 
+# A context key: derived from the current root, the realm and the name, written
+# to a new file and nowhere else.
+my $realm = '40414243-4445-4647-4849-4a4b4c4d4e4f';
+spew('known', "# the vectors' root\nroot " . known_line());
+($code, $out, $err) = run_keygen('--context', 'web', '--realm', $realm, 'known', 'web.key');
+is($code, 0, 'context');
+is($out . $err, '', 'context: prints nothing');
+is(slurp('web.key'), encode_base64(pack('H*', '7a57a5c8f979898c40123471188374e2e36dcda8247596eccfed1932ee991cf6')), 'context: the key of another implementation');
+is(mode_of('web.key'), 0600, 'context: mode 0600');
+is_refused(['--context', 'web', '--realm', $realm, 'known', 'web.key'], qr/could not create "web\.key": File exists/, 'context: an existing file');
+for my $realm ('', '40', $realm . '00', 'x' x 32, "$realm ")
+{
+	is_refused(['--context', 'web', '--realm', $realm, 'known', 'other.key'], qr/is not a realm/, "context: realm \"$realm\"");
+}
+ok(!-e 'other.key', 'context: a refusal leaves no file');
+is_refused(['--context', 'web', '--realm', $realm, 'broken', 'other.key'], qr/longer than 16384 bytes|not a keyring/, 'context: no keyring');
+run_keygen('--add', 'known');
+run_keygen('--context', 'web', '--realm', $realm, 'known', 'web2.key');
+isnt(slurp('web2.key'), slurp('web.key'), 'context: the current root counts');
+
 ($code, $out, $err) = run_keygen('--help');
 is($code, 0, 'help');
 like($out, qr/Usage:.*--add FILE.*--check FILE/s, 'help tells the usage');
 ($code, $out) = run_keygen('--version');
 my ($version) = slurp($control) =~ /default_version = '([^']+)'/;
 is($out, "pg_steward_keygen $version\n", 'the version is that of the extension');
-for my $arguments ([], ['a', 'b'], ['--add'], ['--add', '--check', 'ring'], ['--what', 'ring'])
+for my $arguments ([], ['a', 'b'], ['--add'], ['--add', '--check', 'ring'], ['--what', 'ring'],
+	['--context', 'w', 'ring', 'out'], ['--realm', 'r', 'ring'], ['--context', 'w', '--realm', 'r', 'ring'],
+	['--context', '', '--realm', 'r', 'ring', 'out'], ['--check', '--context', 'w', '--realm', 'r', 'ring', 'out'])
 {
 	($code, $out, $err) = run_keygen(@$arguments);
 	is($code, 2, "usage error: @$arguments");

@@ -464,6 +464,45 @@ test_tiles(void)
 		   "levels 8, 16, … are kept");
 }
 
+/* Entries as a ledger keeps them; NULL: none is there. */
+static bool
+load_run(void *context, const StewardTileRun *run, StewardHash *hashes)
+{
+	uint64_t	width = (uint64_t) 1 << (STEWARD_TILE_HEIGHT * run->level);
+
+	if (context == NULL)
+		return false;
+	for (uint64_t i = 0; i < run->count; i++)
+		hashes[i] = defined_root((size_t) ((run->first + i) * width), (size_t) width);
+	return true;
+}
+
+static void
+test_proofs_from_tiles(void)
+{
+	StewardTileSource source = {load_run, leaves};
+	StewardTileSource nothing = {load_run, NULL};
+	StewardProof direct;
+	StewardProof proof;
+	uint64_t	size = LEAVES;
+	int			wrong = 0;
+
+	for (uint64_t at = 0; at < size; at++)
+	{
+		wrong += !steward_proof_inclusion(&direct, at, size, get_subtree, &size) ||
+			!steward_proof_inclusion(&proof, at, size, steward_tile_subtree, &source) ||
+			direct.count != proof.count ||
+			memcmp(direct.hashes, proof.hashes, proof.count * sizeof proof.hashes[0]) != 0;
+		wrong += !steward_proof_consistency(&direct, at, size, get_subtree, &size) ||
+			!steward_proof_consistency(&proof, at, size, steward_tile_subtree, &source) ||
+			direct.count != proof.count ||
+			memcmp(direct.hashes, proof.hashes, proof.count * sizeof proof.hashes[0]) != 0;
+	}
+	tap_ok(wrong == 0, "proofs from tiles are the same");
+	tap_ok(!steward_proof_inclusion(&proof, 0, size, steward_tile_subtree, &nothing),
+		   "without them there is none");
+}
+
 int
 main(void)
 {
@@ -479,5 +518,6 @@ main(void)
 	test_consistency();
 	test_longest();
 	test_tiles();
+	test_proofs_from_tiles();
 	return tap_end();
 }

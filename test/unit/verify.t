@@ -205,10 +205,10 @@ is_verified([ 'consistency', @key, '--old', 'empty', '--proof', 'first' ], 'the 
 # Exports.
 my @export = ('export', @key, '--checkpoint', 'new');
 spew('records', join '', map { "$_\n" } @leaves);
-$out = is_verified([ @export, 'records' ], 'the export is the log: leaves 0 to 5', 'export');
+$out = is_verified([ @export, 'records' ], 'the export is the log: 5 leaves from leaf 0 on', 'export');
 like($out, qr/^records 3, openings 1, hashes of pruned records 0, others 1$/m, 'and what is in it');
 spew('rest', join '', map { "$_\n" } @leaves[ 3, 4 ]);
-is_verified([ @export, '--prune', 'prune', 'rest' ], 'the export is the log: leaves 3 to 5', 'export behind a prune');
+is_verified([ @export, '--prune', 'prune', 'rest' ], 'the export is the log: 2 leaves from leaf 3 on', 'export behind a prune');
 is_refused([ @export, 'rest' ], 'ends after 2 leaves, the checkpoint has 5', 'without the certificate');
 is_refused([ @export, '--prune', 'prune', 'records' ], 'more leaves than the checkpoint', 'from the beginning behind a prune');
 spew('other', join '', map { "$_\n" } @leaves[ 4, 3 ]);
@@ -242,9 +242,12 @@ is_trouble([ 'checkpoint', @key, 'directory' ], qr/could not read "directory": I
 is_trouble([ @export, $_ ], qr/could not read "$_"/, "export, $_") for 'absent', 'directory';
 is_trouble([ 'checkpoint', '--key', $_, 'new' ], qr/not a verifier key/, "key \"$_\"")
   for '', 'x', $key =~ s/53fba21a/53fba21b/r, "$key ", $key =~ s/\+53fba21a//r;
+is_trouble([ 'checkpoint', @key, '--key', $c2sp_key, 'new' ], qr/the keys are of different logs/, 'keys of two logs');
+is_trouble([ 'checkpoint', (@key) x 9, 'new' ], qr/there can be 8 keys/, 'nine keys');
+is_verified([ 'checkpoint', (@key) x 8, 'new' ], 'the checkpoint', 'eight keys');
 for my $arguments (
 	[], ['--what'], ['other'], ['checkpoint'], [ 'checkpoint', 'new' ], [ 'checkpoint', @key ],
-	[ 'checkpoint', @key, 'new', 'old' ], [ 'checkpoint', @key, @key, 'new' ], [ 'checkpoint', @key, '--proof', 'proof', 'new' ],
+	[ 'checkpoint', @key, 'new', 'old' ], [ 'checkpoint', @key, '--proof', 'proof', 'new' ],
 	[ 'inclusion', @key, 'proof' ], [ 'inclusion', @key, '--proof', 'proof', 'new' ], [ 'consistency', @key, '--proof', 'growth' ],
 	[ 'inclusion', @key, '--proof', '-', '--record', '-' ], [ 'export', @key, 'records' ], [ @export, '--prune' ])
 {

@@ -13,7 +13,7 @@ base64 and OpenSSL (python3-cryptography).
     ledger.py exchange PEER VERIFY    compare with the crypto floor (ledger_peer.c)
                                       and with pg_steward_verify (TAP)
 
-Exit code: 0 verified, 1 not verified, 2 wrong arguments or unreadable file.
+--key may be given again for a key that the log had before. Exit code: 0 verified, 1 not verified, 2 wrong arguments or unreadable file.
 """
 import argparse
 import sys
@@ -21,7 +21,7 @@ import sys
 from transparency.exchange import exchange
 from transparency.files import verify_consistency, verify_export, verify_inclusion
 from transparency.leaf import read_leaf
-from transparency.note import Key, open_checkpoint, open_prune
+from transparency.note import Key, Keys, open_checkpoint, open_prune
 from transparency.tree import Refused
 from transparency.vectors import as_text
 
@@ -41,8 +41,7 @@ def describe(leaf):
         return leaf.hex()
 
 
-def verify(chosen):
-    key = Key.parse(chosen.key)
+def verify(chosen, key):
     if chosen.command == 'checkpoint':
         size, root = open_checkpoint(slurp(chosen.file), key)
         return '%d leaves, root %s' % (size, root.hex())
@@ -65,7 +64,7 @@ def arguments():
                           ('inclusion', '--proof --record?'), ('consistency', '--old --proof --new?'),
                           ('export', '--checkpoint --prune? records')):
         command = commands.add_parser(name)
-        command.add_argument('--key', required=True)
+        command.add_argument('--key', required=True, action='append')
         for option in options.split():
             required = {'required': not option.endswith('?')} if option.startswith('-') else {}
             command.add_argument(option.rstrip('?'), **required)
@@ -84,7 +83,12 @@ def main():
         sys.stdout.write(as_text())
         return 0
     try:
-        print('ok:', verify(chosen))
+        key = Keys([Key.parse(text) for text in chosen.key])
+    except Refused as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        print('ok:', verify(chosen, key))
     except Refused as error:
         print('not verified:', error, file=sys.stderr)
         return 1

@@ -224,8 +224,9 @@ class Programs:
         path.write_bytes(content)
         return str(path)
 
-    def judge(self, name, expected, command, *arguments, key=None):
-        codes = [subprocess.run([*program, command, '--key', (key or self.key).text(), *arguments],
+    def judge(self, name, expected, command, *arguments, keys=None):
+        named = [word for key in keys or [self.key] for word in ('--key', key.text())]
+        codes = [subprocess.run([*program, command, *named, *arguments],
                                 capture_output=True, check=False).returncode for program in self.programs]
         self.tap.ok(codes == [expected] * 2, '%s: %s' % (name, codes))
 
@@ -240,13 +241,14 @@ def programs(run):
     stranger = note.Key.of_seed(NAME, secrets.token_bytes(32))
     for kind, content, _, _ in samples:
         run.judge(kind, 0, kind, *arguments[kind])
-        run.judge('%s, another key' % kind, 1, kind, *arguments[kind], key=stranger)
-        for _ in range(40 if SOAK else 6):
+        run.judge('%s, another key' % kind, 1, kind, *arguments[kind], keys=[stranger])
+        for _ in range(40 if SOAK else 3):
             bad = bytearray(content)
             bad[secrets.randbelow(len(bad))] ^= 1 << secrets.randbelow(8)
             run.write(kind, bytes(bad))
             run.judge('%s, a bit flipped' % kind, 1, kind, *arguments[kind])
         run.write(kind, content)
+    changed_key(run, before, stranger)
     record = run.write('record', note.encode(LEAVES[70]).encode() + b'\n')
     other = run.write('other', note.encode(LEAVES[71]).encode() + b'\n')
     proof = ['--proof', named['inclusion']]
@@ -257,6 +259,25 @@ def programs(run):
     run.judge('another new checkpoint', 1, 'consistency', *both, old)
     run.judge('the old checkpoint is the new one', 1, 'consistency', '--old', named['checkpoint'],
               '--proof', named['consistency'])
+
+
+def changed_key(run, before, newer):
+    """The log got another key between two checkpoints."""
+    text = note.checkpoint_text(NAME, 200, tree.root(HASHES[:200]))
+    old = run.write('before', before)
+    proof = files.consistency_file(130, tree.proof(130, HASHES[:200]), newer.sign(text))
+    arguments = ['--old', old, '--proof', run.write('across', proof)]
+    run.judge('both keys', 0, 'consistency', *arguments, keys=[run.key, newer])
+    run.judge('only the old key', 1, 'consistency', *arguments)
+    run.judge('only the new key', 1, 'consistency', *arguments, keys=[newer])
+    signed, line = run.key.sign(text), newer.sign(text).split(b'\n\n')[1]
+    twice = run.write('twice', signed + line)
+    run.judge('signed by both', 0, 'checkpoint', twice, keys=[run.key, newer])
+    forged = run.write('forged', signed + newer.sign(text + 'more\n').split(b'\n\n')[1])
+    run.judge('the second signature is wrong', 1, 'checkpoint', forged, keys=[run.key, newer])
+    run.judge('and is of a key that is not asked for', 0, 'checkpoint', forged)
+    run.judge('keys of different logs', 2, 'checkpoint', twice,
+              keys=[run.key, note.Key.of_seed('log.example/steward/2', bytes(32))])
 
 
 def exports(run):

@@ -96,8 +96,18 @@ class Key:
         return True
 
 
-def open_note(note, key):
-    """The text of a note that the key signed."""
+class Keys:
+    """Verifier keys of one log, of which it may have had several."""
+
+    def __init__(self, keys):
+        self.name, self.known = keys[0].name, {(key.name, key.id): key for key in keys}
+        if any(key.name != self.name for key in keys):
+            raise Refused('the keys are of different logs')
+
+
+def open_note(note, keys):
+    """The text of a note that a key signed."""
+    known = keys.known if isinstance(keys, Keys) else {(keys.name, keys.id): keys}
     text, found, lines = text_of(note).rpartition('\n\n')
     if not found or not lines or len(note) > 1024 * 1024:
         raise Refused('no note')
@@ -111,7 +121,8 @@ def open_note(note, key):
         signature = decode(signature)
         if len(signature) < 5:
             raise Refused('no signature')
-        if (name, signature[:4]) == (key.name, key.id):
+        key = known.get((name, signature[:4]))
+        if key:
             verified.append(len(signature) == 68 and key.is_right(signature[4:], text))
     if len(lines[:-1].split('\n')) > 64 or not verified or not all(verified):
         raise Refused('not signed by the key')

@@ -1,0 +1,122 @@
+/*
+ * read.h: a statement that reads audited relations.
+ *
+ * Terms
+ *	 read		such a statement, from its permission check to its end
+ *	 touched	an audited relation that a read names
+ *	 announced	it is in the spool file that the read begins
+ *	 part		what a parallel worker does of its leader's read
+ */
+#ifndef STEWARD_ACCESS_READ_H
+#define STEWARD_ACCESS_READ_H
+
+#include "base/compat.h"
+
+#include "access/rule.h"
+#include "executor/execdesc.h"
+#include "lib/ilist.h"
+#include "lib/stringinfo.h"
+
+typedef struct StewardTouched
+{
+	const StewardAccessRule *rule;
+	Bitmapset  *columns;		/* audited ones that are named, as
+								 * selectedCols */
+	uint64		rows;			/* that scans gave */
+	bool		scanned;		/* its scans are watched */
+	bool		left_off;		/* more rows than keys */
+	int			key_limit;		/* so many are named */
+	int			key_count;
+	uint64	   *key_hashes;
+	StringInfoData keys;		/* JSON objects, separated by commas */
+} StewardTouched;
+
+typedef struct StewardRead
+{
+	dlist_node	node;
+	MemoryContext context;
+	QueryDesc  *query;			/* NULL: COPY TO */
+	StewardAccessGeneration *generation;	/* NULL until something is touched */
+	SubTransactionId level;
+	uint64		number;			/* of the announced reads of this session */
+	TimestampTz begun_at;
+	uint64		rows;			/* that the statement gave */
+	int			touched_count;
+	StewardTouched *touched;
+	const char *command;
+	struct Watched *scans;		/* scan.c's */
+	struct StewardRead *outer;	/* what ran when it was entered */
+	bool		entered;
+	bool		started;		/* its plan has its state */
+	bool		part;
+	bool		check;			/* of a foreign key, by PostgreSQL itself */
+	bool		announced;
+	bool		unrecorded;		/* it failed, and was let pass */
+} StewardRead;
+
+/* The innermost read that runs, or NULL. */
+extern StewardRead *steward_read_running;
+
+/*
+ * Notes what a planned statement reads; read->touched_count stays 0 when it reads
+ * nothing audited. Reads catalogs.
+ */
+struct PlannedStmt;
+extern void steward_read_collect(StewardRead *read, struct PlannedStmt *planned);
+
+/* The same of the entries that a permission check had. */
+extern void steward_read_collect_entries(StewardRead *read, List *entries);
+
+/* Watches the scans of touched relations, once the plan has its state. */
+extern void steward_read_watch_scans(StewardRead *read);
+
+/*
+ * After an error: names the rows that its scans were working on, as the error may
+ * tell of one.
+ */
+extern void steward_read_name_failed(StewardRead *read);
+
+/* No scan of it is watched any more. */
+extern void steward_read_forget_scans(StewardRead *read);
+
+/* Appends ,"relations":[…]: what is read, or with counted what was. */
+extern void steward_read_put_relations(StewardRead *read, StringInfo out,
+									   bool counted);
+
+/*
+ * Puts the beginning of a read into the spool, unless that is done: raises, warns
+ * or lets it pass as steward.access_audit says.
+ */
+extern void steward_read_announce(StewardRead *read);
+
+/*
+ * Puts its end there. sqlstate 0: none. At ERROR a failure is reported as
+ * steward.access_audit says, at LOG it is only logged.
+ */
+extern void steward_read_conclude(StewardRead *read, const char *outcome,
+								  int sqlstate, int elevel);
+
+/* Beginning and end of one that was refused; logs what fails. */
+extern void steward_read_refused(StewardRead *read, int sqlstate);
+
+/* What a parallel worker did of its leader's read. */
+extern void steward_read_part(StewardRead *read, const char *leader);
+
+/* Decryptions outside of any read. */
+extern void steward_read_decrypts(int elevel);
+
+/* What tells a parallel worker whose read it works for. */
+extern const char *steward_read_name(const StewardRead *read);
+
+/* ---- decrypts.c ---- */
+
+/* Begins to count; called once by the floor's init. */
+extern void steward_decrypts_init(void);
+
+/* Are there decryptions that no read has taken? */
+extern bool steward_decrypts_any(uint64 owner);
+
+/* Appends ,"decrypts":[…], if there are any, and forgets them. */
+extern void steward_decrypts_put(StringInfo out, uint64 owner);
+
+#endif							/* STEWARD_ACCESS_READ_H */

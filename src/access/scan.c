@@ -1,0 +1,373 @@
+/*
+ * scan.c: which rows a read sees.
+ *
+ * The function that gives the next row of a scan of a touched relation is replaced
+ * by one that looks at what it gives. So rows are those that passed the conditions
+ * of the scan, before joins, sorting, LIMIT and aggregates: a superset of what the
+ * statement shows. PostgreSQL puts its own first call, which checks the stack and
+ * chooses whether to time the node, around the function; it stays there.
+ */
+#include "base/compat.h"
+
+#include "access/spool_json.h"
+#include "access/read.h"
+#include "audit/codec_resolve.h"
+#include "audit/settings.h"
+#include "base/guc.h"
+#include "catalog/pg_type_d.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/* A column of the key in the row that a scan gives. */
+typedef struct KeyColumn
+{
+	AttrNumber	number;			/* there */
+	Oid			type;
+	const char *name;			/* JSON */
+	const StewardCodec *codec;
+} KeyColumn;
+
+typedef struct Watched
+{
+	PlanState  *node;			/* the key of the hash */
+	ExecProcNodeMtd next;
+	StewardRead *read;
+	int			touched;		/* which of the read's */
+	int			key_count;		/* 0: rows are counted */
+	KeyColumn  *keys;
+	Relation	relation;
+	bool		working;		/* on its next row */
+	struct Watched *sibling;	/* of the same read */
+} Watched;
+
+static HTAB *watched = NULL;
+static Watched *last = NULL;	/* scans mostly come in runs */
+
+static void
+put_integer(StringInfo out, Oid type, Datum value)
+{
+	steward_spool_json_integer(out, type == INT2OID ? DatumGetInt16(value) :
+							   type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
+}
+
+/* What has no jsonb form of its own: as its output function says it. */
+static void
+put_output(StringInfo out, Oid type, Datum value)
+{
+	int			level = steward_settings_enter();
+	Oid			function;
+	bool		is_varlena;
+	char	   *text;
+
+	getTypeOutputInfo(type, &function, &is_varlena);
+	text = OidOutputFunctionCall(function, value);
+	steward_settings_leave(level);
+	steward_spool_json_text(out, text, strlen(text));
+}
+
+/* As the trail shows the value. */
+static void
+put_shown(StringInfo out, const KeyColumn *key, Datum value)
+{
+	const StewardCodec *codec = key->codec;
+	JsonbValue	shown;
+	Jsonb	   *jsonb;
+	char	   *text;
+
+	if (codec->kind != STEWARD_SCALAR || codec->scalar->fidelity == STEWARD_AS_TEXT)
+	{
+		put_output(out, key->type, value);
+		return;
+	}
+	codec->scalar->show(&shown, value);
+	if (shown.type == jbvString)
+	{
+		steward_spool_json_text(out, shown.val.string.val, shown.val.string.len);
+		return;
+	}
+	jsonb = JsonbValueToJsonb(&shown);
+	text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+	appendStringInfoString(out, pg_server_to_any(text, strlen(text), PG_UTF8));
+}
+
+static void
+put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
+{
+	appendStringInfoCharMacro(out, '{');
+	for (int i = 0; i < scan->key_count; i++)
+	{
+		const KeyColumn *key = &scan->keys[i];
+		bool		isnull;
+		Datum		value = slot_getattr(row, key->number, &isnull);
+
+		if (i > 0)
+			appendStringInfoCharMacro(out, ',');
+		appendStringInfoString(out, key->name);
+		appendStringInfoCharMacro(out, ':');
+		if (isnull)
+			steward_spool_json_put(out, "null");
+		else if (key->type == INT4OID || key->type == INT8OID || key->type == INT2OID)
+			put_integer(out, key->type, value);
+		else
+			put_shown(out, key, value);
+	}
+	appendStringInfoCharMacro(out, '}');
+}
+
+static bool
+is_known(StewardTouched *touched, uint64 hash)
+{
+	for (int i = touched->key_count - 1; i >= 0; i--)
+		if (touched->key_hashes[i] == hash)
+			return true;
+	return false;
+}
+
+/* Keeps the key of a row, once. In the read's memory. */
+static void
+add_key(const Watched *scan, StewardTouched *touched, TupleTableSlot *row)
+{
+	StringInfo	keys = &touched->keys;
+	int			before = keys->len;
+	uint64		hash;
+
+	if (keys->data == NULL)
+	{
+		initStringInfo(keys);
+		touched->key_hashes = palloc(sizeof(uint64) * touched->key_limit);
+	}
+	if (before > 0)
+		appendStringInfoCharMacro(keys, ',');
+	put_key(scan, row, keys);
+	hash = hash_bytes_extended((unsigned char *) keys->data + before + (before > 0),
+							   keys->len - before - (before > 0), 0);
+	if (is_known(touched, hash))
+	{
+		keys->len = before;
+		keys->data[before] = '\0';
+	}
+	else
+		touched->key_hashes[touched->key_count++] = hash;
+}
+
+/* Names a row, unless it cannot be, or as many are named as are wanted. */
+static void
+name_row(const Watched *scan, TupleTableSlot *row)
+{
+	StewardTouched *touched = &scan->read->touched[scan->touched];
+	MemoryContext old;
+
+	if (touched->left_off)
+		return;
+	if (scan->key_count == 0 || touched->key_count >= touched->key_limit)
+	{
+		touched->left_off = true;
+		return;
+	}
+	old = MemoryContextSwitchTo(scan->read->context);
+	add_key(scan, touched, row);
+	MemoryContextSwitchTo(old);
+}
+
+static TupleTableSlot *
+next_row(PlanState *node)
+{
+	TupleTableSlot *result;
+	Watched    *scan = last;
+
+	if (unlikely(scan == NULL || scan->node != node))
+	{
+		scan = hash_search(watched, &node, HASH_FIND, NULL);
+		if (scan == NULL)
+			elog(ERROR, "scan is not watched");
+		last = scan;
+	}
+	scan->working = true;
+	result = scan->next(node);
+	scan->working = false;
+	if (!TupIsNull(result))
+	{
+		scan->read->touched[scan->touched].rows++;
+		name_row(scan, ((ScanState *) node)->ss_ScanTupleSlot);
+	}
+	return result;
+}
+
+void
+steward_read_name_failed(StewardRead *read)
+{
+	for (Watched *scan = read->scans; scan != NULL; scan = scan->sibling)
+	{
+		TupleTableSlot *row = ((ScanState *) scan->node)->ss_ScanTupleSlot;
+
+		if (scan->working && row != NULL && !TupIsNull(row))
+			name_row(scan, row);
+	}
+}
+
+/* ---- which scans ---- */
+
+/* The touched relation that a scanned one belongs to, or -1. */
+static int
+touched_of(StewardRead *read, Oid relid)
+{
+	const StewardAccessRule *rule;
+
+	for (int i = 0; i < read->touched_count; i++)
+		if (read->touched[i].rule->relid == relid)
+			return i;
+	rule = steward_access_rule(relid);
+	for (int i = 0; rule != NULL && i < read->touched_count; i++)
+		if (read->touched[i].rule->relid == rule->origin ||
+			read->touched[i].rule->origin == rule->origin)
+			return i;
+	return -1;
+}
+
+/* Where a column stands in the rows of a scan; 0 when it does not. */
+static AttrNumber
+place_of(PlanState *node, AttrNumber column)
+{
+	ScanState  *scan = (ScanState *) node;
+	TupleDesc	rows = scan->ss_ScanTupleSlot->tts_tupleDescriptor;
+	TupleDesc	table = RelationGetDescr(scan->ss_currentRelation);
+	Relation	index;
+
+	if (IsA(node, ForeignScanState) || IsA(node, CustomScanState))
+		return 0;
+	if (!IsA(node, IndexOnlyScanState))
+		return column;
+	index = ((IndexOnlyScanState *) node)->ioss_RelationDesc;
+	for (int i = 0; index != NULL && i < index->rd_index->indnatts; i++)
+		if (index->rd_index->indkey.values[i] == column &&
+			TupleDescAttr(rows, i)->atttypid == TupleDescAttr(table, column - 1)->atttypid)
+			return i + 1;
+	return 0;
+}
+
+static const StewardCodec *
+codec_of(const Watched *scan, Oid type)
+{
+	MemoryContext caller = MemoryContextSwitchTo(scan->read->context);
+	const StewardCodec *codec = steward_codec_for_type(type);
+
+	MemoryContextSwitchTo(caller);
+	return codec;
+}
+
+/* The scanned relation's key, if its rows have it. */
+static void
+set_keys(Watched *scan, const StewardAccessRule *rule)
+{
+	TupleDesc	desc = RelationGetDescr(scan->relation);
+
+	scan->key_count = 0;
+	if (rule == NULL)
+		return;
+	scan->keys = palloc(sizeof(KeyColumn) * Max(rule->key_count, 1));
+	for (int i = 0; i < rule->key_count; i++)
+	{
+		KeyColumn  *key = &scan->keys[i];
+		AttrNumber	place = place_of(scan->node, rule->keys[i]);
+
+		if (place == 0)
+			return;
+		key->number = place;
+		key->type = getBaseType(TupleDescAttr(desc, rule->keys[i] - 1)->atttypid);
+		key->codec = codec_of(scan, key->type);
+		key->name = MemoryContextStrdup(scan->read->context,
+										rule->column_names[rule->keys[i] - 1]);
+	}
+	scan->key_count = rule->key_count;
+}
+
+static void
+watch(StewardRead *read, ScanState *state)
+{
+	Relation	relation = state->ss_currentRelation;
+	int			touched = touched_of(read, RelationGetRelid(relation));
+	PlanState  *node = &state->ps;
+	Watched    *scan;
+	bool		found;
+
+	if (touched < 0)
+		return;
+	scan = hash_search(watched, &node, HASH_ENTER, &found);
+	if (found)
+		return;
+	scan->next = node->ExecProcNodeReal;
+	scan->working = false;
+	scan->read = read;
+	scan->touched = touched;
+	scan->relation = relation;
+	scan->sibling = read->scans;
+	read->scans = scan;
+	set_keys(scan, steward_access_rule(RelationGetRelid(relation)));
+	read->touched[touched].scanned = true;
+	node->ExecProcNodeReal = next_row;
+	/* The first call may have been made: then it goes past Real. */
+	if (node->instrument == NULL && node->ExecProcNode == scan->next)
+		node->ExecProcNode = next_row;
+}
+
+static bool
+watch_tree(PlanState *node, void *arg)
+{
+	switch (nodeTag(node))
+	{
+		case T_SeqScanState:
+		case T_SampleScanState:
+		case T_IndexScanState:
+		case T_IndexOnlyScanState:
+		case T_BitmapHeapScanState:
+		case T_TidScanState:
+		case T_TidRangeScanState:
+		case T_ForeignScanState:
+		case T_CustomScanState:
+			if (((ScanState *) node)->ss_currentRelation != NULL)
+				watch(arg, (ScanState *) node);
+			break;
+		default:
+			break;
+	}
+	return planstate_tree_walker(node, watch_tree, arg);
+}
+
+void
+steward_read_watch_scans(StewardRead *read)
+{
+	MemoryContext old;
+
+	if (watched == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(PlanState *), .entrysize = sizeof(Watched)};
+
+		watched = hash_create("pg_steward watched scans", 16, &control,
+							  HASH_ELEM | HASH_BLOBS);
+	}
+	old = MemoryContextSwitchTo(read->context);
+	(void) watch_tree(read->query->planstate, read);
+	MemoryContextSwitchTo(old);
+}
+
+void
+steward_read_forget_scans(StewardRead *read)
+{
+	last = NULL;
+	while (read->scans != NULL)
+	{
+		Watched    *scan = read->scans;
+
+		read->scans = scan->sibling;
+		hash_search(watched, &scan->node, HASH_REMOVE, NULL);
+	}
+}

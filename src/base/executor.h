@@ -1,0 +1,49 @@
+/*
+ * executor.h: watching statements from their permission check to their end.
+ *
+ * The watcher gives a statement a watch, or NULL when it has no interest in it,
+ * which is what nearly all statements get: they pay for one call.
+ */
+#ifndef STEWARD_BASE_EXECUTOR_H
+#define STEWARD_BASE_EXECUTOR_H
+
+#include "base/compat.h"
+
+#include "executor/execdesc.h"
+#include "nodes/parsenodes.h"
+
+typedef struct StewardWatcher
+{
+	/* Before a plan starts: its watch or NULL. eflags are ExecutorStart's. */
+	void	   *(*start) (QueryDesc *query, int eflags);
+
+	/* It has started: its plan's state is there. */
+	void		(*started) (void *watch, QueryDesc *query);
+
+	/* The watch that start gave this statement, or NULL. */
+	void	   *(*find) (QueryDesc *query);
+
+	/* Before and after each run and finish; rows are those that it gave. */
+	void		(*enter) (void *watch);
+	void		(*leave) (void *watch, uint64 rows);
+
+	/* It ends as it should; of COPY with the rows copied. */
+	void		(*end) (void *watch, uint64 rows);
+
+	/*
+	 * Starting, running, finishing or copying it raised an error, which is
+	 * being handled: geterrcode() tells which. Must not raise another.
+	 */
+	void		(*fail) (void *watch);
+
+	/* COPY TO of a table begins: its watch or NULL. */
+	void	   *(*copy) (CopyStmt *statement);
+
+	/* Its rights have been checked: what it reads is in these entries. */
+	void		(*copy_checked) (void *watch, List *entries);
+} StewardWatcher;
+
+/* Installs the hooks; once, while the library is preloaded. */
+extern void steward_executor_watch(const StewardWatcher *by);
+
+#endif							/* STEWARD_BASE_EXECUTOR_H */
