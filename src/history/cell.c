@@ -5,59 +5,21 @@
 
 #include "audit/codec.h"
 #include "history/rows.h"
-#include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-
-/* A stored value as text for the input function of a type. */
-static char *
-slice_to_text(const StewardAuditColumn *column, StewardSlice slice)
-{
-	JsonbValue	shown;
-	StringInfoData text;
-
-	column->codec->show(&shown, column->codec->get(slice));
-	switch (shown.type)
-	{
-		case jbvString:
-			return pnstrdup(shown.val.string.val, shown.val.string.len);
-		case jbvBool:
-			return pstrdup(shown.val.boolean ? "true" : "false");
-		case jbvNumeric:
-			return DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(shown.val.numeric)));
-		default:
-			initStringInfo(&text);
-			return JsonbToCString(&text, &JsonbValueToJsonb(&shown)->root, -1);
-	}
-}
-
-static Datum
-slice_to_datum(const StewardAuditColumn *column, StewardSlice slice, bool same_type,
-			   Form_pg_attribute attribute)
-{
-	Oid			input;
-	Oid			param;
-
-	if (same_type && OidIsValid(column->codec->type))
-		return column->codec->get(slice);
-	getTypeInputInfo(getBaseType(attribute->atttypid), &input, &param);
-	return OidInputFunctionCall(input, slice_to_text(column, slice), param,
-								attribute->atttypmod);
-}
 
 void
 steward_cell_resolve(const StewardHistoryTable *table, AttrNumber attnum,
 					 StewardCell *cell)
 {
+	Form_pg_attribute attribute = TupleDescAttr(table->desc, attnum - 1);
+
 	if (cell->version == NULL)
 		return;
 	if (!cell->isnull)
-		cell->value = slice_to_datum(&cell->version->schema->columns[cell->ordinal],
-									 cell->slice,
-									 cell->version->same_type[cell->ordinal],
-									 TupleDescAttr(table->desc, attnum - 1));
+		cell->value = steward_codec_value_as(&cell->version->schema->columns[cell->ordinal],
+											 cell->slice, attribute->atttypid,
+											 attribute->atttypmod, true, &cell->isnull);
 	cell->version = NULL;
 }
 

@@ -22,7 +22,7 @@
 	" FROM steward.audit_record AS r" \
 	" CROSS JOIN LATERAL steward.audit_event(r.payload) AS e (event)" \
 	" LEFT JOIN LATERAL pg_catalog.jsonb_array_elements(e.event OPERATOR(pg_catalog.#>) '{details,actions}') AS a (action) ON true" \
-	" WHERE r.op OPERATOR(pg_catalog.=) 'C'"
+	" WHERE r.op OPERATOR(pg_catalog.=) ANY ('{C,S}')"
 
 #define OF_TRANSACTION \
 	" AND r.xid OPERATOR(pg_catalog.=) $1 AND r.incarnation OPERATOR(pg_catalog.=) $2"
@@ -58,15 +58,17 @@ static const char *const lacking_query =
 	"command AS (SELECT r.xid, r.incarnation, r.changed_at, a.action OPERATOR(pg_catalog.->>) 'action' AS action,"
 	"  a.action OPERATOR(pg_catalog.->>) 'name' AS name, e.event OPERATOR(pg_catalog.->>) 'identity' AS identity,"
 	"  e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'drop'"
-	"   AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger' AS dropped"
+	"   AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger' AS dropped,"
+	"  r.op OPERATOR(pg_catalog.=) 'S' AND e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role' AS exempted"
 	COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2)"
 	" SELECT c.xid, c.incarnation, c.changed_at,"
-	"  CASE WHEN c.dropped OR c.action OPERATOR(pg_catalog.<>) 'DETACH PARTITION'"
+	"  CASE WHEN c.exempted THEN 'a role was exempted from the audit'"
+	"   WHEN c.dropped OR c.action OPERATOR(pg_catalog.!~) '^DETACH PARTITION'"
 	"   THEN 'one of its audit triggers was dropped or disabled, maybe with a partition'"
 	"   ELSE 'a partition was detached' END"
 	" FROM command AS c"
-	" WHERE (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
-	"   AND (c.action OPERATOR(pg_catalog.=) 'DETACH PARTITION'"
+	" WHERE c.exempted OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
+	"   AND (c.action OPERATOR(pg_catalog.~) '^DETACH PARTITION'"
 	"    OR (c.action OPERATOR(pg_catalog.~) '^(DISABLE|ENABLE|ENABLE REPLICA) TRIGGER'"
 	"     AND (c.name IS NULL OR pg_catalog.starts_with(c.name, '00_steward_audit_')))))"
 	"  OR (c.dropped AND pg_catalog.strpos(c.identity, $4) OPERATOR(pg_catalog.>) 0)"
@@ -156,6 +158,21 @@ is_after(const StewardTravel *travel, HeapTuple row, uint64 *xid)
 		!steward_point_includes(&travel->point, *xid, transaction->last_written, true);
 }
 
+/* A role whose changes are not recorded now. */
+static char *
+exempt_role(MemoryContext context)
+{
+	char	   *name;
+
+	if (SPI_execute("SELECT e.role FROM steward.audit_exempt AS e", true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the exempt roles");
+	if (SPI_processed == 0)
+		return NULL;
+	name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	return MemoryContextStrdup(context,
+							   psprintf("Changes of role %s are not recorded.", name));
+}
+
 char *
 steward_records_lacking(const StewardTravel *travel)
 {
@@ -188,6 +205,8 @@ steward_records_lacking(const StewardTravel *travel)
 						  xid, SPI_getvalue(row, desc, 4));
 		result = MemoryContextStrdup(caller, result);
 	}
+	if (result == NULL)
+		result = exempt_role(caller);
 	SPI_finish();
 	steward_become_caller(&saved);
 	return result;

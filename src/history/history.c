@@ -135,8 +135,8 @@ put_changed(Writer *writer, const StewardTrailRecord *record)
 	writer->nulls[HISTORY_CHANGED] = record->record.op != STEWARD_OP_UPDATE;
 	if (writer->nulls[HISTORY_CHANGED])
 		return;
-	steward_decode_payload(schema, record->record.op, record->record.payload,
-						   record->record.length, &before, &after);
+	steward_decode_payload(schema, record->record.op, record->parts,
+						   record->part_count, &before, &after);
 	for (int i = 0; i < schema->count; i++)
 		if (after.presence[i] != STEWARD_ABSENT)
 			names[count++] = CStringGetTextDatum(schema->columns[i].name);

@@ -47,18 +47,18 @@ slots_of(StewardRows *keys, const StewardTrailRecord *record, StewardChange *cha
 }
 
 static bool
-concerns_keys(const StewardRecord *record, StewardVersion *version, void *arg)
+concerns_keys(const StewardTrailRecord *record, void *arg)
 {
-	StewardTrailRecord whole = {.record = *record,.version = version};
 	StewardRowSlot *before;
 	StewardRowSlot *after;
 	StewardChange change;
 
-	if (!is_row_change(record->op))
-		return record->op == STEWARD_OP_TRUNCATE || record->op == STEWARD_OP_REWRITE;
-	if (!version->same_key)
+	if (!is_row_change(record->record.op))
+		return record->record.op == STEWARD_OP_TRUNCATE ||
+			record->record.op == STEWARD_OP_REWRITE;
+	if (!record->version->same_key)
 		return false;
-	slots_of(arg, &whole, &change, &before, &after);
+	slots_of(arg, record, &change, &before, &after);
 	return before != NULL || after != NULL;
 }
 

@@ -256,8 +256,7 @@ steward_change_of(StewardRows *rows, const StewardTrailRecord *record,
 	change->before = palloc0(natts * sizeof(StewardCell));
 	change->after = palloc0(natts * sizeof(StewardCell));
 	steward_decode_payload(record->version->schema, change->op,
-						   record->record.payload, record->record.length,
-						   &before, &after);
+						   record->parts, record->part_count, &before, &after);
 	take_image(rows, record->version, &before, change->before);
 	take_image(rows, record->version, &after, change->after);
 	if (change->op == STEWARD_OP_INSERT)

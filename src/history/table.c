@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "access/tupdesc_details.h"
 #include "audit/readable.h"
+#include "audit/setting.h"
 #include "base/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -93,23 +94,41 @@ find_key(StewardHistoryTable *table, Relation rel)
 			member + FirstLowInvalidHeapAttributeNumber;
 }
 
-/* Does a trigger that runs this function fire, whoever changes the table? */
+/* Do triggers that run this function fire, whoever changes the table? */
 static bool
-has_trigger(Relation rel, const char *function, int16 type)
+has_triggers(Relation rel, const char *function, int16 type)
 {
 	Oid			wanted = LookupFuncName(list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
 												   makeString(pstrdup(function))),
 										0, NULL, false);
+	int16		found = 0;
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgfoid == wanted && (trigger->tgtype & type) == type &&
-			trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
-			return true;
+		if (trigger->tgfoid == wanted && trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
+			found |= trigger->tgtype;
 	}
-	return false;
+	return (found & type) == type;
+}
+
+/* What the settings of the audit keep out of the trail; NULL: nothing. */
+static char *
+left_out_of(Relation rel)
+{
+	StewardSetting *setting = steward_setting_read(rel);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (setting->condition != NULL)
+		return "not all rows are recorded";
+	for (int i = 1; i <= desc->natts; i++)
+		if (steward_history_has_column(desc, i) &&
+			(!steward_setting_records(setting, i) ||
+			 steward_setting_redaction(setting, i) != NULL))
+			return psprintf("column \"%s\" is not recorded as it is",
+							NameStr(TupleDescAttr(desc, i - 1)->attname));
+	return NULL;
 }
 
 static AttrNumber
@@ -170,10 +189,11 @@ describe_present(StewardHistoryTable *table, Relation rel)
 											 RelationGetRelationName(rel));
 	table->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	table->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	table->recorded = has_trigger(rel, "audit_row",
+	table->recorded = has_triggers(rel, "audit_row",
 								  TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
 								  TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE) &&
-		has_trigger(rel, "audit_truncate", TRIGGER_TYPE_TRUNCATE);
+		has_triggers(rel, "audit_truncate", TRIGGER_TYPE_TRUNCATE);
+	table->left_out = left_out_of(rel);
 	find_key(table, rel);
 }
 

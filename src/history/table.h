@@ -39,6 +39,7 @@ typedef struct StewardHistoryTable
 	TupleDesc	desc;
 	bool		partitioned;
 	bool		recorded;		/* now: the triggers are there and fire always */
+	char	   *left_out;		/* what its audit leaves out; NULL: nothing */
 	int			key_count;		/* 0: a row is told by all its values */
 	AttrNumber *key;
 	StewardMissing *missing;	/* by column */

@@ -86,19 +86,40 @@ transaction_of(StewardTrail *trail, uint64 xid, int32 incarnation, bool ours,
 	return transaction;
 }
 
+/*
+ * The rest of a record is kept when the record was, and its first part always: a
+ * filter may ask for what lies in a later one.
+ */
+static bool
+is_wanted(StewardTrail *trail, const StewardTrailRecord *record)
+{
+	const StewardTrailRecord *last = trail->count == 0 ? NULL :
+		&trail->records[trail->count - 1];
+
+	if (record->record.op == STEWARD_OP_PART)
+		return last != NULL && last->transaction == record->transaction &&
+			last->record.seq == record->record.seq - 1;
+	if (record->record.length > 0 && record->record.payload[0] == STEWARD_PAYLOAD_CONTINUES)
+		return true;
+	return trail->filter == NULL || trail->filter(record, trail->filter_arg);
+}
+
 /* Keeps a record, copied, when it is of the table. */
 static void
 keep(StewardTrail *trail, const StewardRecord *record,
 	 StewardTrailTransaction *transaction, TimestampTz written_at)
 {
-	StewardVersion *version = record->schema_version == 0 ? NULL :
-		steward_history_version(trail->table, record->schema_version);
-	StewardTrailRecord *kept;
+	StewardPart part = {record->payload, record->length};
+	StewardTrailRecord kept = {.record = *record,.parts = &part,.part_count = 1,
+		.transaction = transaction,.written_at = written_at,
+	.time = record->changed_at};
+	MemoryContext caller;
 	unsigned char *payload;
 
-	if (version == NULL || !transaction->ours)
+	if (record->schema_version == 0 || !transaction->ours)
 		return;
-	if (trail->filter != NULL && !trail->filter(record, version, trail->filter_arg))
+	kept.version = steward_history_version(trail->table, record->schema_version);
+	if (kept.version == NULL || !is_wanted(trail, &kept))
 		return;
 	if (trail->count == trail->room)
 	{
@@ -106,16 +127,15 @@ keep(StewardTrail *trail, const StewardRecord *record,
 		trail->records = repalloc_huge(trail->records,
 									   trail->room * sizeof(StewardTrailRecord));
 	}
-	payload = MemoryContextAlloc(trail->context, Max(record->length, 1));
+	caller = MemoryContextSwitchTo(trail->context);
+	payload = MemoryContextAllocHuge(trail->context, Max(record->length, 1));
 	memcpy(payload, record->payload, record->length);
-	kept = &trail->records[trail->count++];
-	kept->record = *record;
-	kept->record.payload = payload;
-	kept->version = version;
-	kept->transaction = transaction;
-	kept->written_at = written_at;
-	kept->time = record->changed_at;
-	kept->done = false;
+	kept.record.payload = payload;
+	kept.parts = palloc(sizeof(StewardPart));
+	kept.parts->data = payload;
+	kept.parts->length = record->length;
+	trail->records[trail->count++] = kept;
+	MemoryContextSwitchTo(caller);
 }
 
 /* A transaction that is not over happens when it makes its last change. */
@@ -319,6 +339,29 @@ by_time(const void *a, const void *b)
 	return by_number(a, b);
 }
 
+/* Gives the parts of a record to it; they follow it, in order. */
+static void
+join_parts(StewardTrail *trail)
+{
+	int64		count = 0;
+
+	for (int64 i = 0; i < trail->count; i++)
+	{
+		StewardTrailRecord *record = &trail->records[i];
+		StewardTrailRecord *whole = &trail->records[Max(count, 1) - 1];
+
+		if (record->record.op != STEWARD_OP_PART || count == 0)
+		{
+			trail->records[count++] = *record;
+			continue;
+		}
+		whole->parts = repalloc(whole->parts,
+								(whole->part_count + 1) * sizeof(StewardPart));
+		whole->parts[whole->part_count++] = record->parts[0];
+	}
+	trail->count = count;
+}
+
 /*
  * By the time of the change. Should the clock have been set back within a
  * transaction, its later changes take the time of the earlier.
@@ -327,6 +370,7 @@ void
 steward_trail_sort(StewardTrail *trail)
 {
 	qsort(trail->records, trail->count, sizeof(StewardTrailRecord), by_number);
+	join_parts(trail);
 	for (int64 i = 1; i < trail->count; i++)
 	{
 		StewardTrailRecord *last = &trail->records[i - 1];

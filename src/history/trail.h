@@ -6,6 +6,7 @@
 
 #include "base/compat.h"
 
+#include "audit/codec.h"
 #include "audit/record.h"
 #include "history/point.h"
 #include "history/table.h"
@@ -27,6 +28,8 @@ typedef struct StewardTrailTransaction
 typedef struct StewardTrailRecord
 {
 	StewardRecord record;
+	StewardPart *parts;			/* its payload, and the rest of it */
+	int			part_count;
 	StewardVersion *version;
 	StewardTrailTransaction *transaction;
 	TimestampTz written_at;
@@ -34,9 +37,9 @@ typedef struct StewardTrailRecord
 	bool		done;			/* for the user of the trail */
 } StewardTrailRecord;
 
-/* Is a record to be kept? */
-typedef bool (*StewardTrailFilter) (const StewardRecord *record,
-									StewardVersion *version, void *arg);
+/* Is a record to be kept? It has its first part alone. */
+struct StewardTrailRecord;
+typedef bool (*StewardTrailFilter) (const struct StewardTrailRecord *record, void *arg);
 
 typedef struct StewardTrail
 {
@@ -71,7 +74,7 @@ extern void steward_trail_read_after(StewardTrail *trail,
 extern void steward_trail_read_one(StewardTrail *trail, uint64 xid);
 
 /*
- * Sorts the records: of one transaction by number; of several that changed a row in
+ * Puts the parts of records together, and sorts the records: of one transaction by number; of several that changed a row in
  * the order they did, since the later waited for the earlier to commit.
  */
 extern void steward_trail_sort(StewardTrail *trail);

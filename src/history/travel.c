@@ -88,7 +88,9 @@ way_back(StewardTravel *travel)
 static void
 check_commands(const StewardTravel *travel)
 {
-	char	   *lacking = steward_records_lacking(travel);
+	char	   *lacking = travel->table->left_out != NULL ?
+		psprintf("By the settings of its audit %s.", travel->table->left_out) :
+		steward_records_lacking(travel);
 
 	if (lacking != NULL)
 		ereport(ERROR,

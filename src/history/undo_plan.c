@@ -111,6 +111,9 @@ check_record(const StewardHistoryTable *table, const StewardTrailRecord *record)
 	if (record->record.op == STEWARD_OP_REWRITE)
 		refuse(xid, psprintf("It rewrote the values of table %s.", table->name),
 			   "Revert what ALTER TABLE did by another ALTER TABLE.");
+	if (table->left_out != NULL)
+		refuse(xid, psprintf("Of table %s %s.", table->name, table->left_out),
+			   "Make good the rows by hand.");
 	if (is_row_change(record) && (!record->version->same_key || table->key_count == 0))
 		refuse(xid, psprintf("Rows of table %s cannot be found by the key they had then.",
 							 table->name),
@@ -199,19 +202,14 @@ key_text(const StewardUndoTable *of, const StewardRowSlot *slot)
 }
 
 static bool
-may_conflict(const StewardRecord *record, StewardVersion *version, void *arg)
+may_conflict(const StewardTrailRecord *record, void *arg)
 {
-	StewardTrailRecord whole = {.record = *record,.version = version};
-	StewardUndoTable *of = arg;
-	StewardChange change;
+	StewardTrailRecord late = *record;
 
-	whole.time = DT_NOEND;
-	if (!is_row_change(&whole))
-		return record->op == STEWARD_OP_TRUNCATE;
-	if (!version->same_key)
-		return false;
-	steward_change_of(of->rows, &whole, &change);
-	return conflict(of, &whole) != NULL;
+	late.time = DT_NOEND;
+	if (!is_row_change(record))
+		return record->record.op == STEWARD_OP_TRUNCATE;
+	return record->version->same_key && conflict(arg, &late) != NULL;
 }
 
 static void
