@@ -3,7 +3,8 @@
  *
  * Rows that no transaction touched after the earlier time are the same at both, so
  * that, back from the present, only the touched ones are held in memory. A way
- * forward knows all rows of the table, and then all are compared.
+ * forward knows all rows of the table, and then all are compared; so are they
+ * without a key, when rows cannot be matched before they are complete.
  */
 #include "base/compat.h"
 
@@ -133,9 +134,12 @@ STEWARD_FUNCTION(steward_diff)
 										  steward_point_at(PG_GETARG_TIMESTAMPTZ(i + 1)));
 		rows[i] = steward_rows_create(table);
 	}
-	touched_only = !travels[0]->forward && !travels[1]->forward;
-	steward_travel_touch(travels[0], travels[1]->rows);
-	steward_travel_touch(travels[1], travels[0]->rows);
+	touched_only = table->key_count > 0 && !travels[0]->forward && !travels[1]->forward;
+	if (touched_only)
+	{
+		steward_travel_touch(travels[0], travels[1]->rows);
+		steward_travel_touch(travels[1], travels[0]->rows);
+	}
 	for (int i = 0; i < 2; i++)
 		steward_travel_rows(travels[i], touched_only, collect, rows[i]);
 	compare(table, (ReturnSetInfo *) fcinfo->resultinfo, rows[0], rows[1]);

@@ -34,6 +34,33 @@ steward_rows_create(StewardHistoryTable *table)
 	return rows;
 }
 
+void
+steward_rows_fit(StewardRows *rows, const StewardTrail *trail)
+{
+	int			width = 0;
+
+	if (rows->table->key_count > 0)
+		return;
+	for (int k = 0; k < rows->width; k++)
+	{
+		bool		everywhere = true;
+
+		for (int64 i = 0; everywhere && i < trail->count; i++)
+		{
+			const StewardVersion *version = trail->records[i].version;
+			int			ordinal = 0;
+
+			while (ordinal < version->schema->count &&
+				   version->present[ordinal] != rows->key[k])
+				ordinal++;
+			everywhere = ordinal < version->schema->count;
+		}
+		if (everywhere)
+			rows->key[width++] = rows->key[k];
+	}
+	rows->width = width;
+}
+
 /* ---- slots ---- */
 
 static Form_pg_attribute

@@ -70,6 +70,12 @@ typedef struct StewardChange
 extern StewardRows *steward_rows_create(StewardHistoryTable *table);
 
 /*
+ * Of a table without a key: rows are told apart by the columns that all records of
+ * the trail have. Before there are slots.
+ */
+extern void steward_rows_fit(StewardRows *rows, const StewardTrail *trail);
+
+/*
  * What a record of a row's change did, in the current context, pointing into the
  * record. A column that the version lacks is not given in an UPDATE; elsewhere it
  * has the value that ADD COLUMN gave to old rows.

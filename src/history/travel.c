@@ -210,14 +210,15 @@ steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 	travel->trail = steward_trail_create(table);
 	back = way_back(travel);
 	check_commands(travel);
-	if (back.reason == NULL)
+	if (back.reason != NULL)
 	{
-		touch_slots(travel);
-		return travel;
+		forward = way_forward(travel);
+		if (forward.reason != NULL)
+			give_up(travel, &back, &forward);
 	}
-	forward = way_forward(travel);
-	if (forward.reason != NULL)
-		give_up(travel, &back, &forward);
+	steward_rows_fit(travel->rows, travel->trail);
+	if (!travel->forward)
+		touch_slots(travel);
 	return travel;
 }
 
