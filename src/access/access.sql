@@ -124,6 +124,7 @@ CREATE VIEW steward.access_trail AS
            b.details OPERATOR(pg_catalog.->>) 'actor' AS actor,
            b.details OPERATOR(pg_catalog.->>) 'purpose' AS purpose,
            b.details OPERATOR(pg_catalog.->>) 'request_id' AS request_id,
+           (b.details OPERATOR(pg_catalog.->>) 'authenticated')::boolean AS authenticated,
            (b.details OPERATOR(pg_catalog.->>) 'pid')::integer AS pid,
            b.session,
            b.statement::bigint AS statement,
@@ -165,6 +166,7 @@ COMMENT ON COLUMN steward.access_trail.application IS 'application_name';
 COMMENT ON COLUMN steward.access_trail.actor IS 'on whose behalf';
 COMMENT ON COLUMN steward.access_trail.purpose IS 'why';
 COMMENT ON COLUMN steward.access_trail.request_id IS 'the request that was served';
+COMMENT ON COLUMN steward.access_trail.authenticated IS 'actor, purpose and request were authenticated by a MAC: see steward.set_context()';
 COMMENT ON COLUMN steward.access_trail.pid IS 'process of the session';
 COMMENT ON COLUMN steward.access_trail.session IS 'identifies the session';
 COMMENT ON COLUMN steward.access_trail.statement IS 'numbers the reads of the session';

@@ -16,6 +16,7 @@
 #include "audit/segment.h"
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/json.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -23,7 +24,6 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -107,43 +107,24 @@ columns_of(Relation rel, ArrayType *names)
 	return columns;
 }
 
-static JsonbValue *
-push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, text);
-	value.val.string.len = strlen(text);
-	return pushJsonbValue(state, token, &value);
-}
-
 /* Records that the audit of reads began, changed or ended. */
 static void
 record(Relation rel, const char *event, List *columns)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue *object;
+	StewardJson json;
+	List	   *names = NIL;
 	ListCell   *cell;
-	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												  RelationGetRelationName(rel));
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_string(&state, WJB_KEY, "event");
-	push_string(&state, WJB_VALUE, event);
-	push_string(&state, WJB_KEY, "relation");
-	push_string(&state, WJB_VALUE, name);
-	if (columns != NIL)
-	{
-		push_string(&state, WJB_KEY, "columns");
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-		foreach(cell, columns)
-			push_string(&state, WJB_ELEM,
-						get_attname(RelationGetRelid(rel), lfirst_int(cell), false));
-		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-	}
-	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	steward_audit_event(STEWARD_OP_OWN, JsonbValueToJsonb(object));
+	foreach(cell, columns)
+		names = lappend(names, get_attname(RelationGetRelid(rel), lfirst_int(cell), false));
+	steward_json_begin(&json);
+	steward_json_text(&json, "event", event);
+	steward_json_text(&json, "relation",
+					  quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												 RelationGetRelationName(rel)));
+	if (names != NIL)
+		steward_json_texts(&json, "columns", names);
+	steward_audit_event(STEWARD_OP_OWN, steward_json_end(&json));
 }
 
 STEWARD_FUNCTION(steward_audit_access)

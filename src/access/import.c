@@ -17,6 +17,7 @@
 #include "access/spool.h"
 #include "access/xact.h"
 #include "audit/event.h"
+#include "base/json.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -88,46 +89,16 @@ without(Jsonb *object, const char *name)
 											  CStringGetTextDatum(name)));
 }
 
-static void
-push(JsonbParseState **state, const char *name, JsonbValue *value)
-{
-	JsonbValue	key = {.type = jbvString};
-
-	key.val.string.val = unconstify(char *, name);
-	key.val.string.len = strlen(name);
-	pushJsonbValue(state, WJB_KEY, &key);
-	pushJsonbValue(state, WJB_VALUE, value);
-}
-
-static void
-push_text(JsonbParseState **state, const char *name, const char *text)
-{
-	JsonbValue	value = {.type = jbvString};
-
-	value.val.string.val = unconstify(char *, text);
-	value.val.string.len = strlen(text);
-	push(state, name, &value);
-}
-
-static void
-push_integer(JsonbParseState **state, const char *name, int64 number)
-{
-	JsonbValue	value = {.type = jbvNumeric};
-
-	value.val.numeric = int64_to_numeric(number);
-	push(state, name, &value);
-}
-
 /* {"session": …}: what ties a record that says no more to its session. */
 static Jsonb *
 session_of(const StewardSpoolFile *file)
 {
-	JsonbParseState *state = NULL;
 	char	   *session = string_of(file->origin, "session");
+	StewardJson json;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_text(&state, "session", session != NULL ? session : file->name);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	steward_json_begin(&json);
+	steward_json_text(&json, "session", session != NULL ? session : file->name);
+	return steward_json_end(&json);
 }
 
 /* A read whose end was not met yet. */
@@ -177,12 +148,16 @@ static Jsonb *
 as_end(Jsonb *record)
 {
 	JsonbParseState *state = NULL;
+	JsonbValue	key = {.type = jbvString};
 	JsonbValue	value = {.type = jbvBinary};
 
+	key.val.string.val = "end";
+	key.val.string.len = 3;
 	value.val.binary.data = &record->root;
 	value.val.binary.len = VARSIZE(record) - VARHDRSZ;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push(&state, "end", &value);
+	pushJsonbValue(&state, WJB_KEY, &key);
+	pushJsonbValue(&state, WJB_VALUE, &value);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -256,19 +231,18 @@ import_record(StewardSpoolFile *file, MemoryContext memory, Jsonb *record)
 static void
 import_torn(StewardSpoolFile *file)
 {
-	JsonbParseState *state = NULL;
+	StewardJson json;
 
 	ereport(LOG,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("spool file \"%s\" cannot be read from position " UINT64_FORMAT " to its end at " UINT64_FORMAT,
 					file->path, file->position, file->size)));
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_text(&state, "kind", "torn");
-	push_text(&state, "file", file->name);
-	push_integer(&state, "position", (int64) file->position);
-	push_integer(&state, "bytes", (int64) (file->size - file->position));
-	steward_audit_event(STEWARD_OP_READ,
-						JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	steward_json_begin(&json);
+	steward_json_text(&json, "kind", "torn");
+	steward_json_text(&json, "file", file->name);
+	steward_json_number(&json, "position", (int64) file->position);
+	steward_json_number(&json, "bytes", (int64) (file->size - file->position));
+	steward_audit_event(STEWARD_OP_READ, steward_json_end(&json));
 }
 
 /* ---- files ---- */

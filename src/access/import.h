@@ -19,4 +19,7 @@ extern int64 steward_access_import(int64 limit, bool wait);
 /* Registers callbacks; called once by the floor's init. */
 extern void steward_access_import_init(void);
 
+/* Registers the import in the background; called once by the floor's init. */
+extern void steward_access_import_duty_init(void);
+
 #endif							/* STEWARD_ACCESS_IMPORT_H */

@@ -18,6 +18,7 @@
 #include "access/spool.h"
 #include "access/sysattr.h"
 #include "access/xact.h"
+#include "base/duty.h"
 #include "base/executor.h"
 #include "base/guc.h"
 #include "catalog/namespace.h"
@@ -94,6 +95,7 @@ on_process_exit(int code, Datum arg)
 		steward_read_conclude(read, "session ended", 0, LOG);
 		forget(read);
 	}
+	steward_duty_due(MyDatabaseId);
 }
 
 /* It reads something audited: it is there until it ends. */
@@ -436,6 +438,7 @@ steward_access_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	watching = true;
+	steward_access_import_duty_init();
 	steward_spool_init();
 	steward_access_rule_init();
 	steward_decrypts_init();

@@ -22,6 +22,7 @@ typedef struct Identity
 	Oid			login_role;
 	Oid			session_role;
 	Oid			effective_role;
+	bool		authenticated;	/* what was said was, by a MAC */
 	const char *said[SAID_COUNT];	/* application, actor, purpose, request_id */
 } Identity;
 
@@ -50,6 +51,7 @@ look(Identity *now)
 	now->login_role = GetAuthenticatedUserId();
 	now->session_role = GetSessionUserId();
 	now->effective_role = GetUserId();
+	now->authenticated = steward_context_is_authenticated();
 	now->said[0] = application_name != NULL ? application_name : "";
 	now->said[1] = steward_context_actor();
 	now->said[2] = steward_context_purpose();
@@ -61,7 +63,8 @@ is_seen(const Identity *now)
 {
 	if (seen_context == NULL || seen.login_role != now->login_role ||
 		seen.session_role != now->session_role ||
-		seen.effective_role != now->effective_role)
+		seen.effective_role != now->effective_role ||
+		seen.authenticated != now->authenticated)
 		return false;
 	for (int i = 0; i < SAID_COUNT; i++)
 		if (!same(seen.said[i], now->said[i]))
@@ -106,7 +109,8 @@ put_identity(const Identity *now)
 		appendStringInfo(&seen_json, ",\"%s\":", said_names[i]);
 		steward_spool_json_string(&seen_json, now->said[i]);
 	}
-	appendStringInfoChar(&seen_json, '}');
+	appendStringInfoString(&seen_json, now->authenticated ?
+						   ",\"authenticated\":true}" : ",\"authenticated\":false}");
 }
 
 void

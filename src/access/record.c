@@ -12,6 +12,7 @@
 #include "access/reader.h"
 #include "access/spool.h"
 #include "access/xact.h"
+#include "base/duty.h"
 #include "base/guc.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
@@ -104,6 +105,16 @@ write_records(void)
 	return false;
 }
 
+/* The same of what an import makes a record of. */
+static bool
+write_to_import(void)
+{
+	if (!write_records())
+		return false;
+	steward_duty_due(MyDatabaseId);
+	return true;
+}
+
 /* As the setting says, unless it must not be an error any more. */
 static void
 complain(int elevel)
@@ -144,7 +155,7 @@ steward_read_conclude(StewardRead *read, const char *outcome, int sqlstate,
 	if (steward_spool_file() != 0)
 	{
 		put_end(read, outcome, sqlstate);
-		if (write_records())
+		if (write_to_import())
 			return;
 	}
 	complain(elevel);
@@ -160,7 +171,7 @@ steward_read_refused(StewardRead *read, int sqlstate)
 	{
 		put_beginning(read, steward_reader_record(file));
 		put_end(read, "denied", sqlstate);
-		if (write_records())
+		if (write_to_import())
 			return;
 	}
 	steward_spool_complain(LOG);
@@ -196,7 +207,7 @@ steward_read_part(StewardRead *read, const char *leader)
 		steward_decrypts_put(out, read->number);
 		appendStringInfoCharMacro(out, '}');
 		(void) steward_spool_end();
-		if (write_records())
+		if (write_to_import())
 			return;
 	}
 	complain(ERROR);
@@ -225,7 +236,7 @@ steward_read_decrypts(int elevel)
 		steward_decrypts_put(out, 0);
 		appendStringInfoCharMacro(out, '}');
 		(void) steward_spool_end();
-		if (write_records())
+		if (write_to_import())
 			return;
 	}
 	complain(elevel);

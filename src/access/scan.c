@@ -11,7 +11,9 @@
 
 #include "access/spool_json.h"
 #include "access/read.h"
+#include "audit/codec.h"
 #include "audit/codec_resolve.h"
+#include "audit/codec_show.h"
 #include "audit/settings.h"
 #include "base/guc.h"
 #include "catalog/pg_type_d.h"
@@ -59,44 +61,72 @@ put_integer(StringInfo out, Oid type, Datum value)
 							   type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
 }
 
-/* What has no jsonb form of its own: as its output function says it. */
 static void
-put_output(StringInfo out, Oid type, Datum value)
+put_jsonb(StringInfo out, JsonbValue *value)
 {
-	int			level = steward_settings_enter();
-	Oid			function;
-	bool		is_varlena;
-	char	   *text;
+	Jsonb	   *jsonb = JsonbValueToJsonb(value);
+	char	   *text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 
-	getTypeOutputInfo(type, &function, &is_varlena);
-	text = OidOutputFunctionCall(function, value);
-	steward_settings_leave(level);
-	steward_spool_json_text(out, text, strlen(text));
+	appendStringInfoString(out, pg_server_to_any(text, strlen(text), PG_UTF8));
 }
 
-/* As the trail shows the value. */
-static void
-put_shown(StringInfo out, const KeyColumn *key, Datum value)
+/* The bytes of a value without their length, as the codec wrote them. */
+static StewardSlice
+slice_of(const StewardCodec *codec, StringInfo bytes)
 {
-	const StewardCodec *codec = key->codec;
-	JsonbValue	shown;
-	Jsonb	   *jsonb;
+	StewardSlice slice = {(unsigned char *) bytes->data, bytes->len, GetDatabaseEncoding()};
+
+	if (codec->width != STEWARD_COUNTED)
+		return slice;
+	while (slice.length > 0 && (*slice.data & 0x80) != 0)
+	{
+		slice.data++;
+		slice.length--;
+	}
+	slice.data++;
+	slice.length--;
+	return slice;
+}
+
+/* What has no Datum that can be shown goes through the codec's bytes. */
+static void
+put_coded(StringInfo out, const StewardCodec *codec, Datum value)
+{
+	int			level = codec->settings ? steward_settings_enter() : 0;
+	JsonbParseState *state = NULL;
+	StringInfoData bytes;
+	Jsonb	   *list;
 	char	   *text;
+
+	initStringInfo(&bytes);
+	codec->put(codec, &bytes, value);
+	if (codec->settings)
+		steward_settings_leave(level);
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	steward_push_value(&state, WJB_ELEM, codec, slice_of(codec, &bytes));
+	list = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	text = JsonbToCString(NULL, &list->root, VARSIZE(list));
+	text = pg_server_to_any(text, strlen(text), PG_UTF8);
+	/* without the brackets */
+	appendBinaryStringInfo(out, text + 1, strlen(text) - 2);
+}
+
+/* By the audit's codec, as jsonb shows it. */
+static void
+put_shown(StringInfo out, const StewardCodec *codec, Datum value)
+{
+	JsonbValue	shown;
 
 	if (codec->kind != STEWARD_SCALAR || codec->scalar->fidelity == STEWARD_AS_TEXT)
 	{
-		put_output(out, key->type, value);
+		put_coded(out, codec, value);
 		return;
 	}
 	codec->scalar->show(&shown, value);
 	if (shown.type == jbvString)
-	{
 		steward_spool_json_text(out, shown.val.string.val, shown.val.string.len);
-		return;
-	}
-	jsonb = JsonbValueToJsonb(&shown);
-	text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-	appendStringInfoString(out, pg_server_to_any(text, strlen(text), PG_UTF8));
+	else
+		put_jsonb(out, &shown);
 }
 
 static void
@@ -118,7 +148,7 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 		else if (key->type == INT4OID || key->type == INT8OID || key->type == INT2OID)
 			put_integer(out, key->type, value);
 		else
-			put_shown(out, key, value);
+			put_shown(out, key->codec, value);
 	}
 	appendStringInfoCharMacro(out, '}');
 }
@@ -254,16 +284,6 @@ place_of(PlanState *node, AttrNumber column)
 	return 0;
 }
 
-static const StewardCodec *
-codec_of(const Watched *scan, Oid type)
-{
-	MemoryContext caller = MemoryContextSwitchTo(scan->read->context);
-	const StewardCodec *codec = steward_codec_for_type(type);
-
-	MemoryContextSwitchTo(caller);
-	return codec;
-}
-
 /* The scanned relation's key, if its rows have it. */
 static void
 set_keys(Watched *scan, const StewardAccessRule *rule)
@@ -283,7 +303,7 @@ set_keys(Watched *scan, const StewardAccessRule *rule)
 			return;
 		key->number = place;
 		key->type = getBaseType(TupleDescAttr(desc, rule->keys[i] - 1)->atttypid);
-		key->codec = codec_of(scan, key->type);
+		key->codec = steward_codec_for_type(key->type);
 		key->name = MemoryContextStrdup(scan->read->context,
 										rule->column_names[rule->keys[i] - 1]);
 	}

@@ -187,7 +187,7 @@ REVOKE EXECUTE ON FUNCTION steward.disable_audit(regclass) FROM PUBLIC;
 
 CREATE FUNCTION steward.audit_decode(schema_version integer, operation "char", payload bytea, OUT key jsonb, OUT old jsonb, OUT new jsonb)
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_decode';
-COMMENT ON FUNCTION steward.audit_decode(integer, "char", bytea) IS 'shows the payload of an audit record as jsonb: the key, the old and the new values';
+COMMENT ON FUNCTION steward.audit_decode(integer, "char", bytea) IS 'shows the payload of an audit record as jsonb: the key, the old and the new values; NULLs for an event, which is about no row';
 
 CREATE FUNCTION steward.audit_image(row_type anyelement, schema_version integer, operation "char", payload bytea, old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';

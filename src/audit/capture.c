@@ -134,7 +134,7 @@ steward_capture_event(Relation rel, char op)
 	end(&capture, true);
 }
 
-/* Returns the number of the record. */
+/* Returns the number of the record; 0 when it was too long for one. */
 static int32
 capture_row(Relation rel, char op, TupleTableSlot *row)
 {
@@ -143,7 +143,7 @@ capture_row(Relation rel, char op, TupleTableSlot *row)
 	begin_of(&capture, rel, op);
 	steward_encode_row(capture.schema, row, capture.payload, &capture.parts);
 	end(&capture, true);
-	return capture.record.seq;
+	return capture.parts == NIL ? capture.record.seq : 0;
 }
 
 static void
@@ -181,8 +181,9 @@ capture_delete(const TriggerData *data)
 	int32		seq = capture_row(data->tg_relation, STEWARD_OP_DELETE,
 								  data->tg_trigslot);
 
-	steward_move_left(data->tg_relation, data->tg_trigtuple, data->tg_trigslot,
-					  seq);
+	if (seq != 0)
+		steward_move_left(data->tg_relation, data->tg_trigtuple, data->tg_trigslot,
+						  seq);
 }
 
 /* Checks that a trigger is what enable_audit makes of the function. */

@@ -135,6 +135,7 @@ steward_decode_payload(const StewardAuditSchema *schema, char op,
 		case STEWARD_OP_TRUNCATE:
 		case STEWARD_OP_ENABLE:
 		case STEWARD_OP_DISABLE:
+		case STEWARD_OP_REWRITE:
 			if (!parts.continues)
 				break;
 			steward_payload_corrupted("its format is unknown");

@@ -53,4 +53,7 @@ STEWARD_SCALAR_GET(steward_get_path);
 STEWARD_SCALAR_PUT(steward_put_polygon);
 STEWARD_SCALAR_GET(steward_get_polygon);
 
+/* codec_tsquery.c */
+STEWARD_SCALAR_PUT(steward_put_tsquery);
+
 #endif							/* STEWARD_AUDIT_CODEC_SCALAR_H */

@@ -313,6 +313,7 @@ static const StewardScalar scalars[] = {
 	{"timestamp", TIMESTAMPOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_timestamp, steward_show_timestamp},
 	{"timestamptz", TIMESTAMPTZOID, 8, STEWARD_EXACT, steward_put_be64, steward_get_timestamp, steward_show_timestamptz},
 	{"timetz", TIMETZOID, 12, STEWARD_EXACT, steward_put_timetz, steward_get_timetz, steward_show_timetz},
+	{"tsquery", TSQUERYOID, STEWARD_COUNTED, STEWARD_AS_TEXT, steward_put_tsquery, get_text, steward_show_text},
 	{"uuid", UUIDOID, UUID_LEN, STEWARD_EXACT, put_raw, get_raw, steward_show_uuid},
 	{"vdate", DATEOID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint4, steward_get_vdate, steward_show_date},
 	{"vint2", INT2OID, STEWARD_VARINT, STEWARD_EXACT, steward_put_vint2, steward_get_vint2, steward_show_int2},
@@ -333,7 +334,7 @@ static const StewardScalar scalars[] = {
 /* Types that are stored by an output function which obeys no setting. */
 static const Oid free_of_settings[] = {
 	ACLITEMOID, INT2VECTOROID, JSONPATHOID, OIDVECTOROID, PG_NODE_TREEOID,
-	PG_SNAPSHOTOID, TSQUERYOID, TSVECTOROID, TXID_SNAPSHOTOID
+	PG_SNAPSHOTOID, TSVECTOROID, TXID_SNAPSHOTOID
 };
 
 const StewardScalar *

@@ -19,6 +19,7 @@
 #include "audit/ddl.h"
 #include "audit/enable.h"
 #include "audit/event.h"
+#include "audit/incarnation.h"
 #include "audit/trigger.h"
 #include "base/catalog.h"
 #include "base/event.h"
@@ -34,10 +35,20 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+static bool
+may_write(void)
+{
+	return !RecoveryInProgress() && steward_audit_started();
+}
+
+/*
+ * A restore fills the log and its sequences in any order, and several sessions at
+ * once; records of its own commands would get in its way.
+ */
 bool
 steward_ddl_log_open(void)
 {
-	return !RecoveryInProgress() && steward_audit_started();
+	return may_write() && steward_incarnation_is_native();
 }
 
 bool
@@ -280,11 +291,12 @@ follow_partitions(const CollectedCommand *collected)
 STEWARD_FUNCTION(steward_audit_ddl_command)
 {
 	EventTriggerData *data = event_data(fcinfo, "ddl_command_end");
-	bool		open = steward_ddl_log_open();
+	bool		writable = may_write();
+	bool		open = writable && steward_ddl_recorded();
 	List	   *entries;
 	ListCell   *cell;
 
-	if (!open && data->tag != CMDTAG_CREATE_TRIGGER &&
+	if (!writable && data->tag != CMDTAG_CREATE_TRIGGER &&
 		data->tag != CMDTAG_CREATE_SCHEMA)
 		PG_RETURN_NULL();
 	entries = list_objects("SELECT c.object_type, c.schema_name, c.object_identity, c.classid,"
@@ -298,9 +310,9 @@ STEWARD_FUNCTION(steward_audit_ddl_command)
 		if (collected->type == SCT_Simple &&
 			IsA(collected->parsetree, CreateTrigStmt))
 			steward_trigger_check_new(collected->d.simple.address.objectId);
-		if (open && steward_audit_ddl)
-			record_command(lfirst(cell));
 		if (open)
+			record_command(lfirst(cell));
+		if (writable)
 			follow_partitions(collected);
 	}
 	PG_RETURN_NULL();

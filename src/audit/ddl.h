@@ -24,7 +24,7 @@
 /* Sets this up, and the sink of the extension's own events; called once. */
 extern void steward_ddl_init(void);
 
-/* Is there a log that can be written to? */
+/* Is there a log that can be written to, and began in this database? */
 extern bool steward_ddl_log_open(void);
 
 /* And are commands to be recorded in this session? */

@@ -46,7 +46,8 @@ CREATE VIEW steward.ddl_trail AS
            c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
-           c.pid
+           c.pid,
+           c.query_id
     FROM steward.audit_record AS r
     LEFT JOIN steward.audit_context AS c
         ON c.xid OPERATOR(pg_catalog.=) r.context_xid
@@ -80,6 +81,7 @@ COMMENT ON COLUMN steward.ddl_trail.authenticated IS 'did a context key prove ac
 COMMENT ON COLUMN steward.ddl_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.ddl_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.ddl_trail.pid IS 'process of the session';
+COMMENT ON COLUMN steward.ddl_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.ddl_trail FROM PUBLIC;
 
 CREATE VIEW steward.event_trail AS
@@ -101,7 +103,8 @@ CREATE VIEW steward.event_trail AS
            c.context_key IS NOT NULL AS authenticated,
            c.replication_origin,
            r.transaction_started_at,
-           c.pid
+           c.pid,
+           c.query_id
     FROM steward.audit_record AS r
     LEFT JOIN steward.audit_context AS c
         ON c.xid OPERATOR(pg_catalog.=) r.context_xid
@@ -129,4 +132,5 @@ COMMENT ON COLUMN steward.event_trail.authenticated IS 'did a context key prove 
 COMMENT ON COLUMN steward.event_trail.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.event_trail.transaction_started_at IS 'when the transaction began';
 COMMENT ON COLUMN steward.event_trail.pid IS 'process of the session';
+COMMENT ON COLUMN steward.event_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.event_trail FROM PUBLIC;

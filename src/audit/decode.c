@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "audit/codec_show.h"
+#include "audit/event.h"
 #include "audit/schema.h"
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
@@ -152,15 +153,26 @@ decode_guarded(const StewardAuditSchema *schema, char op, bytea *payload,
 	PG_END_TRY();
 }
 
+/* An event is about no row: audit_event() shows it. */
+static bool
+is_event(int32 version, char op)
+{
+	return version == 0 &&
+		(op == STEWARD_OP_COMMAND || op == STEWARD_OP_READ ||
+		 op == STEWARD_OP_OWN || op == STEWARD_OP_LEDGER);
+}
+
 STEWARD_FUNCTION(steward_audit_decode)
 {
 	CallCache  *cache = call_cache(fcinfo);
+	int32		version = PG_GETARG_INT32(0);
+	char		op = PG_GETARG_CHAR(1);
 	Datum		values[DECODE_NATTS] = {0};
-	bool		nulls[DECODE_NATTS];
+	bool		nulls[DECODE_NATTS] = {true, true, true};
 
-	decode_guarded(schema_by_id(cache, PG_GETARG_INT32(0),
-								fcinfo->flinfo->fn_mcxt),
-				   PG_GETARG_CHAR(1), PG_GETARG_BYTEA_PP(2), values, nulls);
+	if (!is_event(version, op))
+		decode_guarded(schema_by_id(cache, version, fcinfo->flinfo->fn_mcxt),
+					   op, PG_GETARG_BYTEA_PP(2), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(cache->result, values,
 													  nulls)));
 }

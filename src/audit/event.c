@@ -9,6 +9,7 @@
 
 #include "audit/codec.h"
 #include "audit/event.h"
+#include "audit/incarnation.h"
 #include "audit/segment.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -18,7 +19,12 @@
 bool
 steward_audit_started(void)
 {
-	return OidIsValid(steward_segment_home()) && steward_segment_exists();
+	/*
+	 * A restore may bring the segments before the incarnations they belong
+	 * to.
+	 */
+	return OidIsValid(steward_segment_home()) && steward_segment_exists() &&
+		steward_incarnation_exists();
 }
 
 static void

@@ -43,19 +43,26 @@ static Oid	cached_home = InvalidOid;
 static SubTransactionId cached_by = InvalidSubTransactionId;
 
 static bool
-is_present(const Datum *values)
+is_native(const Datum *values)
 {
 	return DatumGetInt64(values[INCARNATION_SYSTEM]) == (int64) GetSystemIdentifier() &&
-		DatumGetInt32(values[INCARNATION_TIMELINE]) == (int32) GetWALInsertionTimeLine() &&
 		DatumGetObjectId(values[INCARNATION_DATABASE]) == MyDatabaseId;
+}
+
+static bool
+is_present(const Datum *values)
+{
+	return is_native(values) &&
+		DatumGetInt32(values[INCARNATION_TIMELINE]) == (int32) GetWALInsertionTimeLine();
 }
 
 /*
  * Reads the newest incarnation. Returns its id when it is the present one, else
- * 0; either way its installation, when there is a row. Sets cached_by.
+ * 0; either way, when there is a row, its id, its installation and whether it is of
+ * this database. Sets cached_by.
  */
 static int32
-find_present(pg_uuid_t *installation, bool *found)
+find_present(pg_uuid_t *installation, int32 *newest, bool *native)
 {
 	Relation	table = steward_relation_open(&incarnation_table, AccessShareLock);
 	Relation	index = steward_relation_open(&incarnation_key, AccessShareLock);
@@ -64,8 +71,9 @@ find_present(pg_uuid_t *installation, bool *found)
 	HeapTuple	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
 	int32		id = 0;
 
-	*found = HeapTupleIsValid(tuple);
-	if (*found)
+	*newest = 0;
+	*native = false;
+	if (HeapTupleIsValid(tuple))
 	{
 		Datum		values[INCARNATION_NATTS];
 		bool		nulls[INCARNATION_NATTS];
@@ -73,8 +81,10 @@ find_present(pg_uuid_t *installation, bool *found)
 		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
 		memcpy(installation, DatumGetUUIDP(values[INCARNATION_INSTALLATION]),
 			   sizeof(pg_uuid_t));
+		*native = is_native(values);
+		*newest = DatumGetInt32(values[INCARNATION_ID]);
 		if (is_present(values))
-			id = DatumGetInt32(values[INCARNATION_ID]);
+			id = *newest;
 		/* Not committed yet: schema.c says why the current subtransaction. */
 		if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 			cached_by = GetCurrentSubTransactionId();
@@ -97,22 +107,33 @@ new_installation(pg_uuid_t *installation)
 	installation->data[8] = (installation->data[8] & 0x3f) | 0x80;
 }
 
+/* A restore brings the rows before the sequence, or after it. */
 static int32
-write_present(pg_uuid_t *installation)
+next_id(int32 newest)
+{
+	int64		id;
+
+	do
+		id = nextval_internal(steward_relation_oid(&incarnation_sequence), false);
+	while (id <= newest);
+	return (int32) id;
+}
+
+static int32
+write_present(pg_uuid_t *installation, int32 newest)
 {
 	Datum		values[INCARNATION_NATTS];
 	bool		nulls[INCARNATION_NATTS] = {false};
-	int64		id = nextval_internal(steward_relation_oid(&incarnation_sequence),
-									  false);
+	int32		id = next_id(newest);
 
-	values[INCARNATION_ID] = Int32GetDatum((int32) id);
+	values[INCARNATION_ID] = Int32GetDatum(id);
 	values[INCARNATION_INSTALLATION] = UUIDPGetDatum(installation);
 	values[INCARNATION_SYSTEM] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[INCARNATION_TIMELINE] = Int32GetDatum((int32) GetWALInsertionTimeLine());
 	values[INCARNATION_DATABASE] = ObjectIdGetDatum(MyDatabaseId);
 	values[INCARNATION_STARTED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
 	steward_sink_insert(&incarnation_table, INCARNATION_NATTS, values, nulls);
-	return (int32) id;
+	return id;
 }
 
 int32
@@ -120,20 +141,50 @@ steward_incarnation_current(void)
 {
 	Oid			home = steward_relation_oid(&incarnation_table);
 	pg_uuid_t	installation;
-	bool		found;
+	int32		newest;
+	bool		native;
 
 	if (cached_id != 0 && cached_home == home)
 		return cached_id;
 	cached_by = InvalidSubTransactionId;
-	cached_id = find_present(&installation, &found);
+	cached_id = find_present(&installation, &newest, &native);
 	cached_home = home;
 	if (cached_id != 0)
 		return cached_id;
-	if (!found)
+	if (newest == 0)
 		new_installation(&installation);
-	cached_id = write_present(&installation);
+	cached_id = write_present(&installation, newest);
 	cached_by = GetCurrentSubTransactionId();
 	return cached_id;
+}
+
+bool
+steward_incarnation_is_native(void)
+{
+	Oid			home = steward_relation_oid(&incarnation_table);
+	pg_uuid_t	installation;
+	int32		newest;
+	bool		native;
+
+	if (cached_id != 0 && cached_home == home)
+		return true;
+	cached_home = home;
+	cached_by = InvalidSubTransactionId;
+	cached_id = find_present(&installation, &newest, &native);
+	return native;
+}
+
+bool
+steward_incarnation_exists(void)
+{
+	pg_uuid_t	installation;
+	int32		newest;
+	bool		native;
+
+	if (cached_id != 0 && cached_home == steward_relation_lookup(&incarnation_table))
+		return true;
+	(void) find_present(&installation, &newest, &native);
+	return newest != 0;
 }
 
 void

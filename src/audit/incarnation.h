@@ -14,6 +14,16 @@
 /* Id of the present incarnation; written first when it is new. */
 extern int32 steward_incarnation_current(void);
 
+/*
+ * Did the newest incarnation begin in this very database, be it before a promotion?
+ * Not in one that is being restored, nor after that until a row's change, or an
+ * audit that is switched on, has begun a life of its own.
+ */
+extern bool steward_incarnation_is_native(void);
+
+/* Is there one at all? Not before the log begins. */
+extern bool steward_incarnation_exists(void);
+
 /* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
 extern void steward_incarnation_forget(SubTransactionId written_by);
 extern void steward_incarnation_reparent(SubTransactionId child,

@@ -13,10 +13,14 @@
 #include "audit/codec_resolve.h"
 #include "audit/codec_show.h"
 #include "audit/redact.h"
+#include "base/catalog.h"
 #include "columns/bind.h"
+#include "crypto/armour.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
 #include "mb/pg_wchar.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "types/type_info.h"
 #include "utils/builtins.h"
 
@@ -187,4 +191,56 @@ steward_redact_push(JsonbParseState **state, JsonbIteratorToken token,
 	(void) pushJsonbValue(state, WJB_KEY, &key);
 	(void) pushJsonbValue(state, WJB_VALUE, &value);
 	(void) pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* The value of an armour; NULL when it is none. */
+static struct varlena *
+value_of_armour(const JsonbValue *shown)
+{
+	struct varlena *value;
+	size_t		len;
+
+	if (shown->type != jbvString ||
+		!steward_armour_is_claimed(shown->val.string.val, shown->val.string.len))
+		return NULL;
+	value = palloc(VARHDRSZ + steward_armour_decoded_max(shown->val.string.len));
+	if (!steward_armour_decode((unsigned char *) VARDATA(value), &len,
+							   shown->val.string.val, shown->val.string.len))
+		return NULL;
+	SET_VARSIZE(value, VARHDRSZ + len);
+	return value;
+}
+
+/*
+ * The text of an encrypted value in the trail: what steward.decrypt() gives, which
+ * asks for the right. Not by the input function of the type: that would want the
+ * right to load ciphertext, which a reader need not have. Anything else, and a value
+ * whose subject was erased, is NULL.
+ */
+STEWARD_FUNCTION(steward_audit_reveal)
+{
+	Jsonb	   *shown = PG_GETARG_JSONB_P(0);
+	Oid			type = steward_type_info_oid(&steward_text_info);
+	JsonbValue	scalar;
+	struct varlena *value;
+	FmgrInfo	decrypt;
+
+	LOCAL_FCINFO(call, 1);
+	Datum		result;
+
+	if (!JB_ROOT_IS_SCALAR(shown) || !JsonbExtractScalar(&shown->root, &scalar))
+		PG_RETURN_NULL();
+	value = value_of_armour(&scalar);
+	if (value == NULL)
+		PG_RETURN_NULL();
+	fmgr_info(LookupFuncName(list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
+										makeString(pstrdup("decrypt"))), 1, &type, false),
+			  &decrypt);
+	InitFunctionCallInfoData(*call, &decrypt, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = PointerGetDatum(value);
+	call->args[0].isnull = false;
+	result = FunctionCallInvoke(call);
+	if (call->isnull)
+		PG_RETURN_NULL();
+	return result;
 }

@@ -70,31 +70,22 @@ doubt_all(void)
 		entry->valid = false;
 }
 
-/* A version names the partitioned table too, which may have another name now. */
+/*
+ * Those that name a table or type which is not their own: partitions name the
+ * table at the top, and tables use composite types.
+ */
 static void
-doubt_partitions(Oid root)
+doubt_users(Oid relid)
 {
 	HASH_SEQ_STATUS scan;
 	CacheEntry *entry;
 
-	hash_seq_init(&scan, cache);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (entry->schema != NULL && entry->schema->root == root)
-			entry->valid = false;
-}
-
-/* Those of tables with a column of a composite type. */
-static void
-doubt_users(Oid composite)
-{
-	HASH_SEQ_STATUS scan;
-	CacheEntry *entry;
-
-	if (!has_composites)
+	if (!has_partitions && !has_composites)
 		return;
 	hash_seq_init(&scan, cache);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (list_member_oid(entry->composites, composite))
+		if ((entry->schema != NULL && entry->schema->root == relid) ||
+			list_member_oid(entry->composites, relid))
 			entry->valid = false;
 }
 
@@ -111,8 +102,6 @@ on_relation_change(Datum arg, Oid relid)
 		entry = hash_search(cache, &relid, HASH_FIND, NULL);
 		if (entry != NULL)
 			entry->valid = false;
-		if (has_partitions)
-			doubt_partitions(relid);
 		doubt_users(relid);
 	}
 }
@@ -317,10 +306,10 @@ build_entry(Relation rel)
 		MemoryContextDelete(entry->schema->context);
 	if (stored.written_by != InvalidSubTransactionId)
 		has_uncommitted = true;
-	if (schema->root != relid)
-		has_partitions = true;
 	if (stored.composites != NIL)
 		has_composites = true;
+	if (schema->root != relid)
+		has_partitions = true;
 	entry->schema = schema;
 	entry->home = home;
 	entry->written_by = stored.written_by;

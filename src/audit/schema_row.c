@@ -122,9 +122,9 @@ steward_schema_describe(Relation rel)
 
 	schema->kind = STEWARD_SCHEMA_OF_TABLE;
 	schema->relid = RelationGetRelid(rel);
+	schema->root = root_of(rel);
 	schema->schema_name = get_namespace_name(RelationGetNamespace(rel));
 	schema->table_name = pstrdup(RelationGetRelationName(rel));
-	schema->root = root_of(rel);
 	schema->log_unchanged = setting->log_unchanged;
 	if (steward_setting_encrypts(setting))
 		schema->binder = steward_binder_any(rel);

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "audit/incarnation.h"
 #include "audit/segment.h"
 #include "base/catalog.h"
 #include "catalog/namespace.h"
@@ -131,6 +132,8 @@ steward_segment_ensure(void)
 
 	/* The lock is kept: one transaction creates, the others wait for it. */
 	relation_close(table, NoLock);
-	if (!steward_segment_exists())
-		steward_segment_create(1);
+	if (steward_segment_exists())
+		return;
+	steward_segment_create(1);
+	(void) steward_incarnation_current();
 }

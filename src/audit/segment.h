@@ -63,9 +63,12 @@ extern int32 steward_segment_unclosed(int32 after);
 extern bool steward_segment_close(int32 number, double patience);
 
 /*
- * Builds key indexes anew that were built, in a parallel restore, before what they
- * need was there. False when one was in use.
+ * The next segment after this number whose key index was built, in a parallel
+ * restore, before what it needs was there; or 0.
  */
+extern int32 steward_segment_outdated(int32 after);
+
+/* Builds those indexes anew; false when one was in use. */
 extern bool steward_segment_renew(double patience);
 
 /*

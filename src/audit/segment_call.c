@@ -6,10 +6,12 @@
 
 #include "audit/segment.h"
 #include "base/argument.h"
+#include "base/duty.h"
 #include "base/procedure.h"
 #include "base/slices.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "access/relation.h"
@@ -76,6 +78,8 @@ close_old(Call *call)
 		commit();
 	}
 	(void) steward_segment_renew(call->patience);
+	if (call->unclosed > 0)
+		steward_duty_due_lengthy(MyDatabaseId);
 }
 
 STEWARD_FUNCTION(steward_switch_segment)

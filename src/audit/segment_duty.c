@@ -1,7 +1,8 @@
 /*
  * segment_duty.c: switching segments in the background, by size and age.
  *
- * A segment that nobody wrote to is not followed by another, however old.
+ * A segment that nobody wrote to is not followed by another, however old. Closing is
+ * a duty of its own, since making an index may take minutes.
  */
 #include "base/compat.h"
 
@@ -12,21 +13,29 @@
 #include "base/duty.h"
 #include "base/guc.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-/* How often sizes are looked at while somebody writes, and closing is tried. */
+/* How often sizes are looked at while somebody writes. */
 #define CHECK_MILLISECONDS 2000
+
+/* Closing is tried as often first, and then less: somebody forgot a transaction. */
+#define CLOSE_MOST_MILLISECONDS 60000
 
 /* How long writers may be waited for; they do not wait for us. */
 #define PATIENCE_MILLISECONDS 1000.0
 
 static TimestampTz checked_at = 0;
 static TimestampTz too_old_at = 0;	/* the newest segment; 0: it is empty */
+
+/* In another process. */
+static TimestampTz closed_at = 0;
 static bool left_open = false;	/* a segment could not be closed */
+static int	tries = 0;			/* in a row */
 
 static TimestampTz
 read_opened_at(int32 number)
@@ -73,9 +82,11 @@ is_too_old(void)
 	return too_old_at != 0 && too_old_at <= GetCurrentTimestamp();
 }
 
-static void
+static bool
 switch_if_needed(void)
 {
+	bool		switched;
+
 	char	   *name;
 	int32		number = steward_segment_newest(&name);
 	int64		size = number != 0 ? segment_size(name) : 0;
@@ -84,9 +95,48 @@ switch_if_needed(void)
 	if (size > 0 && steward_audit_segment_age > 0)
 		too_old_at = read_opened_at(number) + steward_audit_segment_age * USECS_PER_SEC;
 	if (size < (int64) steward_audit_segment_size * 1024 && !is_too_old())
-		return;
-	(void) steward_segment_switch(number);
+		return false;
+	switched = steward_segment_switch(number);
 	too_old_at = 0;
+	return switched;
+}
+
+/* Looks once a visit whether anything was left to be closed or made anew. */
+static bool
+find_left_over(void)
+{
+	static bool looked = false;
+	bool		found = !looked &&
+		(steward_segment_unclosed(0) != 0 || steward_segment_outdated(0) != 0);
+
+	looked = true;
+	return found;
+}
+
+static void
+run_switch(void)
+{
+	bool		close;
+
+	checked_at = GetCurrentTimestamp();
+	if (!steward_duty_begin())
+		return;
+	close = switch_if_needed();
+	close |= find_left_over();
+	steward_duty_commit();
+	if (close)
+		steward_duty_due_lengthy(MyDatabaseId);
+}
+
+static long
+nap_switch(bool due)
+{
+	TimestampTz next = too_old_at;
+	TimestampTz check = checked_at + CHECK_MILLISECONDS * INT64CONST(1000);
+
+	if (due && (next == 0 || check < next))
+		next = check;
+	return next == 0 ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
 }
 
 /* Closes one segment after this one; its number, or 0 when there is none. */
@@ -105,16 +155,13 @@ close_next(int32 after)
 }
 
 static void
-run(void)
+run_close(void)
 {
 	int32		number = 0;
 
-	checked_at = GetCurrentTimestamp();
+	closed_at = GetCurrentTimestamp();
+	tries = left_open ? tries + 1 : 0;
 	left_open = false;
-	if (!steward_duty_begin())
-		return;
-	switch_if_needed();
-	steward_duty_commit();
 	while ((number = close_next(number)) != 0)
 	{
 		if (!steward_duty_must_leave())
@@ -129,20 +176,28 @@ run(void)
 }
 
 static long
-nap(bool due)
+nap_close(bool due)
 {
-	TimestampTz next = too_old_at;
-	TimestampTz check = checked_at + CHECK_MILLISECONDS * INT64CONST(1000);
+	int64		wait = Min(CHECK_MILLISECONDS << Min(tries, 10), CLOSE_MOST_MILLISECONDS);
 
-	if ((due || left_open) && (next == 0 || check < next))
-		next = check;
-	return next == 0 ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
+	if (due)
+		return 0;
+	if (!left_open)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+										   closed_at + wait * 1000);
 }
 
-static const StewardDuty duty = {"segments of the audit log", run, nap};
+static const StewardDuty switch_duty = {
+	"segments of the audit log", false, run_switch, nap_switch
+};
+static const StewardDuty close_duty = {
+	"closing segments of the audit log", true, run_close, nap_close
+};
 
 void
 steward_segment_duty_init(void)
 {
-	steward_duty_register(&duty);
+	steward_duty_register(&switch_duty);
+	steward_duty_register(&close_duty);
 }

@@ -234,6 +234,10 @@ add_record(Keys *keys, const StewardRecord *record)
 	if (schema->key_count == 0)
 		return;
 	steward_decode_payload(schema, record->op, &part, 1, &before, &after);
+	/* A part that follows may have the new value of a key. */
+	if (record->op == STEWARD_OP_UPDATE &&
+		record->payload[0] == STEWARD_PAYLOAD_CONTINUES)
+		add(keys, UNREADABLE);
 	if (record->op != STEWARD_OP_INSERT)
 		add_row(keys, schema, &before, &before);
 	if (record->op != STEWARD_OP_DELETE)

@@ -244,20 +244,31 @@ lock_to_renew(void *arg)
 	LockRelationOid(*(Oid *) arg, AccessExclusiveLock);
 }
 
+int32
+steward_segment_outdated(int32 after)
+{
+	int32		number = after;
+
+	while ((number = next_restored(number)) != 0)
+	{
+		if (is_outdated(number))
+			return number;
+	}
+	return 0;
+}
+
 bool
 steward_segment_renew(double patience)
 {
 	int32		number = 0;
 	bool		all = true;
 
-	while ((number = next_restored(number)) != 0)
+	while ((number = steward_segment_outdated(number)) != 0)
 	{
 		StewardIdentity saved;
 		char	   *name = psprintf("audit_log_%d", number);
 		Oid			relation = steward_segment_relation(name);
 
-		if (!OidIsValid(relation) || !is_outdated(number))
-			continue;
 		if (!steward_in_slices(lock_to_renew, &relation, patience))
 		{
 			all = false;

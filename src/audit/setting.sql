@@ -15,6 +15,10 @@ CREATE FUNCTION steward.audit_setting_of(relation oid) RETURNS jsonb
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_audit_setting_of';
 COMMENT ON FUNCTION steward.audit_setting_of(oid) IS 'what is recorded of a table';
 
+CREATE FUNCTION steward.audit_reveal(value jsonb) RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_audit_reveal';
+COMMENT ON FUNCTION steward.audit_reveal(jsonb) IS 'the text of a value that the trail shows encrypted, for roles with the right to decrypt; null when its subject was erased, or for any other value';
+
 CREATE VIEW steward.audit_setting AS
     SELECT t.tgrelid::pg_catalog.regclass AS relation, steward.audit_setting_of(t.tgrelid) AS setting
     FROM (SELECT DISTINCT g.tgrelid FROM pg_catalog.pg_trigger AS g

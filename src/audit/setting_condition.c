@@ -44,13 +44,29 @@ raw_expression(const char *text)
 	return target->val;
 }
 
+/* A position is one in the condition, not in the statement of the caller. */
+static void
+on_error(void *text)
+{
+	int			position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(text);
+}
+
 Node *
 steward_condition_parse(Relation rel, const char *text)
 {
 	ParseState *state = make_parsestate(NULL);
 	ParseNamespaceItem *item;
 	Node	   *condition;
+	ErrorContextCallback callback = {error_context_stack, on_error,
+	unconstify(char *, text)};
 
+	error_context_stack = &callback;
 	state->p_sourcetext = text;
 	item = addRangeTableEntryForRelation(state, rel, AccessShareLock, NULL, false,
 										 true);
@@ -59,6 +75,7 @@ steward_condition_parse(Relation rel, const char *text)
 									 EXPR_KIND_TRIGGER_WHEN, "WHEN");
 	assign_expr_collations(state, condition);
 	free_parsestate(state);
+	error_context_stack = callback.previous;
 	return condition;
 }
 

@@ -12,7 +12,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -333,14 +332,13 @@ kind_of(Oid trigger)
 void
 steward_trigger_check_new(Oid trigger)
 {
-	Oid			types[] = {REGCLASSOID};
 	List	   *name = list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
 								  makeString(pstrdup("enable_audit")));
 	NewTrigger	kind = kind_of(trigger);
 
 	if (kind == NEW_OTHER || superuser())
 		return;
-	if (!STEWARD_MAY_EXECUTE(LookupFuncName(name, lengthof(types), types, false),
+	if (!STEWARD_MAY_EXECUTE(LookupFuncName(name, -1, NULL, false),
 							 GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

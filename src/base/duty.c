@@ -16,7 +16,7 @@ StewardDutyShared *steward_duty_shared = NULL;
 const StewardDuty *steward_duties[STEWARD_MAX_DUTIES];
 int			steward_duty_count = 0;
 
-/* The slot this backend found last. */
+/* The slot this backend found last, not for lengthy duties. */
 static StewardDutySlot *known_slot = NULL;
 
 extern PGDLLEXPORT void steward_launcher_main(Datum arg);
@@ -64,7 +64,7 @@ steward_duty_register(const StewardDuty *duty)
 }
 
 StewardDutySlot *
-steward_duty_slot(Oid database, bool make)
+steward_duty_slot(Oid database, bool lengthy, bool make)
 {
 	StewardDutySlot *free = NULL;
 
@@ -73,13 +73,14 @@ steward_duty_slot(Oid database, bool make)
 		StewardDutySlot *slot = &steward_duty_shared->slots[i];
 		Oid			of = pg_atomic_read_u32(&slot->database);
 
-		if (of == database)
+		if (of == database && slot->lengthy == lengthy)
 			return slot;
 		if (of == InvalidOid && free == NULL)
 			free = slot;
 	}
 	if (!make || free == NULL)
 		return NULL;
+	free->lengthy = lengthy;
 	free->starting = false;
 	free->misfit = false;
 	free->pid = 0;
@@ -122,20 +123,16 @@ is_due(Oid database)
 		return false;
 	pg_memory_barrier();
 	return pg_atomic_read_u32(&known_slot->due) != 0 &&
-		pg_atomic_read_u32(&known_slot->database) == database;
+		pg_atomic_read_u32(&known_slot->database) == database &&
+		!known_slot->lengthy;
 }
 
-void
-steward_duty_due(Oid database)
+/* Marks a slot of the database, and returns it if there is one; under the lock. */
+static StewardDutySlot *
+mark(Oid database, bool lengthy)
 {
-	StewardDutySlot *slot = known_slot;
+	StewardDutySlot *slot = steward_duty_slot(database, lengthy, true);
 
-	if (steward_duty_shared == NULL || is_due(database))
-		return;
-	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
-	if (slot == NULL || pg_atomic_read_u32(&slot->database) != database)
-		slot = steward_duty_slot(database, true);
-	known_slot = slot;
 	if (slot != NULL)
 		steward_duty_slot_due(slot);
 	else
@@ -144,5 +141,25 @@ steward_duty_due(Oid database)
 		if (steward_duty_shared->launcher != NULL)
 			SetLatch(steward_duty_shared->launcher);
 	}
+	return slot;
+}
+
+void
+steward_duty_due(Oid database)
+{
+	if (steward_duty_shared == NULL || is_due(database))
+		return;
+	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
+	known_slot = mark(database, false);
+	LWLockRelease(steward_duty_shared->lock);
+}
+
+void
+steward_duty_due_lengthy(Oid database)
+{
+	if (steward_duty_shared == NULL)
+		return;
+	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
+	(void) mark(database, true);
 	LWLockRelease(steward_duty_shared->lock);
 }

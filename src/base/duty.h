@@ -8,6 +8,7 @@
  * Terms:
  *	duty	a kind of work, such as sealing the ledger
  *	due		somebody wrote in a database what may concern a duty
+ *	lengthy	a duty that others do not wait for: it has workers of its own
  *	worker	a process connected to one database, which does its duties
  *	launcher	the process that starts workers where something is due
  *	visit	the life of a worker
@@ -20,6 +21,7 @@
 typedef struct StewardDuty
 {
 	const char *name;			/* as pg_stat_activity shows it */
+	bool		lengthy;		/* takes longer than others should wait */
 
 	/*
 	 * Does the work, called outside a transaction: by steward_duty_begin and
@@ -48,6 +50,9 @@ extern void steward_duty_init(void);
  * wrote must be visible. Raises nothing. Cheap when it is known already.
  */
 extern void steward_duty_due(Oid database);
+
+/* The same for lengthy duties, which steward_duty_due does not wake. */
+extern void steward_duty_due_lengthy(Oid database);
 
 /*
  * Begins a transaction of a duty, READ COMMITTED, as the extension's owner, with

@@ -80,27 +80,37 @@ wait_until_left(StewardDutySlot *slot)
 	}
 }
 
+/* Keeps workers from a slot of the database. */
+static void
+hold_slot(Oid database, bool lengthy)
+{
+	StewardDutySlot *slot;
+
+	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
+	slot = steward_duty_slot(database, lengthy, true);
+	if (slot != NULL)
+		slot->holds++;
+	LWLockRelease(steward_duty_shared->lock);
+	if (slot != NULL)
+		holds[hold_count++] = slot;
+}
+
 static void
 hold(Oid database)
 {
-	StewardDutySlot *slot;
+	int			first = hold_count;
 
 	for (int i = 0; i < hold_count; i++)
 	{
 		if (pg_atomic_read_u32(&holds[i]->database) == database)
 			return;
 	}
-	if (hold_count == MAX_HOLDS)
+	if (hold_count > MAX_HOLDS - 2)
 		return;
-	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
-	slot = steward_duty_slot(database, true);
-	if (slot != NULL)
-		slot->holds++;
-	LWLockRelease(steward_duty_shared->lock);
-	if (slot == NULL)
-		return;
-	holds[hold_count++] = slot;
-	wait_until_left(slot);
+	hold_slot(database, false);
+	hold_slot(database, true);
+	for (int i = first; i < hold_count; i++)
+		wait_until_left(holds[i]);
 }
 
 static void
@@ -211,12 +221,14 @@ on_utility(Node *statement)
 static void
 forgive_misfit(void)
 {
-	StewardDutySlot *slot;
-
 	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
-	slot = steward_duty_slot(MyDatabaseId, false);
-	if (slot != NULL && slot->misfit)
-		slot->not_before = 0;
+	for (int lengthy = 0; lengthy < 2; lengthy++)
+	{
+		StewardDutySlot *slot = steward_duty_slot(MyDatabaseId, lengthy, false);
+
+		if (slot != NULL && slot->misfit)
+			slot->not_before = 0;
+	}
 	LWLockRelease(steward_duty_shared->lock);
 }
 

@@ -3,9 +3,9 @@
  * the files of the background machinery alone.
  *
  * Terms:
- *	slot	what is known of a database in which something is or was to be done.
- *			It is free again when nothing is: databases without the extension
- *			have none.
+ *	slot	what is known of a database in which something is or was to be done,
+ *			one for lengthy duties and one for the others. It is free again when
+ *			nothing is: databases without the extension have none.
  */
 #ifndef STEWARD_BASE_DUTY_SHARED_H
 #define STEWARD_BASE_DUTY_SHARED_H
@@ -34,6 +34,7 @@ typedef struct StewardDutySlot
 {
 	pg_atomic_uint32 database;	/* InvalidOid: free */
 	pg_atomic_uint32 due;
+	bool		lengthy;		/* for lengthy duties, or for the others */
 	bool		starting;		/* the launcher asked for a worker */
 	bool		misfit;			/* the extension is of another version than
 								 * the library */
@@ -60,7 +61,7 @@ extern const StewardDuty *steward_duties[STEWARD_MAX_DUTIES];
 extern int	steward_duty_count;
 
 /* The slot of a database, made when there is room; under the lock. */
-extern StewardDutySlot *steward_duty_slot(Oid database, bool make);
+extern StewardDutySlot *steward_duty_slot(Oid database, bool lengthy, bool make);
 
 /* Frees a slot in which nothing is left to know; under the lock. */
 extern void steward_duty_slot_settle(StewardDutySlot *slot);

@@ -5,7 +5,7 @@
  * promotion it has every database visited once; after that it sleeps until a
  * backend sets its latch or a duty's time comes. At most steward.max_workers
  * work at once: who waits longest comes next, and a worker whose database is
- * quiet leaves when others wait.
+ * quiet leaves when others wait. At most half of them do lengthy work.
  */
 #include "base/duty_shared.h"
 
@@ -105,7 +105,7 @@ mark_unvisited(void)
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	while (unvisited != NIL)
 	{
-		StewardDutySlot *slot = steward_duty_slot(llast_oid(unvisited), true);
+		StewardDutySlot *slot = steward_duty_slot(llast_oid(unvisited), false, true);
 
 		if (slot == NULL)
 			break;
@@ -127,22 +127,44 @@ waits_since(StewardDutySlot *slot, TimestampTz now)
 	return slot->wake_at != 0 && slot->wake_at <= now ? slot->wake_at : 0;
 }
 
-/* The slot that has waited longest, or -1. Tells how many wait, and work. */
+/* Counts workers, and those that do lengthy work. */
+static int
+count_working(int *lengthy)
+{
+	int			working = 0;
+
+	*lengthy = 0;
+	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
+	{
+		if (shared->slots[i].pid == 0 && !shared->slots[i].starting)
+			continue;
+		working++;
+		if (shared->slots[i].lengthy)
+			(*lengthy)++;
+	}
+	return working;
+}
+
+/*
+ * The slot that has waited longest, or -1, and how many could be started if there
+ * were more workers. Half of these, one at least, may do lengthy work.
+ */
 static int
 next_slot(TimestampTz now, int *waiting, int *working)
 {
 	int			next = -1;
+	int			lengthy;
 	TimestampTz since = 0;
 
-	*waiting = *working = 0;
+	*waiting = 0;
+	*working = count_working(&lengthy);
 	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
 	{
 		StewardDutySlot *slot = &shared->slots[i];
 		TimestampTz waits = waits_since(slot, now);
 
-		if (slot->pid != 0 || slot->starting)
-			(*working)++;
-		if (waits == 0)
+		if (waits == 0 ||
+			(slot->lengthy && lengthy >= Max(steward_max_workers / 2, 1)))
 			continue;
 		(*waiting)++;
 		if (next == -1 || waits < since)

@@ -26,6 +26,7 @@
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -310,6 +311,12 @@ do_duty(int number)
 	worked_at = GetCurrentTimestamp();
 }
 
+static bool
+is_ours(int number)
+{
+	return steward_duties[number]->lengthy == slot->lengthy;
+}
+
 /* Milliseconds until a duty wants to run; -1: when something is due. */
 static long
 duty_nap(int number)
@@ -331,7 +338,7 @@ shortest_nap(void)
 
 	for (int i = 0; i < steward_duty_count; i++)
 	{
-		long		nap = duty_nap(i);
+		long		nap = is_ours(i) ? duty_nap(i) : -1;
 
 		if (nap >= 0 && (shortest < 0 || nap < shortest))
 			shortest = nap;
@@ -351,7 +358,7 @@ do_duties(void)
 	for (int i = 0; i < steward_duty_count && !extension_changed; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (duty_nap(i) == 0 && !is_held())
+		if (is_ours(i) && duty_nap(i) == 0 && !is_held())
 			do_duty(i);
 	}
 }

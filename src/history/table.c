@@ -177,6 +177,9 @@ find_all_missing(StewardHistoryTable *table, List *relids)
 		Relation	member = relation_open(lfirst_oid(cell), AccessShareLock);
 
 		find_missing(table, member);
+		if (member->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+			table->left_out = psprintf("partition \"%s\" is a foreign table, which others may change",
+									   RelationGetRelationName(member));
 		relation_close(member, NoLock);
 	}
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Writes the fuzzers' seed corpus, with the second implementation.
 
-    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /journal, /keyring, /note, /plain
-                            and /proof
+    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /journal, /keyring, /note, /plain,
+                            /proof and /spool
 """
 import pathlib
+import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'vectors'))
@@ -56,6 +57,15 @@ def journals():
     yield b'\0' + journal[:256] + journal[384:]
     for first in range(5):
         yield b'\1' + bytes([1, 20, 3, 130]) + bytes([first, 2, 7, first + 5, 1, 3])
+
+
+def spools():
+    head = b'pgstwspl' + struct.pack('>II', 1, 0) + bytes(16)
+    yield head
+    yield head + struct.pack('>I', 4) + b'body' + bytes(8)
+    yield head + bytes(100)
+    for count in (1, 5, 60):
+        yield b'\1' + bytes(range(count))
 
 
 LEDGER_KEY = note.Key.of_seed('log.example/steward/1', bytes(range(32)))
@@ -111,3 +121,4 @@ if __name__ == '__main__':
     write(sys.argv[1], 'note', notes())
     write(sys.argv[1], 'plain', plains())
     write(sys.argv[1], 'proof', proofs())
+    write(sys.argv[1], 'spool', spools())

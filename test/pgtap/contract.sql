@@ -42,11 +42,14 @@ SELECT set_eq($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 $$, $$ VALUES
     ('steward.abort_column_conversion(regclass,interval)', 'void', 'granted'),
+    ('steward.access_rule_changed()', 'trigger', 'granted'),
     ('steward.adopt_revocation_journal()', 'void', 'granted'),
     ('steward.apply_revocations()', 'bigint', 'granted'),
+    ('steward.audit_column()', 'trigger', 'granted'),
     ('steward.audit_ddl_command()', 'event_trigger', 'granted'),
     ('steward.audit_ddl_drop()', 'event_trigger', 'granted'),
     ('steward.audit_ddl_rewrite()', 'event_trigger', 'granted'),
+    ('steward.audit_access(regclass,name[])', 'void', 'granted'),
     ('steward.audit_decode(integer,"char",bytea)', 'record', 'all'),
     ('steward.audit_event(bytea)', 'jsonb', 'all'),
     ('steward.audit_guard()', 'trigger', 'granted'),
@@ -57,12 +60,16 @@ $$, $$ VALUES
     ('steward.audit_pending()', 'SETOF record', 'granted'),
     ('steward.audit_protect(regclass)', 'void', 'granted'),
     ('steward.audit_records(bytea,integer,xid8)', 'SETOF record', 'all'),
+    ('steward.audit_reveal(jsonb)', 'text', 'all'),
+    ('steward.audit_role(regrole)', 'void', 'granted'),
     ('steward.audit_row()', 'trigger', 'all'),
     ('steward.audit_segment_guard()', 'event_trigger', 'granted'),
+    ('steward.audit_setting_of(oid)', 'jsonb', 'all'),
     ('steward.audit_truncate()', 'trigger', 'granted'),
     ('steward.bind_row()', 'trigger', 'all'),
     ('steward.bind_subject(regclass,text,name)', 'void', 'granted'),
     ('steward.column_step()', 'trigger', 'granted'),
+    ('steward.create_context_key(text)', 'uuid', 'granted'),
     ('steward.create_decrypted_view(regclass,text)', 'regclass', 'granted'),
     ('steward.create_key(text)', 'void', 'granted'),
     ('steward.create_policy(text,regclass,text,interval,text,text)', 'void', 'granted'),
@@ -72,17 +79,19 @@ $$, $$ VALUES
     ('steward.destroy_key_version(text,integer,boolean)', 'void', 'granted'),
     ('steward.disable_audit(regclass)', 'void', 'granted'),
     ('steward.drop_policy(text)', 'void', 'granted'),
-    ('steward.enable_audit(regclass)', 'void', 'granted'),
+    ('steward.enable_audit(regclass,name[],name[],jsonb,text,boolean)', 'void', 'granted'),
     ('steward.encrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.encrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
     ('steward.encrypted_unique_options(internal)', 'void', 'granted'),
+    ('steward.exempt_role(regrole,text)', 'void', 'granted'),
     ('steward.finish_erasure(bigint)', '', 'granted'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),
     ('steward.guard_ddl_start()', 'event_trigger', 'granted'),
     ('steward.has_key_privilege(regrole,text,text)', 'boolean', 'all'),
     ('steward.has_key_privilege(text,text)', 'boolean', 'all'),
+    ('steward.import_access(bigint)', 'bigint', 'granted'),
     ('steward.key_changed()', 'trigger', 'granted'),
     ('steward.plain_eq(bigint,bigint)', 'boolean', 'all'),
     ('steward.plain_eq(bytea,bytea)', 'boolean', 'all'),
@@ -95,11 +104,14 @@ $$, $$ VALUES
     ('steward.plain_eq(timestamp with time zone,timestamp with time zone)', 'boolean', 'all'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
+    ('steward.revoke_context_key(text)', 'void', 'granted'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
     ('steward.rotate_key(text)', 'integer', 'granted'),
     ('steward.rotate_root_key(bigint,bigint)', '', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
+    ('steward.set_context(text,text,text,text,timestamp with time zone,bytea)', 'void', 'all'),
     ('steward.shred_subject(text,text)', 'boolean', 'granted'),
+    ('steward.stop_audit_access(regclass)', 'void', 'granted'),
     ('steward.subject_key_changed()', 'trigger', 'granted'),
     ('steward.switch_segment(interval,bigint,bigint)', '', 'granted'),
     ('steward.typmod_in(cstring[])', 'integer', 'all'),
@@ -156,7 +168,12 @@ SELECT set_eq($$
       FROM pg_class AS c
       JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
 $$, $$ VALUES
+    ('steward.access_rule', 'r'),
+    ('steward.access_spool', 'r'),
+    ('steward.access_trail', 'v'),
     ('steward.audit_context', 'r'),
+    ('steward.audit_exempt', 'v'),
+    ('steward.audit_exemption', 'r'),
     ('steward.audit_incarnation', 'r'),
     ('steward.audit_incarnation_id', 'S'),
     ('steward.audit_log', 'p'),
@@ -165,9 +182,11 @@ $$, $$ VALUES
     ('steward.audit_schema_id', 'S'),
     ('steward.audit_segment', 'r'),
     ('steward.audit_segment_closed', 'r'),
+    ('steward.audit_setting', 'v'),
     ('steward.audit_trail', 'v'),
     ('steward.column_conversion', 'r'),
     ('steward.column_progress', 'v'),
+    ('steward.context_key', 'r'),
     ('steward.ddl_trail', 'v'),
     ('steward.event_trail', 'v'),
     ('steward.key', 'r'),
@@ -257,7 +276,9 @@ SELECT set_eq($$
       FROM pg_extension AS e, unnest(e.extconfig) AS c
      WHERE e.extname = 'pg_steward'
 $$, $$ VALUES
+    ('steward.access_rule'),
     ('steward.audit_context'),
+    ('steward.audit_exemption'),
     ('steward.audit_incarnation'),
     ('steward.audit_incarnation_id'),
     ('steward.audit_schema'),
@@ -265,6 +286,7 @@ $$, $$ VALUES
     ('steward.audit_segment'),
     ('steward.audit_segment_closed'),
     ('steward.column_conversion'),
+    ('steward.context_key'),
     ('steward.key'),
     ('steward.key_destruction'),
     ('steward.key_grant'),
@@ -333,6 +355,8 @@ SELECT is_empty($$
      WHERE p.provolatile = 'v' AND has_function_privilege('public', p.oid, 'EXECUTE')
        -- whom the guard lets attach it is another matter
        AND p.proname NOT IN ('bind_row', 'audit_row')
+       -- it says something of one's own transaction, and gives no right
+       AND p.proname <> 'set_context'
        -- these are volatile because no two ciphertexts are alike; they change nothing
        AND p.proname NOT IN (SELECT unnest(ARRAY['encrypt_' || type, 'encrypted_' || type]) FROM encrypted_type)
 $$, 'what changes something is not for everybody');

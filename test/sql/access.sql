@@ -370,6 +370,28 @@ SELECT count(*) FROM person;
 RESET steward.access_audit_rows;
 :report
 
+-- every type can be a key
+CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE TYPE pair AS (a integer, b text);
+CREATE DOMAIN small AS integer CHECK (VALUE < 10);
+CREATE TABLE odd_keys (m mood, a integer[], r int4range, d small, n name, t timestamptz, c pair, PRIMARY KEY (m, a, r, d, n, t, c));
+INSERT INTO odd_keys VALUES ('sad', '{1,NULL}', '[1,3)', 5, 'n', '2020-01-02 03:04:05+00', ROW(1, 'b'));
+SELECT steward.audit_access('odd_keys');
+UPDATE mark SET at = clock_timestamp();
+SET datestyle = 'German';
+SELECT count(*) FROM odd_keys;
+RESET datestyle;
+:report
+
+-- what the application says of its transaction
+BEGIN;
+SELECT steward.set_context(actor => 'ada', purpose => 'treatment', request_id => 'r1');
+SELECT count(*) FROM odd_keys;
+COMMIT;
+SELECT count(*) FROM odd_keys;
+SELECT FROM imported();
+SELECT actor, purpose, request_id, authenticated FROM steward.access_trail WHERE read_at > (SELECT at FROM mark) ORDER BY read_at;
+
 -- ---- names change, columns go, tables go ----
 
 SELECT steward.audit_access('person', '{ssn}');

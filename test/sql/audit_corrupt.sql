@@ -36,6 +36,7 @@ SELECT o, try(schema_version, o::"char", payload) FROM sample, unnest(ARRAY['U',
 SELECT try(0, op, payload), try(-1, op, payload), try(2147483647, op, payload) FROM sample WHERE op = 'I';
 SELECT steward.audit_decode(schema_version, op, substr(payload, 1, 9)) FROM sample WHERE op = 'I';
 SELECT steward.audit_decode(0, 'I', '\x01');
+SELECT steward.audit_decode(0, op::"char", '\x017b7d') AS event FROM unnest('{C,R,S,L}'::text[]) AS op;
 SELECT steward.audit_decode(NULL, 'I', '\x01');
 
 -- A value of one codec under the schema version of another, random bytes.

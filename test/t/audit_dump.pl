@@ -2,11 +2,23 @@
 # begins an incarnation in which transaction ids may repeat.
 use strict;
 use warnings;
+use FindBin;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $digest = 'SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY incarnation, xid, seq)) FROM steward.audit_trail AS t';
+
+# Both streams of a command, in the order in which they came.
+sub run_command_into
+{
+	my ($out, $command) = @_;
+	$$out = '';
+	IPC::Run::run($command, '>&', $out);
+	$$out =~ s/^psql:[^ ]*:\d+: //gm;
+	return;
+}
 
 sub new_node
 {
@@ -55,6 +67,26 @@ ALTER TYPE address ADD ATTRIBUTE town text;
 UPDATE kinds SET p.home.town = 'Bath', mm[1][1] = 'ok' WHERE id = 1;
 DELETE FROM kinds WHERE id = 2;
 SQL
+# Partitions, and commands with what they did
+$origin->safe_psql('shop', <<'SQL');
+CREATE TABLE orders (id integer, region text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE orders_eu PARTITION OF orders FOR VALUES IN ('eu');
+SELECT steward.enable_audit('orders');
+CREATE TABLE orders_us PARTITION OF orders FOR VALUES IN ('us');
+INSERT INTO orders VALUES (1, 'eu'), (2, 'us');
+UPDATE orders SET region = 'us' WHERE id = 1;
+CREATE ROLE dump_clerk;
+GRANT SELECT ON orders TO dump_clerk;
+SQL
+my $commands = "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY changed_at, xid, seq)) FROM steward.ddl_trail AS t WHERE incarnation = 1";
+my $clerk = "SELECT command, identity, details->'grantees' FROM steward.ddl_trail WHERE details->'grantees' ? 'dump_clerk' AND incarnation = 1";
+my $covered = "SELECT string_agg(concat_ws(' ', tgrelid::regclass, tgtype, tgenabled, tgparentid > 0), '; ' ORDER BY tgrelid::regclass::text, tgtype) FROM pg_trigger WHERE tgname LIKE '00_steward%' AND tgrelid::regclass::text LIKE 'orders%'";
+my $expected_commands = $origin->safe_psql('shop', $commands);
+my $expected_covered = $origin->safe_psql('shop', $covered);
+is($expected_covered, join('; ', map { ("$_->[0] 29 A $_->[1]", "$_->[0] 32 A f") } [ 'orders', 'f' ], [ 'orders_eu', 't' ], [ 'orders_us', 't' ]),
+	'every partition has both triggers');
+is($origin->safe_psql('shop', $clerk), 'GRANT|public.orders|["dump_clerk"]', 'a grant is recorded');
+
 my $expected = $origin->safe_psql('shop', $digest);
 like($expected, qr/^8\d\d\|/, 'the original has records');
 
@@ -79,6 +111,7 @@ $origin->command_ok([ 'pg_dump', '-d', $origin->connstr('shop'), '-f', "$path/pl
 $origin->command_ok([ 'pg_dump', '-d', $origin->connstr('shop'), '-Fc', '-f', "$path/custom" ], 'custom dump');
 
 my $copy = new_node('copy');
+$copy->safe_psql('postgres', 'CREATE ROLE dump_clerk');
 # Other oids than those of the origin; settings that must not matter.
 $copy->safe_psql('postgres', 'CREATE TYPE padding_' . $_ . ' AS ENUM ()') for 1 .. 3;
 $copy->safe_psql('postgres', 'CREATE DATABASE plain');
@@ -104,11 +137,23 @@ for my $database ('plain', 'custom')
 	my ($status, $out, $err) = $copy->psql($database, 'DELETE FROM steward.audit_log_1');
 	like($err, qr/append-only/, "$database: so are the guards of the segment");
 
+	is($copy->safe_psql($database, $commands), $expected_commands, "$database: the commands of the original are there");
+	is($copy->safe_psql($database, $covered), $expected_covered, "$database: the triggers of all partitions too");
+	$copy->safe_psql($database, "CREATE TABLE orders_af PARTITION OF orders FOR VALUES IN ('af')");
+	is($copy->safe_psql($database, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders_af'::regclass AND tgenabled = 'A'"), '2', "$database: a new partition is audited");
+	is( $copy->safe_psql($database,
+			"SELECT count(*) FROM steward.ddl_trail WHERE incarnation > 1 AND command ~ 'INDEX|TRIGGER|COMMENT'"),
+		'0', "$database: the restore's own commands are not recorded");
+	$copy->safe_psql($database, 'DROP TABLE orders_af');
+	is( $copy->safe_psql($database,
+			"SELECT event, command FROM steward.ddl_trail WHERE identity = 'public.orders_af' AND event = 'drop' AND incarnation > 1"),
+		'drop|DROP TABLE', "$database: but those after it");
+
 	# The copy goes on: a new incarnation of the same installation.
 	$copy->safe_psql($database, 'UPDATE customer SET balance = 1 WHERE id = 1');
 	$copy->safe_psql($database, 'INSERT INTO customer VALUES (600)');
 	is( $copy->safe_psql($database,
-			"SELECT incarnation, operation, key->'id' FROM steward.audit_trail WHERE incarnation = 2 ORDER BY xid"),
+			"SELECT incarnation, operation, key->'id' FROM steward.audit_trail WHERE incarnation = 2 AND relation = 'public.customer' ORDER BY xid"),
 		"2|UPDATE|1\n2|INSERT|600", "$database: new changes belong to a new incarnation");
 	is( $copy->safe_psql($database,
 			'SELECT count(*), count(DISTINCT installation), count(DISTINCT system_identifier) FROM steward.audit_incarnation'),
@@ -180,6 +225,18 @@ for my $way ('enable', 'disable')
 	is($copy->safe_psql("table_$way", 'SELECT coalesce(string_agg(operation, chr(44) ORDER BY xid, seq), chr(45)) FROM steward.audit_trail'),
 		$way eq 'enable' ? 'ENABLE,DELETE' : '-', 'what is recorded');
 	is($copy->safe_psql("table_$way", 'SELECT count(*) FROM pg_trigger WHERE tgrelid = \'customer\'::regclass'), $way eq 'enable' ? 2 : 0, 'its triggers');
+}
+
+# Random rows of every type, more of them: test/sql/audit_every_type.sql with other seeds.
+my $tests = "$FindBin::RealBin/..";
+for my $seed (1 .. ($ENV{STEWARD_SOAK} ? 100 : 1))
+{
+	$origin->safe_psql('postgres', "DROP DATABASE IF EXISTS seeded");
+	$origin->safe_psql('postgres', 'CREATE DATABASE seeded');
+	$origin->safe_psql('seeded', 'CREATE EXTENSION pg_steward');
+	my ($out, $err);
+	run_command_into(\$out, [ 'psql', '-Xaq', '-v', "seed=0.$seed", '-d', $origin->connstr('seeded'), '-f', "$tests/sql/audit_every_type.sql" ]);
+	is($out, slurp_file("$tests/../expected/audit_every_type.out"), "random rows of every type, seed 0.$seed");
 }
 
 $_->stop for ($standby, $copy, $origin);

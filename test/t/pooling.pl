@@ -294,8 +294,8 @@ like(steward_error($node, q{SELECT steward.create_context_key('web')}), qr/"web"
 like(steward_error($node, q{SELECT steward.revoke_context_key('web')}), qr/there is no valid context key "web"/, 'nor revoked twice');
 like(steward_error($node, qq{SELECT steward.create_context_key('$_')}), qr/invalid name of a context key/, "\"$_\" is no name")
 	for '', 'a b', 'A', '-a', 'x' x 64;
-is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', e->>'event', e->>'context_key'), ', ' ORDER BY xid)
-	FROM (SELECT xid, steward.audit_event(payload) AS e FROM steward.audit_record WHERE op = 'S') AS s WHERE e ? 'context_key'}),
+is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', event, details->>'context_key'), ', ' ORDER BY xid)
+	FROM steward.event_trail WHERE details ? 'context_key'}),
 	'create_context_key web, create_context_key batch, revoke_context_key web', 'all of it is recorded');
 
 # Neither the key nor what it is made of is anywhere in the data directory.

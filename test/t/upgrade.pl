@@ -96,6 +96,9 @@ ALTER TABLE app.converting OWNER TO owner;
 INSERT INTO app.converting SELECT g, 'phone' || g FROM pg_catalog.generate_series(1, 30) AS g;
 CREATE UNIQUE INDEX converting_phone ON app.converting (phone)});
 
+# A closed segment of the audit log, with its index, and an open one.
+$old->safe_psql('shop', q{CALL steward.switch_segment()});
+
 # Old versions under a current and a former root, a destroyed one, the erased.
 $old->safe_psql('shop', q{SELECT steward.rotate_key('pii'), steward.rotate_key('finance')});
 $old->safe_psql('shop', q{INSERT INTO app.value (id, t) VALUES (61, 'new version')});
@@ -125,6 +128,10 @@ my %questions = (
 	destroyed => q{SELECT version, destroyed_by, forced FROM steward.key_destruction},
 	horizon => q{SELECT root, number, erased_subjects, in_use FROM steward.shred_horizon ORDER BY number},
 	trail => q{SELECT pg_catalog.count(*), pg_catalog.md5(pg_catalog.string_agg(t::text, E'\n' ORDER BY incarnation, xid, seq)) FROM steward.audit_trail AS t},
+	segments => q{SET enable_seqscan = off; SELECT s.number, s.name, c.closed_at, c.records,
+		(SELECT pg_catalog.count(*) FROM steward.audit_log AS l WHERE l.segment = s.number
+		 AND steward.audit_keys(l.batch, l.first_seq, l.xid) && steward.audit_key_hash('app.person'::regclass, '{"id": 5}')) AS found
+		FROM steward.audit_segment AS s LEFT JOIN steward.audit_segment_closed AS c USING (number) ORDER BY 1},
 	policies => q{SELECT name, relation FROM steward.policy ORDER BY 1},
 	conversion => q{SELECT relation, phase FROM steward.column_progress},
 	types => q{SELECT attrelid::regclass, attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = attrelid WHERE relnamespace = 'app'::regnamespace AND attnum > 0 AND NOT attisdropped ORDER BY attrelid::regclass::text COLLATE "C", attnum},
@@ -134,6 +141,7 @@ my %before = map { $_ => $old->safe_psql('shop', $questions{$_}) } sort keys %qu
 like($before{values}, qr/^\(7,t7,.*iban7,l7,t,phone7\)$/m, 'the old server holds what was stored');
 like($before{people}, qr/^7\|f\|erased\n8\|f\|erased\n9\|f\|name9/m, 'two people were erased');
 is($before{findings}, '0', 'every value is as it should be');
+like($before{segments}, qr/^1\|audit_log_1\|.*\|[1-9]\n2\|audit_log_2\|\|\|0$/, 'the audit log has a closed segment and an open one');
 like($before{conversion}, qr/^app\.converting\|waiting for indexes$/, 'and a conversion waits');
 diag explain \%before if $ENV{STEWARD_SHOW};
 $old->stop;

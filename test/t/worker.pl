@@ -117,11 +117,12 @@ $session->query('BEGIN; LOCK TABLE steward.audit_segment IN SHARE MODE');
 write_much('postgres');
 ok($node->poll_query_until('postgres', $blocked), 'pg_stat_activity tells what it does');
 my $offset = -s $node->logfile;
-$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_steward worker'});
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND wait_event_type = 'Lock'});
 $node->wait_for_log(qr/background duty "segments of the audit log" failed in database "postgres": canceling statement due to user request\n.*DETAIL:  The error is 57014/, $offset);
 pass('a cancel ends what it does, which is logged');
 ok($node->poll_query_until('postgres', $blocked), 'it tries again');
 $session->query('COMMIT');
+$session->quit;
 closed('postgres', 2);
 
 # ---- an error ----
@@ -139,6 +140,7 @@ pass('it works again when the reason is gone');
 
 # ---- ends ----
 
+$session = steward_session($node);
 $session->query('BEGIN; LOCK TABLE steward.audit_segment IN SHARE MODE');
 write_much('postgres');
 $node->poll_query_until('postgres', $blocked) or die 'the worker does not wait';
@@ -153,7 +155,7 @@ $session = steward_session($node);
 $session->query('BEGIN; LOCK TABLE steward.audit_segment IN SHARE MODE');
 write_much('postgres');
 $node->poll_query_until('postgres', $blocked) or die 'the worker does not wait';
-my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward worker'});
+my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND wait_event_type = 'Lock'});
 $offset = -s $node->logfile;
 kill 'KILL', $pid;
 eval { $session->quit };
@@ -167,9 +169,26 @@ $node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_act
 $node->wait_for_log(qr/terminating background worker "pg_steward launcher"/, $offset);
 closes_one('postgres', 'a launcher that was terminated is started again');
 
+# ---- lengthy work ----
+
+$session = steward_session($node);
+$session->query('BEGIN; LOCK TABLE steward.audit_segment_closed IN SHARE MODE');
+my $newest = 'SELECT max(number) FROM steward.audit_segment';
+my $at_first = $node->safe_psql('postgres', $newest);
+write_much('postgres');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_steward worker'
+	AND application_name = 'pg_steward: closing segments of the audit log' AND wait_event_type = 'Lock'}), 'closing has a worker of its own');
+write_much('postgres');
+ok($node->poll_query_until('postgres', "SELECT ($newest) >= $at_first + 2"), 'while it takes its time, others work');
+my $so_far = $node->safe_psql('postgres', 'SELECT count(*) FROM steward.audit_segment_closed');
+$session->query('COMMIT');
+$session->quit;
+closed('postgres', $so_far + 2);
+pass('and then it closes all');
+
 # ---- commands that need a database without sessions ----
 
-my $there = q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND datname = '%s'};
+my $there = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND datname = '%s'};
 $node->safe_psql('postgres', 'CREATE DATABASE shop');
 prepare('shop');
 my $spaces = steward_directory('space');
@@ -203,12 +222,12 @@ $node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
 $offset = -s $node->logfile;
 write_much('shop');
 $node->poll_query_until('postgres', sprintf $there, 'shop') or die 'no worker came';
-my $before = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND datname = 'shop'});
+my $before = $node->safe_psql('postgres', q{SELECT array_agg(pid) FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND datname = 'shop'});
 for my $sql ('DROP DATABASE shop', 'ALTER DATABASE shop RENAME TO mine', 'CREATE DATABASE mine TEMPLATE shop')
 {
 	like(steward_error($node, $sql, user => 'nobody'), qr/permission denied|must be owner/, "$sql is refused");
 }
-is($node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND datname = 'shop'}), $before,
+is($node->safe_psql('postgres', qq{SELECT bool_or(pid = ANY ('$before')) FROM pg_stat_activity WHERE backend_type = 'pg_steward worker' AND datname = 'shop'}), 't',
 	'and does not send the worker away');
 
 # ---- the extension goes, and is another one ----

@@ -30,7 +30,7 @@ first is shown. What everybody may call asks for rights on the key or the table 
 
 | call | returns | who may call | |
 |---|---|---|---|';
-SELECT format('| `%s(%s)` | %s | %s | %s |', proname, regexp_replace(min(pg_get_function_arguments(p.oid)), '::[a-z ]+|steward\.|\mIN ', '', 'g'),
+SELECT format('| `%s(%s)` | %s | %s | %s |', proname, regexp_replace(min(pg_get_function_arguments(p.oid)), '::[a-z ]+(\[\])?|steward\.|\mIN ', '', 'g'),
               min(CASE WHEN prokind = 'p' THEN 'a procedure' ELSE replace(pg_get_function_result(p.oid), 'steward.', '') END),
               min(CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN 'everybody' ELSE 'whom it is granted' END),
               min(obj_description(p.oid, 'pg_proc')))
