@@ -290,7 +290,7 @@ CREATE VIEW steward.audit_trail WITH (security_barrier) AS
         AND c.incarnation OPERATOR(pg_catalog.=) r.incarnation
     CROSS JOIN LATERAL steward.audit_decode(r.schema_version, r.op, r.payload) AS d
     WHERE r.schema_version OPERATOR(pg_catalog.>) 0
-      AND coalesce(steward.audit_readable(s.relation, r.incarnation), true);
+      AND coalesce(steward.audit_readable(s.root, r.incarnation) OR steward.audit_readable(s.relation, r.incarnation), true);
 COMMENT ON VIEW steward.audit_trail IS 'the audit log, readable: what changed, when, and who did it; of the tables that the reader may read';
 COMMENT ON COLUMN steward.audit_trail.written_at IS 'when the record was written: shortly before the commit, or earlier';
 COMMENT ON COLUMN steward.audit_trail.changed_at IS 'when the change was made';
