@@ -173,6 +173,25 @@ exempt_role(MemoryContext context)
 							   psprintf("Changes of role %s are not recorded.", name));
 }
 
+/* Were records dropped, with their segments, that were written after this time? */
+static char *
+pruned_since(TimestampTz time, MemoryContext context)
+{
+	Oid			type = TIMESTAMPTZOID;
+	Datum		value = TimestampTzGetDatum(time);
+
+	if (SPI_execute_with_args("SELECT FROM steward.audit_segment_closed AS c"
+							  " JOIN steward.audit_segment AS s ON s.number OPERATOR(pg_catalog.=) c.number"
+							  " WHERE c.last_written_at OPERATOR(pg_catalog.>) $1"
+							  " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS k"
+							  "  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) k.relnamespace"
+							  "  WHERE n.nspname OPERATOR(pg_catalog.=) 'steward' AND k.relname::pg_catalog.text OPERATOR(pg_catalog.=) s.name)",
+							  1, &type, &value, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the segments");
+	return SPI_processed == 0 ? NULL :
+		MemoryContextStrdup(context, "Records that were written since were pruned.");
+}
+
 char *
 steward_records_lacking(const StewardTravel *travel)
 {
@@ -207,6 +226,8 @@ steward_records_lacking(const StewardTravel *travel)
 	}
 	if (result == NULL)
 		result = exempt_role(caller);
+	if (result == NULL)
+		result = pruned_since(steward_point_written_after(point), caller);
 	SPI_finish();
 	steward_become_caller(&saved);
 	return result;

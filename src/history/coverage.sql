@@ -75,6 +75,8 @@ CREATE FUNCTION steward.coverage_of_extension(OUT relation regclass, OUT severit
        AND (p.prolang <> (SELECT l.oid FROM pg_language AS l WHERE l.lanname = 'c') OR p.prosrc <> 'steward_' || p.proname
             OR p.probin <> (SELECT o.probin FROM pg_proc AS o WHERE o.oid = 'steward.audit_decode'::regproc) OR p.proconfig IS NOT NULL)
     UNION ALL
+    SELECT NULL, 'choice', 'role exempt', concat('changes by sessions of ', e.role, ' are not recorded: ', e.reason) FROM steward.audit_exempt AS e
+    UNION ALL
     SELECT NULL, 'hint', 'library not preloaded', 'commands on roles, databases and settings are recorded only where shared_preload_libraries or session_preload_libraries has pg_steward'
      WHERE concat(',', replace(current_setting('shared_preload_libraries'), ' ', ''), ',', replace(current_setting('session_preload_libraries'), ' ', ''), ',') NOT LIKE '%,pg\_steward,%'
 $$;
@@ -126,7 +128,8 @@ CREATE FUNCTION steward.coverage_of_log(OUT relation regclass, OUT severity text
     SELECT s.relid, 'gap', 'segment detached', s.name
       FROM segment AS s WHERE s.relid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = s.relid AND i.inhparent = 'steward.audit_log'::regclass)
     UNION ALL
-    SELECT NULL, 'gap', 'segment missing', s.name FROM segment AS s WHERE s.relid IS NULL
+    -- Of what was pruned there are certificates, which verify_ledger() compares.
+    SELECT NULL, 'gap', 'segment missing', s.name FROM segment AS s WHERE s.relid IS NULL AND NOT EXISTS (SELECT FROM steward.ledger_prune)
     UNION ALL
     SELECT l.relid::regclass, 'gap', 'segment unknown', 'it is in the log and not in audit_segment'
       FROM log AS l WHERE NOT EXISTS (SELECT FROM segment AS s WHERE s.relid = l.relid)
