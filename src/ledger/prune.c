@@ -161,8 +161,9 @@ look_at_log(Pruning *pruning, const StewardBlock *newest)
 			steward_ledger_corrupted("a block is missing");
 	}
 	steward_digests_end(walk.digests);
+	/* Nothing stays: the next record will. */
 	if (!pruning->has_boundary)
-		pruning->boundary = newest->frontier;
+		set_boundary(pruning, STEWARD_BLOCK_END(newest));
 }
 
 static void
