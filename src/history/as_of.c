@@ -52,12 +52,13 @@ put_row(StewardCell *cells, bool touched, void *arg)
 static void
 show(FunctionCallInfo fcinfo, StewardPoint point)
 {
+	Oid			relid = table_argument(fcinfo);
 	StewardHistoryTable *table;
 	Output		output;
 
 	InitMaterializedSRF(fcinfo, 0);
 	steward_trail_prepare();
-	table = steward_history_table_open(table_argument(fcinfo));
+	table = steward_history_table_open(relid);
 	output.table = table;
 	output.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	output.values = palloc(table->desc->natts * sizeof(Datum));

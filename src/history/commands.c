@@ -30,52 +30,52 @@
 #define ACTION_IS(name) "a.action OPERATOR(pg_catalog.->>) 'action' OPERATOR(pg_catalog.=) '" name "'"
 
 static const char *const rewrite_query =
-	"SELECT coalesce(pg_catalog.bool_or(r.seq OPERATOR(pg_catalog.>) $3 AND " ACTION_IS("ALTER COLUMN TYPE") "), false),"
-	" coalesce(pg_catalog.bool_or(r.seq OPERATOR(pg_catalog.>) $3 AND " ACTION_IS("ADD COLUMN") "), false),"
-	" coalesce(pg_catalog.bool_or((a.action OPERATOR(pg_catalog.->) 'using') IS NOT NULL), false)"
-	COMMANDS OF_TRANSACTION;
+"SELECT coalesce(pg_catalog.bool_or(r.seq OPERATOR(pg_catalog.>) $3 AND " ACTION_IS("ALTER COLUMN TYPE") "), false),"
+" coalesce(pg_catalog.bool_or(r.seq OPERATOR(pg_catalog.>) $3 AND " ACTION_IS("ADD COLUMN") "), false),"
+" coalesce(pg_catalog.bool_or((a.action OPERATOR(pg_catalog.->) 'using') IS NOT NULL), false)"
+COMMANDS OF_TRANSACTION;
 
 static const char *const new_partition_query =
-	"SELECT coalesce(pg_catalog.bool_or(r.seq OPERATOR(pg_catalog.<) $3"
-	" AND e.event OPERATOR(pg_catalog.->>) 'command' OPERATOR(pg_catalog.=) 'CREATE TABLE'"
-	" AND (e.event OPERATOR(pg_catalog.#>) '{details,partition_of}') IS NOT NULL"
-	" AND e.event OPERATOR(pg_catalog.->>) 'identity' OPERATOR(pg_catalog.=)"
-	" (SELECT pg_catalog.format('%I.%I', s.schema_name, s.table_name) FROM steward.audit_schema AS s"
-	"  WHERE s.id OPERATOR(pg_catalog.=) $4)), false)"
-	COMMANDS OF_TRANSACTION;
+"SELECT coalesce(pg_catalog.bool_or(r.seq OPERATOR(pg_catalog.<) $3"
+" AND e.event OPERATOR(pg_catalog.->>) 'command' OPERATOR(pg_catalog.=) 'CREATE TABLE'"
+" AND (e.event OPERATOR(pg_catalog.#>) '{details,partition_of}') IS NOT NULL"
+" AND e.event OPERATOR(pg_catalog.->>) 'identity' OPERATOR(pg_catalog.=)"
+" (SELECT pg_catalog.format('%I.%I', s.schema_name, s.table_name) FROM steward.audit_schema AS s"
+"  WHERE s.id OPERATOR(pg_catalog.=) $4)), false)"
+COMMANDS OF_TRANSACTION;
 
 /*
  * Commands after which records of a table can be lacking. A partition that is
  * dropped loses its copy of the table's trigger.
  */
 static const char *const lacking_query =
-	"WITH names (name) AS ("
-	" SELECT pg_catalog.format('%I.%I', s.schema_name, s.table_name) FROM steward.audit_schema AS s"
-	"  WHERE s.relation OPERATOR(pg_catalog.=) ANY ($3)"
-	" UNION SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c"
-	"  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
-	"  WHERE c.oid OPERATOR(pg_catalog.=) ANY ($3)), "
-	"command AS (SELECT r.xid, r.incarnation, r.changed_at, a.action OPERATOR(pg_catalog.->>) 'action' AS action,"
-	"  a.action OPERATOR(pg_catalog.->>) 'name' AS name, e.event OPERATOR(pg_catalog.->>) 'identity' AS identity,"
-	"  e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'drop'"
-	"   AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger' AS dropped,"
-	"  r.op OPERATOR(pg_catalog.=) 'S' AND e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role' AS exempted"
-	COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2)"
-	" SELECT c.xid, c.incarnation, c.changed_at,"
-	"  CASE WHEN c.exempted THEN 'a role was exempted from the audit'"
-	"   WHEN c.dropped OR c.action OPERATOR(pg_catalog.!~) '^DETACH PARTITION'"
-	"   THEN 'one of its audit triggers was dropped or disabled, maybe with a partition'"
-	"   ELSE 'a partition was detached' END"
-	" FROM command AS c"
-	" WHERE c.exempted OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
-	"   AND (c.action OPERATOR(pg_catalog.~) '^DETACH PARTITION'"
-	"    OR (c.action OPERATOR(pg_catalog.~) '^(DISABLE|ENABLE|ENABLE REPLICA) TRIGGER'"
-	"     AND (c.name IS NULL OR pg_catalog.starts_with(c.name, '00_steward_audit_')))))"
-	"  OR (c.dropped AND pg_catalog.strpos(c.identity, $4) OPERATOR(pg_catalog.>) 0)"
-	"  OR (c.dropped AND pg_catalog.starts_with(c.identity, '\"00_steward_audit_')"
-	"   AND EXISTS (SELECT FROM names AS n WHERE pg_catalog.right(c.identity, pg_catalog.length(n.name) OPERATOR(pg_catalog.+) 4)"
-	"    OPERATOR(pg_catalog.=) pg_catalog.concat(' on ', n.name)))"
-	" ORDER BY c.changed_at";
+"WITH names (name) AS ("
+" SELECT pg_catalog.format('%I.%I', s.schema_name, s.table_name) FROM steward.audit_schema AS s"
+"  WHERE s.relation OPERATOR(pg_catalog.=) ANY ($3)"
+" UNION SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c"
+"  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+"  WHERE c.oid OPERATOR(pg_catalog.=) ANY ($3)), "
+"command AS (SELECT r.xid, r.incarnation, r.changed_at, a.action OPERATOR(pg_catalog.->>) 'action' AS action,"
+"  a.action OPERATOR(pg_catalog.->>) 'name' AS name, e.event OPERATOR(pg_catalog.->>) 'identity' AS identity,"
+"  e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'drop'"
+"   AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger' AS dropped,"
+"  r.op OPERATOR(pg_catalog.=) 'S' AND e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role' AS exempted"
+COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2)"
+" SELECT c.xid, c.incarnation, c.changed_at,"
+"  CASE WHEN c.exempted THEN 'a role was exempted from the audit'"
+"   WHEN c.dropped OR c.action OPERATOR(pg_catalog.!~) '^DETACH PARTITION'"
+"   THEN 'one of its audit triggers was dropped or disabled, maybe with a partition'"
+"   ELSE 'a partition was detached' END"
+" FROM command AS c"
+" WHERE c.exempted OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
+"   AND (c.action OPERATOR(pg_catalog.~) '^DETACH PARTITION'"
+"    OR (c.action OPERATOR(pg_catalog.~) '^(DISABLE|ENABLE|ENABLE REPLICA) TRIGGER'"
+"     AND (c.name IS NULL OR pg_catalog.starts_with(c.name, '00_steward_audit_')))))"
+"  OR (c.dropped AND pg_catalog.strpos(c.identity, $4) OPERATOR(pg_catalog.>) 0)"
+"  OR (c.dropped AND pg_catalog.starts_with(c.identity, '\"00_steward_audit_')"
+"   AND EXISTS (SELECT FROM names AS n WHERE pg_catalog.right(c.identity, pg_catalog.length(n.name) OPERATOR(pg_catalog.+) 4)"
+"    OPERATOR(pg_catalog.=) pg_catalog.concat(' on ', n.name)))"
+" ORDER BY c.changed_at";
 
 /* Runs a query about a record's transaction, whose row has booleans. */
 static void

@@ -50,10 +50,11 @@ COMMENT ON FUNCTION steward.coverage_of_tables() IS 'audit triggers that are mis
 
 CREATE FUNCTION steward.coverage_of_extension(OUT relation regclass, OUT severity text, OUT finding text, OUT detail text)
     RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-    SELECT NULL::regclass, 'gap', CASE WHEN t.oid IS NULL THEN 'event trigger missing' ELSE 'event trigger disabled' END, e.name
-      FROM unnest(ARRAY['steward_audit_ddl_command', 'steward_audit_ddl_drop', 'steward_audit_ddl_rewrite', 'steward_audit_segment_guard']) AS e (name)
-      LEFT JOIN pg_event_trigger AS t ON t.evtname = e.name AND t.evtfoid::regproc::text = replace(e.name, 'steward_audit', 'steward.audit')
-     WHERE t.oid IS NULL OR t.evtenabled <> 'A'
+    SELECT NULL::regclass, 'gap', CASE WHEN count(t.oid) = 0 THEN 'event trigger missing' ELSE 'event trigger disabled' END, e.function::text
+      FROM (VALUES ('steward.audit_ddl_command'::regproc, 'ddl_command_end'), ('steward.audit_ddl_drop'::regproc, 'sql_drop'),
+                   ('steward.audit_ddl_rewrite'::regproc, 'table_rewrite'), ('steward.audit_segment_guard'::regproc, 'sql_drop')) AS e (function, event)
+      LEFT JOIN pg_event_trigger AS t ON t.evtfoid = e.function AND t.evtevent = e.event
+     GROUP BY e.function HAVING NOT coalesce(bool_or(t.evtenabled = 'A' AND t.evttags IS NULL), false)
     UNION ALL
     SELECT NULL, 'gap', 'setting switches records off', s.at
       FROM (SELECT 'event_triggers = off in this session' AS at WHERE current_setting('event_triggers', true) = 'off'

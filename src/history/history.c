@@ -43,11 +43,11 @@ enum
 
 /* In the order of the result's columns. */
 static const char *const context_query =
-	"SELECT c.login_role, c.session_role, c.effective_role, c.client_address, c.application,"
-	" c.actor, c.purpose, c.request_id, c.replication_origin, c.pid"
-	" FROM steward.audit_context AS c"
-	" WHERE c.xid OPERATOR(pg_catalog.=) $1 AND c.number OPERATOR(pg_catalog.=) $2"
-	" AND c.incarnation OPERATOR(pg_catalog.=) $3";
+"SELECT c.login_role, c.session_role, c.effective_role, c.client_address, c.application,"
+" c.actor, c.purpose, c.request_id, c.replication_origin, c.pid"
+" FROM steward.audit_context AS c"
+" WHERE c.xid OPERATOR(pg_catalog.=) $1 AND c.number OPERATOR(pg_catalog.=) $2"
+" AND c.incarnation OPERATOR(pg_catalog.=) $3";
 
 typedef struct Writer
 {

@@ -186,7 +186,7 @@ by_order(const ListCell *a, const ListCell *b)
 List *
 steward_lives(StewardHistoryTable *table, StewardCell *key)
 {
-	Search		search = {.table = table,.keys = steward_rows_create(table)};
+	Search		search = {.table = table, .keys = steward_rows_create(table)};
 	List	   *result = NIL;
 	ListCell   *cell;
 	int			number = 0;

@@ -23,7 +23,7 @@
 StewardPoint
 steward_point_at(TimestampTz at)
 {
-	StewardPoint point = {.by_snapshot = false,.at = at};
+	StewardPoint point = {.by_snapshot = false, .at = at};
 
 	return point;
 }
@@ -31,7 +31,7 @@ steward_point_at(TimestampTz at)
 StewardPoint
 steward_point_of_snapshot(Datum snapshot)
 {
-	StewardPoint point = {.by_snapshot = true,.snapshot = snapshot};
+	StewardPoint point = {.by_snapshot = true, .snapshot = snapshot};
 
 	return point;
 }

@@ -22,7 +22,8 @@
 typedef struct StewardCell
 {
 	bool		given;			/* in a change: it has this cell */
-	bool		assumed;		/* not in the record: what ADD COLUMN gave the row */
+	bool		assumed;		/* not in the record: what ADD COLUMN gave the
+								 * row */
 	bool		isnull;
 	Datum		value;
 	const StewardVersion *version;	/* else: the slice of a record of it */

@@ -193,8 +193,8 @@ describe_present(StewardHistoryTable *table, Relation rel)
 	table->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	table->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	table->recorded = has_triggers(rel, "audit_row",
-								  TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
-								  TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE) &&
+								   TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
+								   TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE) &&
 		has_triggers(rel, "audit_truncate", TRIGGER_TYPE_TRUNCATE);
 	table->left_out = left_out_of(rel);
 	find_key(table, rel);
@@ -208,26 +208,26 @@ describe_present(StewardHistoryTable *table, Relation rel)
  * type is written there is said in schema_row.c.
  */
 static const char *const versions_query =
-	"SELECT s.id, s.relation, s.created_at, s.key,"
-	" ARRAY(SELECT CASE WHEN a.attisdropped THEN NULL ELSE a.attname::pg_catalog.text END"
-	"  FROM pg_catalog.unnest(s.attnums) WITH ORDINALITY AS u (attnum, n)"
-	"  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) s.relation"
-	"   AND a.attnum OPERATOR(pg_catalog.=) u.attnum ORDER BY u.n),"
-	" ARRAY(SELECT coalesce(s.typmods[u.n] OPERATOR(pg_catalog.=) a.atttypmod"
-	"   AND s.types[u.n] OPERATOR(pg_catalog.=) pg_catalog.concat("
-	"    CASE WHEN n.nspname OPERATOR(pg_catalog.~) '^[a-z0-9_]*$' THEN n.nspname::pg_catalog.text"
-	"     ELSE pg_catalog.concat('\"', pg_catalog.replace(n.nspname::pg_catalog.text, '\"', '\"\"'), '\"') END, '.',"
-	"    CASE WHEN t.typname OPERATOR(pg_catalog.~) '^[a-z0-9_]*$' THEN t.typname::pg_catalog.text"
-	"     ELSE pg_catalog.concat('\"', pg_catalog.replace(t.typname::pg_catalog.text, '\"', '\"\"'), '\"') END), false)"
-	"  FROM pg_catalog.unnest(s.attnums) WITH ORDINALITY AS u (attnum, n)"
-	"  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) s.relation"
-	"   AND a.attnum OPERATOR(pg_catalog.=) u.attnum"
-	"  LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.atttypid"
-	"  LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
-	"  ORDER BY u.n), s.attnums"
-	" FROM steward.audit_schema AS s"
-	" WHERE s.relation OPERATOR(pg_catalog.=) ANY ($1)"
-	" ORDER BY s.id";
+"SELECT s.id, s.relation, s.created_at, s.key,"
+" ARRAY(SELECT CASE WHEN a.attisdropped THEN NULL ELSE a.attname::pg_catalog.text END"
+"  FROM pg_catalog.unnest(s.attnums) WITH ORDINALITY AS u (attnum, n)"
+"  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) s.relation"
+"   AND a.attnum OPERATOR(pg_catalog.=) u.attnum ORDER BY u.n),"
+" ARRAY(SELECT coalesce(s.typmods[u.n] OPERATOR(pg_catalog.=) a.atttypmod"
+"   AND s.types[u.n] OPERATOR(pg_catalog.=) pg_catalog.concat("
+"    CASE WHEN n.nspname OPERATOR(pg_catalog.~) '^[a-z0-9_]*$' THEN n.nspname::pg_catalog.text"
+"     ELSE pg_catalog.concat('\"', pg_catalog.replace(n.nspname::pg_catalog.text, '\"', '\"\"'), '\"') END, '.',"
+"    CASE WHEN t.typname OPERATOR(pg_catalog.~) '^[a-z0-9_]*$' THEN t.typname::pg_catalog.text"
+"     ELSE pg_catalog.concat('\"', pg_catalog.replace(t.typname::pg_catalog.text, '\"', '\"\"'), '\"') END), false)"
+"  FROM pg_catalog.unnest(s.attnums) WITH ORDINALITY AS u (attnum, n)"
+"  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) s.relation"
+"   AND a.attnum OPERATOR(pg_catalog.=) u.attnum"
+"  LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.atttypid"
+"  LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+"  ORDER BY u.n), s.attnums"
+" FROM steward.audit_schema AS s"
+" WHERE s.relation OPERATOR(pg_catalog.=) ANY ($1)"
+" ORDER BY s.id";
 
 enum
 {

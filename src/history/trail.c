@@ -110,8 +110,8 @@ keep(StewardTrail *trail, const StewardRecord *record,
 	 StewardTrailTransaction *transaction, TimestampTz written_at)
 {
 	StewardPart part = {record->payload, record->length};
-	StewardTrailRecord kept = {.record = *record,.parts = &part,.part_count = 1,
-		.transaction = transaction,.written_at = written_at,
+	StewardTrailRecord kept = {.record = *record, .parts = &part, .part_count = 1,
+		.transaction = transaction, .written_at = written_at,
 	.time = record->changed_at};
 	MemoryContext caller;
 	unsigned char *payload;

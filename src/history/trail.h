@@ -21,7 +21,8 @@ typedef struct StewardTrailTransaction
 	}			id;				/* hash key */
 	TimestampTz started_at;
 	TimestampTz last_written;
-	bool		ours;			/* of this database, not one it was copied from */
+	bool		ours;			/* of this database, not one it was copied
+								 * from */
 	bool		mine;			/* the one that asks */
 } StewardTrailTransaction;
 
@@ -35,7 +36,7 @@ typedef struct StewardTrailRecord
 	TimestampTz written_at;
 	TimestampTz time;			/* order among the changes of a row; see sort */
 	bool		done;			/* for the user of the trail */
-} StewardTrailRecord;
+}			StewardTrailRecord;
 
 /* Is a record to be kept? It has its first part alone. */
 struct StewardTrailRecord;
@@ -81,6 +82,6 @@ extern void steward_trail_sort(StewardTrail *trail);
 
 /* Is the record of a transaction before the point? */
 extern bool steward_trail_includes(const StewardPoint *point,
-								   const StewardTrailRecord *record);
+								   const StewardTrailRecord * record);
 
 #endif							/* STEWARD_HISTORY_TRAIL_H */

@@ -23,13 +23,13 @@
 
 /* The tables that a transaction has records of; of partitions, the whole table. */
 static const char *const tables_query =
-	"SELECT DISTINCT s.relation"
-	" FROM steward.audit_record AS r"
-	" JOIN steward.audit_incarnation AS i ON i.id OPERATOR(pg_catalog.=) r.incarnation"
-	" JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) r.schema_version"
-	" WHERE r.xid OPERATOR(pg_catalog.=) $1"
-	" AND i.system_identifier OPERATOR(pg_catalog.=) $2 AND i.database OPERATOR(pg_catalog.=) $3"
-	" ORDER BY s.relation";
+"SELECT DISTINCT s.relation"
+" FROM steward.audit_record AS r"
+" JOIN steward.audit_incarnation AS i ON i.id OPERATOR(pg_catalog.=) r.incarnation"
+" JOIN steward.audit_schema AS s ON s.id OPERATOR(pg_catalog.=) r.schema_version"
+" WHERE r.xid OPERATOR(pg_catalog.=) $1"
+" AND i.system_identifier OPERATOR(pg_catalog.=) $2 AND i.database OPERATOR(pg_catalog.=) $3"
+" ORDER BY s.relation";
 
 /* Of a slot of the rows that the transaction changed. */
 typedef struct SlotNote

@@ -334,7 +334,7 @@ nap(bool due)
 	return command < 0 ? time_to_seal() : Min(command, time_to_seal());
 }
 
-static const StewardDuty duty = {"ledger", run, nap};
+static const StewardDuty duty = {.name = "ledger", .run = run, .nap = nap};
 
 void
 steward_ledger_init(void)

@@ -70,7 +70,7 @@ ROLLBACK;
 
 -- The extension.
 BEGIN;
-ALTER EVENT TRIGGER steward_audit_ddl_drop DISABLE;
+ALTER EVENT TRIGGER steward_ddl_drop DISABLE;
 SELECT severity, finding, detail FROM steward.audit_coverage() WHERE finding = 'event trigger disabled';
 ROLLBACK;
 SET steward.audit_ddl = off;

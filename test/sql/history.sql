@@ -228,23 +228,28 @@ SET datestyle = 'ISO';
 SELECT * FROM parent ORDER BY id;
 SELECT * FROM child ORDER BY id;
 SELECT * FROM steward.diff('child', :'r0', clock_timestamp());
-SELECT xid AS undone FROM steward.history('parent', '{"id": 77}') LIMIT 1 \gset
-SELECT regexp_replace(count(*)::text, '.*', 'never reached') FROM steward.revert(:'x');
-\echo :LAST_ERROR_SQLSTATE
-\set VERBOSITY default
+-- Not twice: the reverting transaction changed the rows later.
+SELECT set_config('past.x', :'x', false) IS NOT NULL AS set;
+CREATE PROCEDURE try_revert(xid text) LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+BEGIN
+    PERFORM steward.revert(xid::xid8);
+    RAISE EXCEPTION 'reverted';
+EXCEPTION WHEN object_not_in_prerequisite_state OR undefined_object OR null_value_not_allowed THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RAISE NOTICE '% %', regexp_replace(SQLERRM, '\d\d+', 'N'), regexp_replace(detail, '\d\d+', 'N');
+END
+$$;
+CALL try_revert(:'x');
+CALL try_revert('3');
+CALL try_revert(NULL);
 BEGIN;
 SELECT pg_current_xact_id() AS y \gset
 TRUNCATE child;
-SELECT * FROM steward.revert('3');
-ROLLBACK;
-\set VERBOSITY terse
-BEGIN;
-SELECT pg_current_xact_id() AS y \gset
-TRUNCATE child;
+CALL try_revert(:'y');
 COMMIT;
-DO $$ BEGIN PERFORM steward.revert(current_setting('past.none', true)::xid8); EXCEPTION WHEN null_value_not_allowed THEN RAISE NOTICE '%', SQLERRM; END $$;
-SELECT set_config('past.y', :'y', false) IS NOT NULL AS set;
-DO $$ BEGIN PERFORM steward.revert(current_setting('past.y')::xid8); EXCEPTION WHEN object_not_in_prerequisite_state THEN RAISE NOTICE '%', regexp_replace(SQLERRM, '\d+', 'N'); END $$;
+CALL try_revert(:'y');
 
 -- Only with the caller's own rights, and not against a trigger.
 CREATE TABLE stamped (id integer PRIMARY KEY, v integer, changes integer DEFAULT 0);
@@ -274,6 +279,7 @@ BEGIN READ ONLY;
 SELECT statement FROM steward.revert(:'z', true);
 ROLLBACK;
 
+SET client_min_messages = warning;
 DROP SCHEMA past CASCADE;
 DROP OWNED BY past_reader;
 DROP ROLE past_reader;
