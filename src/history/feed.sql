@@ -5,8 +5,8 @@ CREATE FUNCTION steward.feed_leaves(after bigint, max integer, of_incarnation in
 COMMENT ON FUNCTION steward.feed_leaves(bigint, integer, integer) IS 'which records lie in the leaves of a log; part of audit_feed()';
 REVOKE EXECUTE ON FUNCTION steward.feed_leaves(bigint, integer, integer) FROM PUBLIC;
 
-CREATE FUNCTION steward.audit_feed(after bigint DEFAULT NULL, max integer DEFAULT 1000, incarnation integer DEFAULT NULL, OUT leaf bigint, OUT line text)
-    RETURNS SETOF record LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+CREATE FUNCTION steward.feed_lines(after bigint, max integer, of_incarnation integer, OUT leaf bigint, OUT line text)
+    RETURNS SETOF record LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT f.leaf,
            json_build_object(
                'leaf', f.leaf, 'incarnation', f.incarnation, 'xid', f.xid::text, 'seq', f.seq,
@@ -20,7 +20,7 @@ CREATE FUNCTION steward.audit_feed(after bigint DEFAULT NULL, max integer DEFAUL
                'login_role', c.login_role, 'session_role', c.session_role, 'effective_role', c.effective_role,
                'client_address', host(c.client_address), 'application', c.application, 'pid', c.pid, 'actor', c.actor,
                'purpose', c.purpose, 'request_id', c.request_id, 'replication_origin', c.replication_origin)::text
-      FROM steward.feed_leaves(after, max, incarnation) AS f
+      FROM steward.feed_leaves(after, max, of_incarnation) AS f
       LEFT JOIN LATERAL (SELECT l.written_at, l.batch, l.first_seq FROM steward.audit_log AS l
                           WHERE l.xid = f.xid AND l.incarnation = f.incarnation AND l.first_seq <= f.seq
                           ORDER BY l.first_seq DESC LIMIT 1) AS b ON true
@@ -30,5 +30,10 @@ CREATE FUNCTION steward.audit_feed(after bigint DEFAULT NULL, max integer DEFAUL
       LEFT JOIN steward.audit_context AS c ON c.xid = r.context_xid AND c.number = r.context AND c.incarnation = f.incarnation
      ORDER BY f.leaf
 $$;
+COMMENT ON FUNCTION steward.feed_lines(bigint, integer, integer) IS 'sealed records as JSON; part of audit_feed()';
+REVOKE EXECUTE ON FUNCTION steward.feed_lines(bigint, integer, integer) FROM PUBLIC;
+
+CREATE FUNCTION steward.audit_feed(after bigint DEFAULT NULL, max integer DEFAULT 1000, incarnation integer DEFAULT NULL, OUT leaf bigint, OUT line text)
+    RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'steward_audit_feed';
 COMMENT ON FUNCTION steward.audit_feed(bigint, integer, integer) IS 'sealed records as lines of JSON, in the order of the ledger: those after a leaf, which is where to go on; of the present incarnation, or a given one';
 REVOKE EXECUTE ON FUNCTION steward.audit_feed(bigint, integer, integer) FROM PUBLIC;

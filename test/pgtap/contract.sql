@@ -96,6 +96,7 @@ $$, $$ VALUES
     ('steward.encrypted_unique_options(internal)', 'void', 'granted'),
     ('steward.exempt_role(regrole,text)', 'void', 'granted'),
     ('steward.feed_leaves(bigint,integer,integer)', 'SETOF record', 'granted'),
+    ('steward.feed_lines(bigint,integer,integer)', 'SETOF record', 'granted'),
     ('steward.finish_erasure(bigint)', '', 'granted'),
     ('steward.grant_key(text,regrole,text)', 'void', 'granted'),
     ('steward.guard_ddl()', 'event_trigger', 'granted'),

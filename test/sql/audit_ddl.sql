@@ -203,6 +203,9 @@ CREATE EVENT TRIGGER ddl_wrong ON ddl_command_start EXECUTE FUNCTION steward.aud
 CREATE TABLE wrong (i integer);
 DROP EVENT TRIGGER ddl_wrong;
 
+-- An event has no key and no values.
+SELECT DISTINCT d.* FROM steward.audit_record AS r, steward.audit_decode(r.schema_version, r.op, r.payload) AS d WHERE r.op = 'C';
+
 -- Nothing that was said to be secret is anywhere.
 SELECT count(*) FROM steward.audit_record WHERE op = 'C' AND convert_from(payload, 'UTF8') ILIKE '%secret%';
 

@@ -113,7 +113,7 @@ $origin->command_ok([ 'pg_dump', '-d', $origin->connstr('shop'), '-Fc', '-f', "$
 my $copy = new_node('copy');
 $copy->safe_psql('postgres', 'CREATE ROLE dump_clerk');
 # Other oids than those of the origin; settings that must not matter.
-$copy->safe_psql('postgres', 'CREATE TYPE padding_' . $_ . ' AS ENUM ()') for 1 .. 3;
+$copy->safe_psql('postgres', 'CREATE TYPE padding_' . $_ . ' AS ENUM ()') for 1 .. 11;
 $copy->safe_psql('postgres', 'CREATE DATABASE plain');
 $copy->safe_psql('postgres', 'CREATE DATABASE custom');
 $copy->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $copy->connstr('plain'), '-f', "$path/plain.sql" ],
