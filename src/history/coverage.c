@@ -16,15 +16,15 @@
 #include "utils/tuplestore.h"
 
 static const char *const coverage_query =
-	"SELECT f.relation, f.severity, f.finding, f.detail FROM"
-	" (SELECT * FROM steward.coverage_of_tables()"
-	"  UNION ALL SELECT * FROM steward.coverage_of_extension()"
-	"  UNION ALL SELECT * FROM steward.coverage_of_log()"
-	"  UNION ALL SELECT * FROM steward.coverage_of_past()) AS f"
-	" ORDER BY f.severity, f.finding, f.relation, f.detail";
+"SELECT f.relation, f.severity, f.finding, f.detail FROM"
+" (SELECT * FROM steward.coverage_of_tables()"
+"  UNION ALL SELECT * FROM steward.coverage_of_extension()"
+"  UNION ALL SELECT * FROM steward.coverage_of_log()"
+"  UNION ALL SELECT * FROM steward.coverage_of_past()) AS f"
+" ORDER BY f.severity, f.finding, f.relation, f.detail";
 
 static const char *const feed_query =
-	"SELECT f.leaf, f.line FROM steward.feed_lines($1, $2, $3) AS f ORDER BY f.leaf";
+"SELECT f.leaf, f.line FROM steward.feed_lines($1, $2, $3) AS f ORDER BY f.leaf";
 
 /* Runs a query as the owner; its rows are the function's result. */
 static void
