@@ -9,7 +9,6 @@
 #include "history/undo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 #include "utils/xid8.h"
@@ -23,30 +22,6 @@ enum
 	REVERT_STATEMENT,
 	REVERT_NATTS
 };
-
-/* Constants that any session reads alike, and exactly. */
-static void
-write_statements(List *steps)
-{
-	static const char *const settings[][2] = {
-		{"datestyle", "ISO, YMD"},
-		{"intervalstyle", "postgres"},
-		{"extra_float_digits", "3"},
-	};
-	int			level = NewGUCNestLevel();
-	ListCell   *cell;
-
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	foreach(cell, steps)
-	{
-		StewardUndoStep *step = lfirst(cell);
-
-		step->statement = steward_undo_statement(step);
-	}
-	AtEOXact_GUC(false, level);
-}
 
 static const char *
 operation_of(const StewardUndoStep *step)
@@ -98,6 +73,7 @@ STEWARD_FUNCTION(steward_revert)
 {
 	static const char *const names[] = {"transaction", "apply"};
 	List	   *steps;
+	ListCell   *cell;
 
 	steward_require_arguments(fcinfo, lengthof(names), names);
 	InitMaterializedSRF(fcinfo, 0);
@@ -105,7 +81,12 @@ STEWARD_FUNCTION(steward_revert)
 		PreventCommandIfReadOnly("steward.revert()");
 	steward_trail_prepare();
 	steps = remaining(steward_undo_plan(U64FromFullTransactionId(PG_GETARG_FULLTRANSACTIONID(0))));
-	write_statements(steps);
+	foreach(cell, steps)
+	{
+		StewardUndoStep *step = lfirst(cell);
+
+		step->statement = steward_undo_statement(step);
+	}
 	PopActiveSnapshot();
 	if (PG_GETARG_BOOL(1))
 		steward_undo_apply(steps);

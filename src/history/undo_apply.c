@@ -30,36 +30,60 @@ disturbed(const StewardUndoStep *step)
 			 errhint("A trigger or a concurrent transaction changed it again. Try again; if triggers are the cause, disable them in the same transaction.")));
 }
 
-static StewardCell *
-target_key(StewardUndoStep *step)
+/*
+ * Has each column the value of before or of after? Foreign keys may have carried
+ * some of the changes on, from a step that was taken first.
+ */
+static bool
+is_between(const StewardHistoryTable *table, StewardCell *row, StewardCell *a,
+		   StewardCell *b)
 {
-	return step->then != NULL ? step->then : step->now;
+	if (row == NULL || b == NULL)
+		return steward_undo_same(table, row, a);
+	for (int i = 0; i < table->desc->natts; i++)
+		if (steward_history_has_column(table->desc, i + 1) &&
+			TupleDescAttr(table->desc, i)->attgenerated == '\0' &&
+			!steward_cells_equal(table, i + 1, &row[i], &a[i]) &&
+			!steward_cells_equal(table, i + 1, &row[i], &b[i]))
+			return false;
+	return true;
 }
 
-/* Is the row, that may have followed a cascade, what it is to become? */
-static bool
-is_reached(StewardUndoStep *step)
+/* The present row of a step, which may have its new key already. */
+static StewardCell *
+present_row(StewardUndoStep *step)
 {
-	return steward_undo_same(step->of->table,
-							 steward_undo_read(step->of, target_key(step), true),
-							 step->then);
+	StewardCell *row = step->now == NULL ? NULL :
+		steward_undo_read(step->of, step->now, true);
+
+	if (row == NULL && step->then != NULL)
+		row = steward_undo_read(step->of, step->then, true);
+	return row;
 }
 
 static void
 take_step(void *arg)
 {
 	StewardUndoStep *step = arg;
+	const StewardHistoryTable *table = step->of->table;
+	StewardCell *row = present_row(step);
+	char	   *statement = step->statement;
 	int			result;
 	uint64		processed;
 
-	if (is_reached(step))
+	if (steward_undo_same(table, row, step->then))
 		return;
-	if (step->now != NULL &&
-		!steward_undo_same(step->of->table,
-						   steward_undo_read(step->of, step->now, true), step->now))
+	if (step->now != NULL && !is_between(table, row, step->now, step->then))
 		disturbed(step);
+	if (step->now != NULL && !steward_undo_same(table, row, step->now))
+	{
+		StewardUndoStep rest = *step;
+
+		rest.now = row;
+		statement = steward_undo_statement(&rest);
+	}
 	SPI_connect();
-	result = SPI_execute(step->statement, false, 0);
+	result = SPI_execute(statement, false, 0);
 	processed = SPI_processed;
 	SPI_finish();
 	if (result < 0 || processed != 1)

@@ -14,6 +14,7 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -118,8 +119,8 @@ append_update(StringInfo out, const StewardHistoryTable *table, const char *only
 	append_where(out, table, now);
 }
 
-char *
-steward_undo_statement(const StewardUndoStep *step)
+static char *
+statement_of(const StewardUndoStep *step)
 {
 	const StewardHistoryTable *table = step->of->table;
 	const char *only = table->partitioned ? "" : "ONLY ";
@@ -136,6 +137,26 @@ steward_undo_statement(const StewardUndoStep *step)
 	else
 		append_update(&out, table, only, step->now, step->then);
 	return out.data;
+}
+
+/* Constants that any session reads alike, and exactly. */
+char *
+steward_undo_statement(const StewardUndoStep *step)
+{
+	static const char *const settings[][2] = {
+		{"datestyle", "ISO, YMD"},
+		{"intervalstyle", "postgres"},
+		{"extra_float_digits", "3"},
+	};
+	int			level = NewGUCNestLevel();
+	char	   *result;
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	result = statement_of(step);
+	AtEOXact_GUC(false, level);
+	return result;
 }
 
 /* ---- reading rows ---- */
