@@ -373,6 +373,27 @@ read_present(Visit *visit)
 	SPI_finish();
 }
 
+/*
+ * A row from before ADD COLUMN, on the way forward: the value it was given is in the
+ * catalogs, unless the table was written anew since.
+ */
+static void
+check_assumed(const StewardTravel *travel, const StewardCell *cells)
+{
+	const StewardHistoryTable *table = travel->table;
+
+	for (int i = 0; travel->forward && i < table->desc->natts; i++)
+		if (cells[i].assumed && !table->missing[i].present &&
+			TupleDescAttr(table->desc, i)->atthasdef &&
+			TupleDescAttr(table->desc, i)->attgenerated == '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("rows of table %s at that time are not known", table->name),
+					 errdetail("Column \"%s\" was added, and what it gave to the rows that were there is forgotten.",
+							   NameStr(TupleDescAttr(table->desc, i)->attname)),
+					 errhint("Records of single rows are in steward.audit_trail and steward.history().")));
+}
+
 void
 steward_travel_rows(StewardTravel *travel, bool touched_only,
 					StewardRowCallback callback, void *arg)
@@ -396,5 +417,8 @@ steward_travel_rows(StewardTravel *travel, bool touched_only,
 	}
 	while ((slot = steward_rows_next(travel->rows, &bucket, slot)) != NULL)
 		for (StewardRow *row = slot->first; row != NULL; row = row->next)
+		{
+			check_assumed(travel, row->cells);
 			callback(row->cells, true, arg);
+		}
 }

@@ -88,6 +88,18 @@ SELECT * FROM steward.as_of(NULL::client, :'t1');
 SELECT * FROM steward.as_of(NULL::client, '-infinity');
 \echo :LAST_ERROR_SQLSTATE
 
+-- On the way forward: what ADD COLUMN gave to old rows is known until the table is written anew.
+CREATE TABLE added (id integer PRIMARY KEY);
+SELECT steward.enable_audit('added');
+TRUNCATE added;
+INSERT INTO added VALUES (1);
+ALTER TABLE added ADD COLUMN v integer DEFAULT 5;
+SELECT clock_timestamp() AS a0 \gset
+TRUNCATE added;
+SELECT * FROM steward.as_of(NULL::added, :'a0');
+VACUUM FULL added;
+SELECT * FROM steward.as_of(NULL::added, :'a0');
+
 -- A type that changed: by its own conversion, and by an expression.
 CREATE TABLE typed (id integer PRIMARY KEY, v integer);
 INSERT INTO typed VALUES (1, 1), (2, 2);
