@@ -115,6 +115,23 @@ steward_read_collect_entries(StewardRead *read, List *entries)
 	}
 }
 
+bool
+steward_read_may_touch(PlannedStmt *planned)
+{
+	ListCell   *cell;
+
+	if (planned->appendRelations != NIL && steward_access_rules_of_children())
+		return true;
+	foreach(cell, STEWARD_READ_ENTRIES(planned))
+	{
+		const		StewardReadEntry *entry = lfirst(cell);
+
+		if (is_read(entry) && steward_access_rule(entry->relid) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* The same columns, by name, of another relation. */
 static Bitmapset *
 translate(Bitmapset *selected, Oid from, Oid to)

@@ -9,6 +9,7 @@
 
 #include "access/spool_json.h"
 #include "access/read.h"
+#include "access/reader.h"
 #include "base/guc.h"
 #include "crypto/kdf.h"
 #include "keys/keys.h"
@@ -98,6 +99,8 @@ count(uint32 key_id, const unsigned char *subject)
 		memcpy(pair.subject, subject, sizeof pair.subject);
 	if (newest == NULL || memcmp(&newest->pair, &pair, sizeof pair) != 0)
 	{
+		/* What an abort writes must be known before. */
+		steward_reader_refresh();
 		name_key(key_id);
 		if (subject != NULL && hash_get_num_entries(counts) >= MAX_PAIRS &&
 			hash_search(counts, &pair, HASH_FIND, NULL) == NULL)

@@ -28,6 +28,7 @@
 #include "nodes/plannodes.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -59,21 +60,15 @@ make_read(const char *command)
 }
 
 static void
-discard(StewardRead *read)
-{
-	if (read->generation != NULL)
-		steward_access_unpin(read->generation);
-	MemoryContextDelete(read->context);
-}
-
-static void
 forget(StewardRead *read)
 {
 	dlist_delete(&read->node);
 	if (steward_read_running == read)
 		steward_read_running = read->outer;
 	steward_read_forget_scans(read);
-	discard(read);
+	if (read->generation != NULL)
+		steward_access_unpin(read->generation);
+	MemoryContextDelete(read->context);
 }
 
 /*
@@ -155,32 +150,44 @@ is_part(void)
 	return true;
 }
 
+/*
+ * A rule is in force for every statement that begins after it was committed, also
+ * where that takes no lock and so would not hear of it.
+ */
 static bool
 is_of_interest(void)
 {
-	return steward_access_audit != STEWARD_ACCESS_OFF && IsTransactionState() &&
-		!HistoricSnapshotActive() && steward_access_rules_exist();
+	if (steward_access_audit == STEWARD_ACCESS_OFF || !IsTransactionState() ||
+		HistoricSnapshotActive())
+		return false;
+	AcceptInvalidationMessages();
+	return steward_access_rules_exist();
 }
 
 static void *
 on_start(QueryDesc *query, int eflags)
 {
 	bool		part = is_part();
+	bool		check;
 	StewardRead *read;
 
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || !is_of_interest())
 		return NULL;
+	check = is_check();
+	if (likely(!check && !steward_read_may_touch(query->plannedstmt)))
+		return NULL;
 	read = make_read(command_of(query->operation));
 	read->query = query;
 	read->part = part;
-	read->check = is_check();
+	read->check = check;
+	/* Kept first: should this fail, it is forgotten with its level. */
+	keep(read);
 	steward_read_collect(read, query->plannedstmt);
-	if (read->touched_count == 0 && !read->check)
+	if (read->touched_count == 0 && !check)
 	{
-		discard(read);
+		forget(read);
 		return NULL;
 	}
-	keep(read);
 	if (!read->check && !read->part)
 		steward_reader_refresh();
 	return read;
@@ -383,8 +390,8 @@ on_copy(CopyStmt *statement)
 	entry.relid = relid;
 	entry.requiredPerms = ACL_SELECT;
 	entry.selectedCols = copied_columns(statement, relid);
-	steward_read_collect_entries(read, list_make1(&entry));
 	keep(read);
+	steward_read_collect_entries(read, list_make1(&entry));
 	steward_reader_refresh();
 	return read;
 }

@@ -57,11 +57,14 @@ typedef struct StewardRead
 /* The innermost read that runs, or NULL. */
 extern StewardRead *steward_read_running;
 
+/* May it read something audited? Nearly none does, and this is all they pay. */
+struct PlannedStmt;
+extern bool steward_read_may_touch(struct PlannedStmt *planned);
+
 /*
  * Notes what a planned statement reads; read->touched_count stays 0 when it reads
  * nothing audited. Reads catalogs.
  */
-struct PlannedStmt;
 extern void steward_read_collect(StewardRead *read, struct PlannedStmt *planned);
 
 /* The same of the entries that a permission check had. */

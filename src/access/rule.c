@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/catalog.h"
+#include "base/relation_change.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
@@ -416,7 +417,7 @@ on_transaction(XactEvent event, void *arg)
 void
 steward_access_rule_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, on_schema_change, (Datum) 0);
 	RegisterXactCallback(on_transaction, NULL);
 }

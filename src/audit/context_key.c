@@ -104,7 +104,7 @@ key_state(const char *name)
 }
 
 /* One answer for whatever does not fit: it does not tell which part. */
-static void
+static pg_attribute_noreturn() void
 refuse(const char *detail)
 {
 	ereport(ERROR,

@@ -16,6 +16,7 @@
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "base/event.h"
+#include "base/relation_change.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "keys/keys.h"
@@ -41,7 +42,7 @@ on_relation_change(Datum arg, Oid relid)
 void
 steward_exempt_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 }
 
 bool

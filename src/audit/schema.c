@@ -18,6 +18,7 @@
 #include "audit/schema_row.h"
 #include "audit/sink.h"
 #include "base/catalog.h"
+#include "base/relation_change.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
@@ -120,7 +121,7 @@ steward_audit_schema_init(void)
 
 	cache = hash_create("steward audit schemas", 64, &control,
 						HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, on_name_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, on_name_change, (Datum) 0);
 }

@@ -16,6 +16,7 @@
 #include "audit/incarnation.h"
 #include "audit/segment.h"
 #include "base/catalog.h"
+#include "base/relation_change.h"
 #include "catalog/namespace.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -47,7 +48,7 @@ on_relation_change(Datum arg, Oid relid)
 void
 steward_segment_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 }
 
 int32

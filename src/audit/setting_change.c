@@ -141,7 +141,7 @@ change_columns(StewardSetting *setting, Relation rel, FunctionCallInfo fcinfo,
 				 errhint("With a list of included columns all others are excluded.")));
 }
 
-static void
+static pg_attribute_noreturn() void
 refuse_redaction(const char *name)
 {
 	ereport(ERROR,

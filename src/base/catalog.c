@@ -8,6 +8,7 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "base/relation_change.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
@@ -71,7 +72,7 @@ on_catalog_change(Datum arg, int cacheid, uint32 hashvalue)
 void
 steward_catalog_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, on_catalog_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, on_catalog_change, (Datum) 0);
 }

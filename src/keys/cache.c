@@ -16,6 +16,7 @@
 #include <sodium.h>
 
 #include "access/xact.h"
+#include "base/relation_change.h"
 #include "keys/keys.h"
 #include "keys/names.h"
 #include "keys/revocation.h"
@@ -587,7 +588,7 @@ on_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 void
 steward_keys_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 	RegisterXactCallback(on_transaction_end, NULL);
 	RegisterSubXactCallback(on_subtransaction_end, NULL);
 	steward_rights_init();

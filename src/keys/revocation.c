@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/relation_change.h"
 #include "keys/revocation_state.h"
 #include "keys/revocation_table.h"
 #include "keys/revocation_worker.h"
@@ -291,6 +292,6 @@ steward_revocation_init(void)
 {
 	RegisterXactCallback(on_transaction_end, NULL);
 	RegisterSubXactCallback(on_subtransaction_end, NULL);
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 	steward_revocation_worker_init();
 }

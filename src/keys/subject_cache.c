@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "base/guc.h"
+#include "base/relation_change.h"
 #include "crypto/random.h"
 #include "crypto/tag.h"
 #include "keys/keys.h"
@@ -479,7 +480,7 @@ on_subtransaction_end(SubXactEvent event, SubTransactionId mine,
 void
 steward_subject_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	steward_on_relation_change(on_relation_change, (Datum) 0);
 	RegisterXactCallback(on_transaction_end, NULL);
 	RegisterSubXactCallback(on_subtransaction_end, NULL);
 }

@@ -96,6 +96,16 @@ FROM steward.access_trail WHERE read_at > (SELECT at FROM mark) ORDER BY keys::t
 RESET ALL;
 SET search_path = sealed, public;
 
+-- in a session that has read nothing audited, and rolls back
+\c -
+SET search_path = sealed, public;
+BEGIN;
+SELECT born::date FROM client WHERE id = 3;
+ROLLBACK;
+SELECT FROM steward.import_access();
+SELECT outcome, decrypts->0->>'key' AS key, decrypts->0->>'count' AS count, session_role = current_user AS who
+FROM steward.access_trail WHERE read_at > (SELECT at FROM mark) AND relation IS NULL ORDER BY read_at DESC LIMIT 1;
+
 -- no plaintext in the log
 SELECT count(*) AS plaintexts FROM steward.audit_record AS r WHERE r.op = 'R' AND steward.audit_event(r.payload)::text ~ 'canary';
 

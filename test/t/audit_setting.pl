@@ -12,7 +12,7 @@ use Steward;
 use Test::More;
 
 my $keyring = steward_keyring();
-my $node = steward_node('main', keyring => $keyring, conf => 'wal_level = logical');
+my $node = steward_node('main', keyring => $keyring, init => { allows_streaming => 'logical' });
 $node->safe_psql('postgres', q{
 CREATE ROLE loader LOGIN;
 CREATE ROLE clerk LOGIN;
@@ -49,7 +49,7 @@ INSERT INTO narrow VALUES (%1$d, 'canary-not-included', 'in');
 INSERT INTO whole VALUES (%1$d, 1, 'canary-part'), (13, 1, 'canary-part');
 DELETE FROM whole WHERE id = 13;
 };
-my $recorded = q{SELECT string_agg(concat_ws(' ', relation, key, new - '{ssn,note}'::text[], new->'note' ? 'hash', steward.audit_reveal(new->'ssn')), E'\n' ORDER BY seq)
+my $recorded = q{SELECT string_agg(concat_ws(' ', relation, key, new - '{ssn,note}'::text[], new->'note' ? 'hash', steward.audit_reveal(new->'ssn')), E'\n' ORDER BY xid, seq)
 FROM steward.audit_trail WHERE operation = 'INSERT' AND xid > '%s'};
 
 sub record
@@ -79,16 +79,15 @@ $other->command_ok(['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $other->conn
 is($other->safe_psql('postgres', $settings), $before, 'the settings are restored');
 is($other->safe_psql('postgres', 'SELECT role, reason FROM steward.audit_exempt'), 'loader|because', 'so are the roles');
 is(record($other, 'postgres', 1000), $here, 'and what is recorded is the same');
-$other->safe_psql('postgres', q{DROP OWNED BY loader; DROP ROLE loader});
+$other->safe_psql('postgres', 'DROP OWNED BY loader; DROP ROLE loader');
 is($other->safe_psql('postgres', 'SELECT count(*) FROM steward.audit_exempt'), '0', 'a role that goes takes its exemption with it');
 
 # ---- logical replication ----
 
 $node->safe_psql('postgres', 'CREATE PUBLICATION p FOR TABLE person');
-$other->safe_psql('postgres', q{TRUNCATE person; SELECT steward.audit_setting_of('person'::regclass);
-ALTER SYSTEM SET steward.require_context = authenticated; SELECT pg_reload_conf()});
-$other->safe_psql('postgres', sprintf q{CREATE SUBSCRIPTION s CONNECTION '%s' PUBLICATION p WITH (copy_data = false)}, $node->connstr('postgres'))
-	if $other->poll_query_until('postgres', q{SELECT current_setting('steward.require_context') = 'authenticated'});
+$other->safe_psql('postgres', 'TRUNCATE person');
+steward_set($other, 'steward.require_context' => 'authenticated');
+$other->safe_psql('postgres', sprintf q{CREATE SUBSCRIPTION s CONNECTION '%s' PUBLICATION p WITH (copy_data = false)}, $node->connstr('postgres') =~ s/'/''/gr);
 my $since = $other->safe_psql('postgres', 'SELECT pg_current_xact_id()');
 $node->safe_psql('postgres', sprintf($changes, 5000, 5001), extra_params => ['-U', 'clerk']);
 $node->wait_for_catchup('s');
@@ -110,6 +109,4 @@ for my $each ($node, $other)
 	my @control = map { steward_file_holds("$data/$_", 'yes') } @files;
 	isnt(scalar @control, 0, 'what is recorded in clear is');
 }
-is_deeply([steward_tree_holds($_->logfile =~ s{/[^/]+$}{}r, 'canary-ssn')], [], 'nor in the server log') for $other;
-
 done_testing();

@@ -83,6 +83,9 @@ test_keys(void)
 	fill_hex(expected, sizeof tags.subject, "162be773d82ab62c13d253d1c5213c830b797e4c10aca9f243926c179779986b");
 	tap_bytes(tags.subject, expected, sizeof tags.subject,
 			  "key of the digests of subjects");
+	fill_hex(expected, sizeof tags.audit, "f49ffffe0c99f56d0b5e10cfd89ea633bd8f1bdb782dda0de5874dbd6891a49a");
+	tap_bytes(tags.audit, expected, sizeof tags.audit,
+			  "key of the hashes in the audit trail");
 }
 
 /* Both inputs matter, and they cannot change places. */

@@ -196,11 +196,35 @@ test_keys_and_lengths(void)
 	tap_ok(memcmp(one, two, sizeof one) != 0, "another key, another tag");
 }
 
+/* The expected bytes were computed with another implementation of BLAKE2b. */
+static void
+check_audit(const char *codec, const char *bytes, const char *hex, const char *name)
+{
+	unsigned char key[STEWARD_KEY_BYTES];
+	unsigned char tag[STEWARD_TAG128_BYTES];
+	unsigned char expected[STEWARD_TAG128_BYTES];
+
+	fill_sequence(key, sizeof key, 0);
+	steward_tag_audit(tag, key, codec, strlen(codec), (const unsigned char *) bytes,
+					  strlen(bytes));
+	fill_hex(expected, sizeof expected, hex);
+	tap_bytes(tag, expected, sizeof tag, name);
+}
+
+static void
+test_audit(void)
+{
+	check_audit("text", "\003ada", "ff6ef648c1892306d844f78bdfddfe9e", "the hash of a value in the trail");
+	check_audit("text\003", "ada", "7ccc3a71263c496c6f2d0029e14ecf65", "where the codec ends counts");
+	check_audit("", "", "13bf7e01df7be82c21b1b4198f118897", "nothing at all");
+}
+
 int
 main(void)
 {
 	tap_begin();
 	test_published();
 	test_keys_and_lengths();
+	test_audit();
 	return tap_end();
 }

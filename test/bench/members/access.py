@@ -117,9 +117,9 @@ def one_run(bench, variant):
     with bench.cluster.session() as session:
         for sql in variant.setup:
             session.query(sql)
-    time.sleep(0.5)
     try:
         before = recorded(bench, variant)
+        time.sleep(2)           # until the processes of these sessions have ended
         pid = postmaster(bench)
         started = children_seconds(pid)
         bench.cluster.pgbench("postgres", READ.format(rows=bench.rows(ROWS)), "-c", 1, "-t", reads)
