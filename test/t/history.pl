@@ -20,7 +20,7 @@ note("STEWARD_SEED=$seed");
 srand($seed);
 
 my $node = PostgreSQL::Test::Cluster->new('history');
-$node->init;
+$node->init(allows_streaming => 1);
 # Half of the campaign knows when transactions committed, half does not.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_steward'\nautovacuum = off\nlog_statement = none\nlog_min_messages = fatal\nmax_locks_per_transaction = 256\nmax_prepared_transactions = 5\nsteward.root_key_file = '" . steward_keyring() . "'");
 $node->start;
