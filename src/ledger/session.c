@@ -28,8 +28,13 @@ Datum
 steward_session_text(StewardSession *session, const char *utf8, size_t length)
 {
 	MemoryContext context = MemoryContextSwitchTo(session->caller);
-	char	   *converted = pg_any_to_server(utf8, length, PG_UTF8);
-	Datum		result = converted == utf8 ?
+	char	   *converted;
+	Datum		result;
+
+	if (length > 0 && utf8[length - 1] == '\n')
+		length--;
+	converted = pg_any_to_server(utf8, length, PG_UTF8);
+	result = converted == utf8 ?
 		PointerGetDatum(cstring_to_text_with_len(utf8, length)) :
 		CStringGetTextDatum(converted);
 

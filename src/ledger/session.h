@@ -21,7 +21,7 @@ extern void steward_session_begin(StewardSession *session);
 extern void steward_session_end(StewardSession *session);
 
 /* A text in UTF-8 for the caller: in its memory, in the encoding of the server, which
- * must have its characters. */
+ * must have its characters; without a newline at its end, which psql adds. */
 extern Datum steward_session_text(StewardSession *session, const char *utf8, size_t length);
 
 #endif							/* STEWARD_LEDGER_SESSION_H */

@@ -250,6 +250,15 @@ verify(StewardFindings *findings, bool whole, int64 since, const char *checkpoin
 	run_part(check_exported, STEWARD_FOUND_CHECKPOINT, findings, 0, 0);
 }
 
+/* Files end in a newline, what our functions give does not. */
+static char *
+with_newline(char *text)
+{
+	size_t		length = strlen(text);
+
+	return length > 0 && text[length - 1] == '\n' ? text : psprintf("%s\n", text);
+}
+
 STEWARD_FUNCTION(steward_verify_ledger)
 {
 	StewardSession session;
@@ -259,7 +268,7 @@ STEWARD_FUNCTION(steward_verify_ledger)
 	steward_findings_begin(&findings, fcinfo);
 	if (!PG_ARGISNULL(1))
 	{
-		char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		char	   *given = with_newline(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 
 		checkpoint = pg_server_to_any(given, strlen(given), PG_UTF8);
 	}

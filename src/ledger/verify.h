@@ -36,7 +36,8 @@ extern void steward_verify_keys(StewardFindings *findings, int32 unused,
 extern void steward_verify_checkpoints(StewardFindings *findings, int32 incarnation,
 									   int64 since);
 
-/* A checkpoint that was kept elsewhere, in UTF-8, against the log it is of. */
+/* A checkpoint that was kept elsewhere, in UTF-8, against the log it is of; with a
+ * newline at its end. */
 extern void steward_verify_exported(StewardFindings *findings, const char *note);
 
 /* The certificates of a log. */

@@ -117,7 +117,7 @@ is($node->safe_psql('postgres', $exact), '0|t', 'blocks hold exactly what was co
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM steward.audit_record'), '>', 1000, 'of many records');
 is(findings(''), '', 'verification finds nothing');
 my $late = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
-ok( steward_poll(sub { -e "$kept/checkpoint" && slurp_file("$kept/checkpoint") eq $late }),
+ok( steward_poll(sub { -e "$kept/checkpoint" && slurp_file("$kept/checkpoint") eq "$late\n" }),
 	'the command was given the newest checkpoint');
 is(findings('checkpoint => ' . quoted($early)), '', 'the log goes on from an early checkpoint');
 is(findings('checkpoint => ' . quoted($late)), '', 'and from the newest');
@@ -131,7 +131,8 @@ sub file
 	my ($name, $content) = @_;
 
 	open my $handle, '>', "$kept/$name" or die "$name: $!";
-	print $handle $content;
+	# Results of SQL lack the newline that psql adds.
+	print $handle $content =~ s/\n?\z/\n/r;
 	close $handle;
 	return "$kept/$name";
 }
@@ -217,7 +218,7 @@ ok($node->wait_for_log(qr/steward\.checkpoint_command failed/, $offset), 'a comm
 steward_set($node, 'steward.checkpoint_command' => qq(cp "%p" "$kept/after"));
 await_sealed();
 my $after = $node->safe_psql('postgres', 'SELECT steward.ledger_checkpoint()');
-ok(steward_poll(sub { -e "$kept/after" && slurp_file("$kept/after") eq $after }), 'and run again, with the newest checkpoint');
+ok(steward_poll(sub { -e "$kept/after" && slurp_file("$kept/after") eq "$after\n" }), 'and run again, with the newest checkpoint');
 
 # ---- listeners hear of each block ----
 

@@ -218,7 +218,8 @@ sub write_file
 	my ($name, $content) = @_;
 
 	open my $handle, '>', "$kept/$name" or die $!;
-	print $handle $content;
+	# Results of SQL lack the newline that psql adds.
+	print $handle $content =~ s/\n?\z/\n/r;
 	close $handle;
 	return "$kept/$name";
 }
