@@ -431,8 +431,9 @@ SQL
 $node->safe_psql('postgres', q{CREATE TABLE here (id integer PRIMARY KEY); SELECT steward.enable_audit('here'); INSERT INTO here VALUES (1); CREATE TABLE mark AS SELECT clock_timestamp() AS at; DELETE FROM here});
 $node->backup('copy');
 my $copy = PostgreSQL::Test::Cluster->new('promoted');
-$copy->init_from_backup($node, 'copy', has_streaming => 0, standby => 1);
+$copy->init_from_backup($node, 'copy', has_streaming => 1);
 $copy->start;
+$node->wait_for_catchup($copy);
 $copy->promote;
 $copy->safe_psql('postgres', 'INSERT INTO here VALUES (2)');
 is($copy->safe_psql('postgres', 'SELECT (SELECT string_agg(id::text, $$,$$) FROM steward.as_of(NULL::here, (SELECT at FROM mark))), (SELECT string_agg(operation, $$,$$) FROM steward.history($$here$$, $${"id": 1}$$))'),
