@@ -13,6 +13,7 @@
 #include "base/mask.h"
 #include "crypto/kdf.h"
 #include "keys/keys.h"
+#include "ledger/export.h"
 #include "types/encrypted.h"
 
 STEWARD_MODULE_MAGIC("pg_steward", STEWARD_VERSION);
@@ -35,6 +36,7 @@ _PG_init(void)
 	steward_types_init();
 	steward_audit_init();
 	steward_access_init();
+	steward_ledger_init();
 	/* Last: where background workers are few, keys come first. */
 	steward_duty_init();
 }

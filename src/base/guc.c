@@ -18,6 +18,8 @@ bool		steward_audit_ddl = true;
 bool		steward_audit_query_id = false;
 int			steward_audit_segment_age = 7 * 86400;
 int			steward_audit_segment_size = 1024 * 1024;
+char	   *steward_checkpoint_command = NULL;
+int			steward_checkpoint_timeout = 60000;
 int			steward_context_lifetime = 60000;
 int			steward_max_workers = 2;
 bool		steward_protect_memory = true;
@@ -29,6 +31,7 @@ int			steward_revocation_timeout = 60000;
 char	   *steward_root_key_command = NULL;
 char	   *steward_root_key_file = NULL;
 int			steward_root_key_timeout = 10000;
+int			steward_seal_interval = 1000;
 int			steward_subject_cache_size = 4096;
 
 static const struct config_enum_entry access_modes[] = {
@@ -114,6 +117,16 @@ define_a(void)
 static void
 define_b_to_q(void)
 {
+	DefineCustomStringVariable("steward.checkpoint_command",
+							   "Command that takes each checkpoint of the ledger elsewhere, run after a block was sealed.",
+							   "%p is replaced by the path of a file with the signed note. Needs shared_preload_libraries = 'pg_steward'.",
+							   &steward_checkpoint_command, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.checkpoint_timeout",
+							"Time after which checkpoint_command is ended.",
+							NULL,
+							&steward_checkpoint_timeout, 60000, 100, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.context_lifetime",
 							"Time for which the MAC of a context can be used after it was issued.",
 							"Clocks of application servers may be ahead of the server's by 30 seconds.",
@@ -179,6 +192,11 @@ define_r(void)
 static void
 define_s_to_z(void)
 {
+	DefineCustomIntVariable("steward.seal_interval",
+							"Time after a commit within which its audit records are sealed into the ledger.",
+							"0 seals when steward.seal_ledger() is called. Needs shared_preload_libraries = 'pg_steward'.",
+							&steward_seal_interval, 1000, 0, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.subject_cache_size",
 							"Number of subjects whose keys a session keeps ready.",
 							"Each takes 48 bytes of locked memory in every session that reads values bound to subjects.",

@@ -37,6 +37,9 @@ extern int	steward_context_lifetime;	/* milliseconds */
 extern int	steward_require_context;	/* a StewardRequiredContext */
 extern bool steward_allow_unkeyed_ddl;
 extern int	steward_subject_cache_size; /* entries */
+extern char *steward_checkpoint_command;
+extern int	steward_checkpoint_timeout; /* milliseconds */
+extern int	steward_seal_interval;	/* milliseconds; 0: by hand alone */
 
 /* What a transaction must say of itself before it changes an audited table. */
 typedef enum StewardRequiredContext

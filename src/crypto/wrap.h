@@ -17,7 +17,8 @@
  *	 kind	what the secret is (StewardWrapKind), one byte
  *	 ids	16 bytes that say which one: big-endian key id, key tag, zeros for
  *			a key version; key id and zeros for an index secret; zeros for
- *			the hash secret; the uuid for a subject secret or a tombstone
+ *			the hash secret; the uuid for a subject secret or a tombstone; the
+ *			number of the ledger's key and zeros for its seed
  *	 tombstone	a wrap of 32 zero bytes that takes the place of an erased
  *			subject's secret: only who has the root can make one
  */
@@ -40,7 +41,8 @@ typedef enum StewardWrapKind
 	STEWARD_WRAP_INDEX_SECRET = 2,
 	STEWARD_WRAP_HASH_SECRET = 3,
 	STEWARD_WRAP_SUBJECT_SECRET = 4,
-	STEWARD_WRAP_TOMBSTONE = 5
+	STEWARD_WRAP_TOMBSTONE = 5,
+	STEWARD_WRAP_LEDGER_SEED = 6
 } StewardWrapKind;
 
 /* What a wrap is bound to besides the root. */

@@ -165,8 +165,12 @@ SELECT p.proname FROM pg_proc AS p
 SELECT relname FROM pg_class WHERE relnamespace = 'steward'::regnamespace AND relname LIKE 'audit%' AND relkind IN ('r', 'p', 'v', 'S')
     AND obj_description(oid, 'pg_class') IS NULL;
 
--- An auditor needs the view alone.
+-- An auditor needs the view, and sees what he may read.
 GRANT SELECT ON steward.audit_trail TO audit_other;
+SET ROLE audit_other;
+SELECT count(*) FROM steward.audit_trail WHERE relation = 'audited.owned';
+RESET ROLE;
+GRANT SELECT ON owned TO audit_other;
 SET ROLE audit_other;
 SELECT operation, new FROM steward.audit_trail WHERE relation = 'audited.owned' ORDER BY xid, seq;
 SELECT count(*) FROM steward.audit_record;
