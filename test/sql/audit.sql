@@ -161,7 +161,7 @@ SELECT c.relname FROM pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
     WHERE c.relnamespace = 'steward'::regnamespace AND c.relname LIKE 'audit%' AND a.grantee = 0;
 CREATE ROLE audit_public_probe;
 SELECT p.proname FROM pg_proc AS p
-    WHERE p.pronamespace = 'steward'::regnamespace AND p.proname LIKE '%audit%' AND has_function_privilege('audit_public_probe', p.oid, 'EXECUTE');
+    WHERE p.pronamespace = 'steward'::regnamespace AND p.proname LIKE '%audit%' AND has_function_privilege('audit_public_probe', p.oid, 'EXECUTE') ORDER BY p.proname COLLATE "C";
 SELECT relname FROM pg_class WHERE relnamespace = 'steward'::regnamespace AND relname LIKE 'audit%' AND relkind IN ('r', 'p', 'v', 'S')
     AND obj_description(oid, 'pg_class') IS NULL;
 
