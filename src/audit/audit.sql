@@ -243,7 +243,11 @@ COMMENT ON COLUMN steward.audit_record.payload IS 'key, old and new values; stew
 COMMENT ON COLUMN steward.audit_record.transaction_started_at IS 'when the transaction began';
 REVOKE ALL ON steward.audit_record FROM PUBLIC;
 
-CREATE VIEW steward.audit_trail AS
+CREATE FUNCTION steward.audit_readable(relation oid, incarnation integer) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'steward_audit_readable';
+COMMENT ON FUNCTION steward.audit_readable(oid, integer) IS 'may the current user read records of a table: of one that he may read all of; of one that is gone, with the rights of pg_read_all_data';
+
+CREATE VIEW steward.audit_trail WITH (security_barrier) AS
     SELECT r.written_at,
            r.changed_at,
            r.incarnation,
@@ -285,8 +289,9 @@ CREATE VIEW steward.audit_trail AS
         AND c.number OPERATOR(pg_catalog.=) r.context
         AND c.incarnation OPERATOR(pg_catalog.=) r.incarnation
     CROSS JOIN LATERAL steward.audit_decode(r.schema_version, r.op, r.payload) AS d
-    WHERE r.schema_version OPERATOR(pg_catalog.>) 0;
-COMMENT ON VIEW steward.audit_trail IS 'the audit log, readable: what changed, when, and who did it';
+    WHERE r.schema_version OPERATOR(pg_catalog.>) 0
+      AND coalesce(steward.audit_readable(s.root, r.incarnation) OR steward.audit_readable(s.relation, r.incarnation), true);
+COMMENT ON VIEW steward.audit_trail IS 'the audit log, readable: what changed, when, and who did it; of the tables that the reader may read';
 COMMENT ON COLUMN steward.audit_trail.written_at IS 'when the record was written: shortly before the commit, or earlier';
 COMMENT ON COLUMN steward.audit_trail.changed_at IS 'when the change was made';
 COMMENT ON COLUMN steward.audit_trail.incarnation IS 'the life of the database';

@@ -293,7 +293,12 @@ steward_ddl_grant_role(StewardJson *json, const GrantRoleStmt *grant)
 	{
 		DefElem    *option = lfirst_node(DefElem, cell);
 
-		steward_json_flag(json, option->defname, defGetBoolean(option));
+		/*
+		 * What a REVOKE names is taken away: 16 calls that false, 15 does
+		 * not.
+		 */
+		steward_json_flag(json, option->defname,
+						  !grant->is_grant || defGetBoolean(option));
 	}
 	steward_json_close(json);
 }

@@ -15,6 +15,7 @@
 #include "base/catalog.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
+#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -202,4 +203,32 @@ steward_incarnation_reparent(SubTransactionId child, SubTransactionId parent)
 {
 	if (cached_by == child)
 		cached_by = parent;
+}
+
+bool
+steward_incarnation_continues(int32 id)
+{
+	Relation	table = steward_relation_open(&incarnation_table, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result = false;
+
+	ScanKeyInit(&key, INCARNATION_ID + 1, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(id));
+	scan = systable_beginscan(table, steward_relation_oid(&incarnation_key), true,
+							  SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Datum		values[INCARNATION_NATTS];
+		bool		nulls[INCARNATION_NATTS];
+
+		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
+		result = DatumGetInt64(values[INCARNATION_SYSTEM]) == (int64) GetSystemIdentifier() &&
+			DatumGetObjectId(values[INCARNATION_DATABASE]) == MyDatabaseId;
+	}
+	systable_endscan(scan);
+	relation_close(table, AccessShareLock);
+	return result;
 }

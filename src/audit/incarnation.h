@@ -29,4 +29,10 @@ extern void steward_incarnation_forget(SubTransactionId written_by);
 extern void steward_incarnation_reparent(SubTransactionId child,
 										 SubTransactionId parent);
 
+/*
+ * Do oids and transaction ids of an incarnation go on in the present one? They do
+ * after a promotion or a recovery to a point in time, not after a restore.
+ */
+extern bool steward_incarnation_continues(int32 id);
+
 #endif							/* STEWARD_AUDIT_INCARNATION_H */

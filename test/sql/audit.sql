@@ -161,12 +161,16 @@ SELECT c.relname FROM pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
     WHERE c.relnamespace = 'steward'::regnamespace AND c.relname LIKE 'audit%' AND a.grantee = 0;
 CREATE ROLE audit_public_probe;
 SELECT p.proname FROM pg_proc AS p
-    WHERE p.pronamespace = 'steward'::regnamespace AND p.proname LIKE '%audit%' AND has_function_privilege('audit_public_probe', p.oid, 'EXECUTE');
+    WHERE p.pronamespace = 'steward'::regnamespace AND p.proname LIKE '%audit%' AND has_function_privilege('audit_public_probe', p.oid, 'EXECUTE') ORDER BY p.proname COLLATE "C";
 SELECT relname FROM pg_class WHERE relnamespace = 'steward'::regnamespace AND relname LIKE 'audit%' AND relkind IN ('r', 'p', 'v', 'S')
     AND obj_description(oid, 'pg_class') IS NULL;
 
--- An auditor needs the view alone.
+-- An auditor needs the view, and sees what he may read.
 GRANT SELECT ON steward.audit_trail TO audit_other;
+SET ROLE audit_other;
+SELECT count(*) FROM steward.audit_trail WHERE relation = 'audited.owned';
+RESET ROLE;
+GRANT SELECT ON owned TO audit_other;
 SET ROLE audit_other;
 SELECT operation, new FROM steward.audit_trail WHERE relation = 'audited.owned' ORDER BY xid, seq;
 SELECT count(*) FROM steward.audit_record;

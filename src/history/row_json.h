@@ -1,0 +1,26 @@
+/*
+ * row_json.h: rows of the past as jsonb.
+ */
+#ifndef STEWARD_HISTORY_ROW_JSON_H
+#define STEWARD_HISTORY_ROW_JSON_H
+
+#include "base/compat.h"
+
+#include "history/rows.h"
+#include "utils/jsonb.h"
+
+/* A row as to_jsonb() shows it, by the present columns. */
+extern Jsonb *steward_row_to_jsonb(const StewardHistoryTable *table,
+								   StewardCell *cells);
+
+/* The key of such a row; NULL when the table has none. */
+extern Jsonb *steward_row_key(const StewardHistoryTable *table, Jsonb *row);
+
+/*
+ * Takes the values of a key from an object that has its columns and no others, else
+ * raises ERRCODE_INVALID_PARAMETER_VALUE; and what the types' input functions raise.
+ */
+extern void steward_key_cells(const StewardHistoryTable *table, Jsonb *key,
+							  StewardCell *cells);
+
+#endif							/* STEWARD_HISTORY_ROW_JSON_H */

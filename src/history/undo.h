@@ -1,0 +1,72 @@
+/*
+ * undo.h: what would make good a transaction, and doing it.
+ *
+ * Terms:
+ *	step	the change of one row: DELETE what the transaction inserted, INSERT what
+ *			it deleted, UPDATE what it updated. However often it changed a row,
+ *			there is one step.
+ */
+#ifndef STEWARD_HISTORY_UNDO_H
+#define STEWARD_HISTORY_UNDO_H
+
+#include "base/compat.h"
+
+#include "history/rows.h"
+#include "nodes/pg_list.h"
+
+/* A table that the transaction changed. */
+typedef struct StewardUndoTable
+{
+	StewardHistoryTable *table;
+	StewardTrail *trail;		/* the transaction's records */
+	StewardRows *rows;			/* the rows it changed */
+	char	   *where;			/* finds a row by its key as parameters */
+	Oid		   *types;
+} StewardUndoTable;
+
+typedef struct StewardUndoStep
+{
+	StewardUndoTable *of;
+	int32		order;			/* number of the row's last record */
+	StewardCell *now;			/* the row as it is; NULL: there is none */
+	StewardCell *then;			/* as it was before; NULL: there was none */
+	char	   *statement;
+	bool		done;
+} StewardUndoStep;
+
+/*
+ * The steps that make good a committed transaction, in the order in which they
+ * are to be taken; a list of StewardUndoStep. Raises
+ * ERRCODE_UNDEFINED_OBJECT when it recorded no change,
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when it cannot be made good, or when a
+ * later one, which the error names, changed one of its rows; and what
+ * steward_history_table_open raises. Needs steward_trail_prepare.
+ */
+extern List *steward_undo_plan(uint64 xid);
+
+/* The statement of a step; see undo_statement.c. */
+extern char *steward_undo_statement(const StewardUndoStep *step);
+
+/* "column = $1 AND ..." for the key, by the equality of its index. */
+extern void steward_undo_where(StewardUndoTable *of);
+
+/*
+ * The present row with the key of these cells, by column; NULL without one. With
+ * lock it is locked, and read as of now.
+ */
+extern StewardCell *steward_undo_read(const StewardUndoTable *of,
+									  StewardCell *key, bool lock);
+
+/* The same values? Either may be NULL. */
+extern bool steward_undo_same(const StewardHistoryTable *table, StewardCell *a,
+							  StewardCell *b);
+
+/*
+ * Takes the steps as the caller, by ordinary statements. Steps that a foreign key
+ * or a unique index does not allow yet are taken after others. Raises what the
+ * statements raise, and ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION when triggers leave a
+ * row other than it was before.
+ */
+extern void steward_undo_apply(List *steps);
+
+#endif							/* STEWARD_HISTORY_UNDO_H */

@@ -1,0 +1,261 @@
+/*
+ * undo_statement.c: the statements of the steps; see undo.h.
+ *
+ * Names and operators are qualified, and constants have their type: they mean the
+ * same whoever runs them, and under any search_path. Generated columns are left
+ * out; identity columns get the value they had.
+ */
+#include "base/compat.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_operator.h"
+#include "executor/spi.h"
+#include "history/undo.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+static const char *
+column_name(const StewardHistoryTable *table, AttrNumber attnum)
+{
+	return quote_identifier(NameStr(TupleDescAttr(table->desc, attnum - 1)->attname));
+}
+
+/* OPERATOR(schema.=), of the type's default index order. */
+static char *
+equality(Form_pg_attribute attribute)
+{
+	TypeCacheEntry *entry = lookup_type_cache(attribute->atttypid, TYPECACHE_EQ_OPR);
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+	Form_pg_operator form;
+	char	   *result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "type %u has no equality", attribute->atttypid);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	result = psprintf("OPERATOR(%s.%s)",
+					  quote_identifier(get_namespace_name(form->oprnamespace)),
+					  NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+static char *
+constant(const StewardHistoryTable *table, AttrNumber attnum, StewardCell *cell)
+{
+	Form_pg_attribute attribute = TupleDescAttr(table->desc, attnum - 1);
+	Oid			output;
+	bool		is_varlena;
+
+	steward_cell_resolve(table, attnum, cell);
+	if (cell->isnull)
+		return "NULL";
+	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+	return psprintf("%s::%s",
+					quote_literal_cstr(OidOutputFunctionCall(output, cell->value)),
+					format_type_extended(attribute->atttypid, attribute->atttypmod,
+										 FORMAT_TYPE_TYPEMOD_GIVEN |
+										 FORMAT_TYPE_FORCE_QUALIFY));
+}
+
+static void
+append_where(StringInfo out, const StewardHistoryTable *table, StewardCell *cells)
+{
+	for (int k = 0; k < table->key_count; k++)
+	{
+		AttrNumber	attnum = table->key[k];
+
+		appendStringInfo(out, " %s %s %s %s", k > 0 ? "AND" : "WHERE",
+						 column_name(table, attnum),
+						 equality(TupleDescAttr(table->desc, attnum - 1)),
+						 constant(table, attnum, &cells[attnum - 1]));
+	}
+}
+
+static bool
+is_settable(const StewardHistoryTable *table, AttrNumber attnum)
+{
+	return steward_history_has_column(table->desc, attnum) &&
+		TupleDescAttr(table->desc, attnum - 1)->attgenerated == '\0';
+}
+
+static void
+append_insert(StringInfo out, const StewardHistoryTable *table, StewardCell *cells)
+{
+	StringInfoData values;
+
+	initStringInfo(&values);
+	appendStringInfo(out, "INSERT INTO %s (", table->name);
+	for (int i = 1; i <= table->desc->natts; i++)
+		if (is_settable(table, i))
+		{
+			if (values.len > 0)
+			{
+				appendStringInfoString(out, ", ");
+				appendStringInfoString(&values, ", ");
+			}
+			appendStringInfoString(out, column_name(table, i));
+			appendStringInfoString(&values, constant(table, i, &cells[i - 1]));
+		}
+	appendStringInfo(out, ") OVERRIDING SYSTEM VALUE VALUES (%s)", values.data);
+}
+
+static void
+append_update(StringInfo out, const StewardHistoryTable *table, const char *only,
+			  StewardCell *now, StewardCell *then)
+{
+	int			count = 0;
+
+	appendStringInfo(out, "UPDATE %s%s SET", only, table->name);
+	for (int i = 1; i <= table->desc->natts; i++)
+		if (is_settable(table, i) &&
+			!steward_cells_equal(table, i, &now[i - 1], &then[i - 1]))
+			appendStringInfo(out, "%s %s = %s", count++ > 0 ? "," : "",
+							 column_name(table, i), constant(table, i, &then[i - 1]));
+	append_where(out, table, now);
+}
+
+static char *
+statement_of(const StewardUndoStep *step)
+{
+	const StewardHistoryTable *table = step->of->table;
+	const char *only = table->partitioned ? "" : "ONLY ";
+	StringInfoData out;
+
+	initStringInfo(&out);
+	if (step->now == NULL)
+		append_insert(&out, table, step->then);
+	else if (step->then == NULL)
+	{
+		appendStringInfo(&out, "DELETE FROM %s%s", only, table->name);
+		append_where(&out, table, step->now);
+	}
+	else
+		append_update(&out, table, only, step->now, step->then);
+	return out.data;
+}
+
+/* Constants that any session reads alike, and exactly. */
+char *
+steward_undo_statement(const StewardUndoStep *step)
+{
+	static const char *const settings[][2] = {
+		{"datestyle", "ISO, YMD"},
+		{"intervalstyle", "postgres"},
+		{"extra_float_digits", "3"},
+	};
+	int			level = NewGUCNestLevel();
+	char	   *result;
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	result = statement_of(step);
+	AtEOXact_GUC(false, level);
+	return result;
+}
+
+/* ---- reading rows ---- */
+
+void
+steward_undo_where(StewardUndoTable *of)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	of->types = palloc(of->table->key_count * sizeof(Oid));
+	for (int k = 0; k < of->table->key_count; k++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(of->table->desc, of->table->key[k] - 1);
+
+		of->types[k] = attribute->atttypid;
+		appendStringInfo(&out, " %s %s %s $%d", k > 0 ? "AND" : "WHERE",
+						 column_name(of->table, of->table->key[k]),
+						 equality(attribute), k + 1);
+	}
+	of->where = out.data;
+}
+
+static char *
+read_query(const StewardUndoTable *of, bool lock)
+{
+	const StewardHistoryTable *table = of->table;
+	StringInfoData out;
+	int			count = 0;
+
+	initStringInfo(&out);
+	appendStringInfoString(&out, "SELECT");
+	for (int i = 1; i <= table->desc->natts; i++)
+		if (steward_history_has_column(table->desc, i))
+			appendStringInfo(&out, "%s %s", count++ > 0 ? "," : "", column_name(table, i));
+	appendStringInfo(&out, " FROM %s%s%s%s", table->partitioned ? "" : "ONLY ",
+					 table->name, of->where, lock ? " FOR UPDATE" : "");
+	return out.data;
+}
+
+static StewardCell *
+take_row(const StewardHistoryTable *table, HeapTuple tuple, TupleDesc desc)
+{
+	StewardCell *cells = palloc0(table->desc->natts * sizeof(StewardCell));
+	int			count = 0;
+
+	for (int i = 0; i < table->desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(table->desc, i);
+
+		cells[i].isnull = true;
+		if (!steward_history_has_column(table->desc, i + 1))
+			continue;
+		cells[i].given = true;
+		cells[i].value = SPI_getbinval(tuple, desc, ++count, &cells[i].isnull);
+		if (!cells[i].isnull)
+			cells[i].value = datumCopy(cells[i].value, attribute->attbyval,
+									   attribute->attlen);
+	}
+	return cells;
+}
+
+StewardCell *
+steward_undo_read(const StewardUndoTable *of, StewardCell *key, bool lock)
+{
+	const StewardHistoryTable *table = of->table;
+	MemoryContext caller = CurrentMemoryContext;
+	Datum	   *values = palloc(table->key_count * sizeof(Datum));
+	char	   *query = read_query(of, lock);
+	StewardCell *cells = NULL;
+
+	for (int k = 0; k < table->key_count; k++)
+	{
+		steward_cell_resolve(table, table->key[k], &key[table->key[k] - 1]);
+		values[k] = key[table->key[k] - 1].value;
+	}
+	SPI_connect();
+	if (SPI_execute_with_args(query, table->key_count, of->types, values, NULL,
+							  !lock, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read a row of table %s", table->name);
+	if (SPI_processed > 0)
+	{
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		cells = take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	return cells;
+}
+
+bool
+steward_undo_same(const StewardHistoryTable *table, StewardCell *a, StewardCell *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	for (int i = 0; i < table->desc->natts; i++)
+		if (steward_history_has_column(table->desc, i + 1) &&
+			!steward_cells_equal(table, i + 1, &a[i], &b[i]))
+			return false;
+	return true;
+}

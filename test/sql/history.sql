@@ -1,0 +1,297 @@
+-- history, as_of, diff, revert: surface, rights and errors.
+\set SHOW_CONTEXT never
+SET datestyle = 'ISO';
+SET timezone = 'UTC';
+CREATE SCHEMA past;
+SET search_path = past, public;
+CREATE TABLE customer (id integer PRIMARY KEY, name text NOT NULL, balance numeric(10, 2) DEFAULT 0);
+INSERT INTO customer VALUES (1, 'Ada', 10), (2, 'Ben', 20), (3, 'Cy', 30);
+
+-- Never audited.
+SELECT * FROM steward.as_of(NULL::customer, now());
+SELECT * FROM steward.history('customer', '{"id": 1}');
+
+SELECT steward.enable_audit('customer');
+SELECT clock_timestamp() AS t0, pg_current_snapshot() AS s0 \gset
+UPDATE customer SET balance = 11 WHERE id = 1;
+DELETE FROM customer WHERE id = 2;
+INSERT INTO customer VALUES (4, 'Di', NULL);
+UPDATE customer SET id = 5, name = 'Cyd' WHERE id = 3;
+SELECT clock_timestamp() AS t1 \gset
+
+-- The rows that were there before, and those that came and went.
+SELECT * FROM steward.as_of(NULL::customer, :'t0') ORDER BY id;
+SELECT * FROM steward.as_of(NULL::customer, :'t1') ORDER BY id;
+SELECT * FROM steward.as_of_snapshot(NULL::customer, :'s0') ORDER BY id;
+SELECT * FROM steward.diff('customer', :'t0', :'t1') ORDER BY key;
+SELECT * FROM steward.diff('customer', :'t1', :'t1');
+
+-- Columns are those of today.
+ALTER TABLE customer ADD COLUMN since integer DEFAULT 7;
+ALTER TABLE customer RENAME name TO called;
+ALTER TABLE customer DROP COLUMN balance;
+ALTER TABLE customer RENAME TO client;
+UPDATE client SET since = 8;
+SELECT * FROM steward.as_of(NULL::client, :'t0') ORDER BY id;
+
+-- The life of a row, under all keys it had; another row had one of them later.
+INSERT INTO client VALUES (3, 'Eve', 1);
+SELECT life, operation, old_key, old, new, changed, session_role = current_user AS me FROM steward.history('client', '{"id": 5}');
+SELECT life, operation, old_key, old, new FROM steward.history('client', '{"id": 3}');
+SELECT count(*) FROM steward.history('client', '{"id": 77}');
+SELECT * FROM steward.history('client', '{"id": 1, "called": "Ada"}');
+SELECT * FROM steward.history('client', '{"id": null}');
+SELECT * FROM steward.history('client', '"id"');
+SELECT * FROM steward.history('client', '{"id": "x"}');
+
+-- A transaction sees its own changes, also those of a parent of the subtransaction.
+BEGIN;
+INSERT INTO client VALUES (50, 'Own', 1);
+SAVEPOINT a;
+DELETE FROM client WHERE id = 1;
+SELECT id FROM steward.as_of(NULL::client, clock_timestamp()) ORDER BY id;
+SELECT id FROM steward.as_of(NULL::client, now()) ORDER BY id;
+SELECT operation FROM steward.history('client', '{"id": 50}');
+ROLLBACK TO a;
+SELECT id FROM steward.as_of(NULL::client, clock_timestamp()) ORDER BY id;
+ROLLBACK;
+
+-- NULL in jsonb is not NULL; arrays and enums come back as they were.
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TABLE kinds (id integer PRIMARY KEY, j jsonb, a text[], m mood, r int4range, b bytea, f float8);
+INSERT INTO kinds VALUES (1, 'null', '{a,NULL,"c d"}', 'glad', '[1,5)', '\x00ff', 0.1), (2, NULL, '{}', 'sad', 'empty', '', 'NaN');
+SELECT steward.enable_audit('kinds');
+SELECT clock_timestamp() AS k0 \gset
+UPDATE kinds SET j = '1', a = NULL, m = NULL, r = NULL, b = NULL, f = 2;
+SELECT *, j IS NULL AS no_j FROM steward.as_of(NULL::kinds, :'k0') ORDER BY id;
+
+-- Without a key rows are told by their values.
+CREATE TABLE keyless (a integer, b text);
+INSERT INTO keyless VALUES (1, 'x'), (1, 'x'), (2, NULL);
+SELECT steward.enable_audit('keyless');
+SELECT clock_timestamp() AS n0 \gset
+UPDATE keyless SET b = 'y' WHERE ctid = (SELECT min(ctid) FROM keyless);
+DELETE FROM keyless WHERE b IS NULL;
+SELECT * FROM steward.as_of(NULL::keyless, :'n0') ORDER BY a, b;
+SELECT * FROM steward.diff('keyless', :'n0', clock_timestamp()) ORDER BY old, new;
+SELECT * FROM steward.history('keyless', '{"a": 1}');
+
+-- TRUNCATE: what is not in the trail is not known; what came later is.
+TRUNCATE client;
+INSERT INTO client VALUES (1, 'after', 1), (2, 'truncate', 1);
+SELECT clock_timestamp() AS t2 \gset
+UPDATE client SET called = 'changed' WHERE id = 2;
+TRUNCATE client;
+SELECT * FROM steward.as_of(NULL::client, :'t2') ORDER BY id;
+\set VERBOSITY terse
+SELECT * FROM steward.as_of(NULL::client, :'t1');
+SELECT * FROM steward.as_of(NULL::client, '-infinity');
+\echo :LAST_ERROR_SQLSTATE
+
+-- On the way forward: what ADD COLUMN gave to old rows is known until the table is written anew.
+CREATE TABLE added (id integer PRIMARY KEY);
+SELECT steward.enable_audit('added');
+TRUNCATE added;
+INSERT INTO added VALUES (1);
+ALTER TABLE added ADD COLUMN v integer DEFAULT 5;
+SELECT clock_timestamp() AS a0 \gset
+TRUNCATE added;
+SELECT * FROM steward.as_of(NULL::added, :'a0');
+VACUUM FULL added;
+SELECT * FROM steward.as_of(NULL::added, :'a0');
+
+-- A type that changed: by its own conversion, and by an expression.
+CREATE TABLE typed (id integer PRIMARY KEY, v integer);
+INSERT INTO typed VALUES (1, 1), (2, 2);
+SELECT steward.enable_audit('typed');
+SELECT clock_timestamp() AS v0 \gset
+UPDATE typed SET v = 10 WHERE id = 1;
+ALTER TABLE typed ALTER v TYPE bigint;
+UPDATE typed SET v = 100 WHERE id = 1;
+SELECT *, pg_typeof(v) FROM steward.as_of(NULL::typed, :'v0') ORDER BY id;
+ALTER TABLE typed ALTER v TYPE integer USING v + 1;
+SELECT * FROM steward.as_of(NULL::typed, :'v0');
+
+-- Changes that were not recorded are noticed, though the triggers are as they were.
+CREATE TABLE gap (id integer PRIMARY KEY, v integer);
+SELECT steward.enable_audit('gap');
+SELECT clock_timestamp() AS g0 \gset
+INSERT INTO gap VALUES (1, 1);
+ALTER TABLE gap DISABLE TRIGGER "00_steward_audit_row";
+UPDATE gap SET v = 2;
+ALTER TABLE gap ENABLE ALWAYS TRIGGER "00_steward_audit_row";
+SELECT * FROM steward.as_of(NULL::gap, :'g0');
+\echo :LAST_ERROR_SQLSTATE
+-- Also without a record of the command.
+CREATE TABLE hidden (id integer PRIMARY KEY, v integer);
+SELECT steward.enable_audit('hidden');
+SELECT clock_timestamp() AS h0 \gset
+INSERT INTO hidden VALUES (1, 1);
+SET steward.audit_ddl = off;
+ALTER TABLE hidden DISABLE TRIGGER "00_steward_audit_row";
+UPDATE hidden SET v = 2;
+ALTER TABLE hidden ENABLE ALWAYS TRIGGER "00_steward_audit_row";
+RESET steward.audit_ddl;
+SELECT * FROM steward.as_of(NULL::hidden, :'h0');
+\echo :LAST_ERROR_SQLSTATE
+
+-- Partitions: rows that move, new ones, and what goes with one.
+CREATE TABLE part (id integer, region text, v integer, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a');
+CREATE TABLE part_b (v integer, junk integer, region text NOT NULL, id integer NOT NULL);
+ALTER TABLE part_b DROP COLUMN junk;
+ALTER TABLE part ATTACH PARTITION part_b FOR VALUES IN ('b');
+INSERT INTO part VALUES (1, 'a', 1), (2, 'b', 2), (3, 'a', 3);
+SELECT steward.enable_audit('part');
+SELECT clock_timestamp() AS p0 \gset
+UPDATE part SET region = 'b' WHERE id = 1;
+UPDATE part SET v = v + 1;
+CREATE TABLE part_c PARTITION OF part FOR VALUES IN ('c');
+INSERT INTO part VALUES (5, 'c', 5);
+SELECT * FROM steward.as_of(NULL::part, :'p0') ORDER BY id;
+SELECT operation, old_key, old, new FROM steward.history('part', '{"id": 1, "region": "b"}');
+SELECT * FROM steward.as_of(NULL::part_a, :'p0');
+ALTER TABLE part DETACH PARTITION part_c;
+SELECT * FROM steward.as_of(NULL::part, :'p0');
+
+-- Settings that leave something out.
+CREATE TABLE chosen (id integer PRIMARY KEY, v integer, w integer);
+SELECT steward.enable_audit('chosen', exclude => '{w}');
+SELECT * FROM steward.as_of(NULL::chosen, clock_timestamp());
+
+-- What may be asked for.
+SELECT * FROM steward.as_of(1, now());
+SELECT * FROM steward.as_of(NULL::client, NULL);
+SELECT * FROM steward.diff(NULL, now(), now());
+SELECT * FROM steward.revert(NULL);
+SELECT * FROM steward.revert('1', NULL);
+SELECT * FROM steward.history('client', NULL);
+CREATE VIEW a_view AS SELECT 1 AS id;
+SELECT * FROM steward.history('a_view', '{"id": 1}');
+SELECT * FROM steward.history(4294967295::oid, '{"id": 1}');
+
+-- Who may ask: EXECUTE, SELECT on all of the table, and no row security.
+CREATE ROLE past_reader;
+GRANT USAGE ON SCHEMA past, steward TO past_reader;
+SET ROLE past_reader;
+SELECT * FROM steward.history('typed', '{"id": 1}');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION steward.history(regclass, jsonb), steward.as_of(anyelement, timestamptz), steward.revert(xid8, boolean) TO past_reader;
+SET ROLE past_reader;
+SELECT * FROM steward.history('typed', '{"id": 1}');
+RESET ROLE;
+GRANT SELECT (id) ON typed TO past_reader;
+SET ROLE past_reader;
+SELECT * FROM steward.history('typed', '{"id": 1}');
+RESET ROLE;
+GRANT SELECT (v) ON typed TO past_reader;
+SET ROLE past_reader;
+SELECT count(*) FROM steward.history('typed', '{"id": 1}');
+RESET ROLE;
+ALTER TABLE typed ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_rows ON typed USING (true);
+SET ROLE past_reader;
+SELECT * FROM steward.history('typed', '{"id": 1}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM steward.as_of(NULL::typed, now());
+RESET ROLE;
+ALTER TABLE typed DISABLE ROW LEVEL SECURITY;
+
+-- The trail shows the tables that the reader may read; what is gone, to who may read everything.
+CREATE TABLE gone (id integer PRIMARY KEY);
+SELECT steward.enable_audit('gone');
+INSERT INTO gone VALUES (1);
+DROP TABLE gone;
+GRANT SELECT ON steward.audit_trail TO past_reader;
+SET ROLE past_reader;
+SELECT DISTINCT relation FROM steward.audit_trail WHERE relation LIKE 'past.%' ORDER BY 1;
+RESET ROLE;
+GRANT pg_read_all_data TO past_reader;
+SET ROLE past_reader;
+SELECT DISTINCT relation FROM steward.audit_trail WHERE relation IN ('past.typed', 'past.gone', 'past.gap') ORDER BY 1;
+RESET ROLE;
+REVOKE pg_read_all_data FROM past_reader;
+
+-- Reverting: a preview, then the deed, which is recorded and can be reverted itself.
+CREATE TABLE parent (id integer PRIMARY KEY, name text, twice integer GENERATED ALWAYS AS (id * 2) STORED);
+CREATE TABLE child (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, parent integer REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE, at timestamptz, f float8);
+INSERT INTO parent VALUES (1, 'one'), (2, 'two'), (9, 'nine');
+INSERT INTO child (parent, at, f) VALUES (1, '2020-01-01', 0.1), (1, NULL, 'NaN'), (2, '2020-02-02 03:04:05.678901', 1e300);
+SELECT steward.enable_audit('parent'), steward.enable_audit('child');
+SELECT clock_timestamp() AS r0 \gset
+BEGIN;
+SELECT pg_current_xact_id() AS x \gset
+DELETE FROM parent WHERE id = 1;
+UPDATE parent SET id = 20 WHERE id = 2;
+UPDATE parent SET name = 'it''s' WHERE id = 20;
+INSERT INTO parent VALUES (2, 'new'), (4, 'four');
+INSERT INTO child (parent) VALUES (4);
+DELETE FROM parent WHERE id = 9;
+INSERT INTO parent VALUES (9, 'again');
+INSERT INTO parent VALUES (77, 'fleeting');
+DELETE FROM parent WHERE id = 77;
+COMMIT;
+SET extra_float_digits = 0;
+SET datestyle = 'German';
+SELECT step, relation, operation, key, statement FROM steward.revert(:'x') ORDER BY step;
+SELECT count(*) FROM steward.revert(:'x', true);
+RESET extra_float_digits;
+SET datestyle = 'ISO';
+SELECT * FROM parent ORDER BY id;
+SELECT * FROM child ORDER BY id;
+SELECT * FROM steward.diff('child', :'r0', clock_timestamp());
+-- Not twice: the reverting transaction changed the rows later.
+SELECT set_config('past.x', :'x', false) IS NOT NULL AS set;
+CREATE PROCEDURE try_revert(xid text) LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+BEGIN
+    PERFORM steward.revert(xid::xid8);
+    RAISE EXCEPTION 'reverted';
+EXCEPTION WHEN object_not_in_prerequisite_state OR undefined_object OR null_value_not_allowed THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RAISE NOTICE '% %', regexp_replace(SQLERRM, '\d\d+', 'N'), regexp_replace(detail, '\d\d+', 'N');
+END
+$$;
+CALL try_revert(:'x');
+CALL try_revert('3');
+CALL try_revert(NULL);
+BEGIN;
+SELECT pg_current_xact_id() AS y \gset
+TRUNCATE child;
+CALL try_revert(:'y');
+COMMIT;
+CALL try_revert(:'y');
+
+-- Only with the caller's own rights, and not against a trigger.
+CREATE TABLE stamped (id integer PRIMARY KEY, v integer, changes integer DEFAULT 0);
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.changes := OLD.changes + 1; RETURN NEW; END $$;
+CREATE TRIGGER stamp BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+INSERT INTO stamped VALUES (1, 1);
+SELECT steward.enable_audit('stamped');
+BEGIN;
+SELECT pg_current_xact_id() AS z \gset
+UPDATE stamped SET v = 2;
+COMMIT;
+GRANT SELECT ON stamped TO past_reader;
+SET ROLE past_reader;
+SELECT statement FROM steward.revert(:'z');
+SELECT statement FROM steward.revert(:'z', true);
+\echo :LAST_ERROR_SQLSTATE
+RESET ROLE;
+SELECT statement FROM steward.revert(:'z', true);
+\echo :LAST_ERROR_SQLSTATE
+BEGIN;
+ALTER TABLE stamped DISABLE TRIGGER stamp;
+SELECT statement FROM steward.revert(:'z', true);
+ALTER TABLE stamped ENABLE TRIGGER stamp;
+COMMIT;
+SELECT * FROM stamped;
+BEGIN READ ONLY;
+SELECT statement FROM steward.revert(:'z', true);
+ROLLBACK;
+
+SET client_min_messages = warning;
+DROP SCHEMA past CASCADE;
+DROP OWNED BY past_reader;
+DROP ROLE past_reader;
