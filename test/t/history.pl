@@ -1,7 +1,7 @@
 # Random histories of tables: after each transaction the rows are copied. as_of() must
 # show each copy, diff() what lies between two of them, and revert() bring the copy
 # before back. What is not known must be refused, and nothing else.
-# STEWARD_SOAK=1 plays ten thousand histories, else thirty; STEWARD_SEED repeats a run.
+# STEWARD_SOAK=1 plays ten thousand histories, else forty; STEWARD_SEED repeats a run.
 use strict;
 use warnings;
 
@@ -14,7 +14,7 @@ use Steward;
 use Test::More;
 
 my $soak = ($ENV{STEWARD_SOAK} // '') eq '1';
-my $histories = $soak ? 10_000 : 30;
+my $histories = $soak ? 10_000 : 40;
 my $seed = $ENV{STEWARD_SEED} // int(rand(1_000_000_000));
 note("STEWARD_SEED=$seed");
 srand($seed);
