@@ -91,6 +91,9 @@ UPDATE mark SET at = clock_timestamp();
 -- what a function reads in a worker is a read of its own
 SELECT count(looks(n)) FROM numbers;
 SELECT FROM steward.import_access();
+-- A worker that is about to leave may still hold its file.
+SELECT FROM pg_sleep(0.2);
+SELECT FROM steward.import_access();
 SELECT keys, outcome, (SELECT sum((e->>'count')::int) FROM jsonb_array_elements(decrypts) AS e) AS decrypted
 FROM steward.access_trail WHERE read_at > (SELECT at FROM mark) ORDER BY keys::text;
 RESET ALL;

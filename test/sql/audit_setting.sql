@@ -81,7 +81,7 @@ SELECT needle, in_log(needle) FROM unnest('{canary-control,canary-excluded,canar
 -- The right on the key is needed to read it.
 CREATE ROLE chosen_reader;
 GRANT USAGE ON SCHEMA chosen TO chosen_reader;
-GRANT SELECT ON trail TO chosen_reader;
+GRANT SELECT ON trail, patient TO chosen_reader;
 SET ROLE chosen_reader;
 SELECT steward.audit_reveal(new->'born') FROM trail WHERE new ? 'born' ORDER BY xid, seq LIMIT 1;
 RESET ROLE;
