@@ -125,6 +125,8 @@ CREATE PROCEDURE keep_record(setting text) LANGUAGE plpgsql AS $$
 DECLARE
     writer xid8 := pg_current_xact_id();
 BEGIN
+    -- From an empty file, in which rows come to lie alike each time.
+    TRUNCATE audited.target;
     INSERT INTO audited.target TABLE audited.source;
     UPDATE audited.target AS t SET id = -t.id;
     UPDATE audited.target AS t SET id = -t.id;

@@ -31,7 +31,8 @@ log_statement = none
 CONF
 
 my $old = PostgreSQL::Test::Cluster->new('old', defined $from ? (install_path => $from) : ());
-$old->init(extra => [ '--locale=C', '--encoding=UTF8' ]);
+my $oldest = int((split /\./, $old->config_data('--version') =~ s/^PostgreSQL //r)[0]);
+$old->init(extra => [ '--locale=C', '--encoding=UTF8', $oldest >= 18 ? '--no-data-checksums' : () ]);
 $old->append_conf('postgresql.conf', $conf);
 $old->start;
 
@@ -150,10 +151,9 @@ $old->stop;
 
 my $new = PostgreSQL::Test::Cluster->new('new');
 my $major = int((split /\./, $new->config_data('--version') =~ s/^PostgreSQL //r)[0]);
-my $former = int((split /\./, $old->config_data('--version') =~ s/^PostgreSQL //r)[0]);
 
 # Whoever asked for an older version must get it.
-cmp_ok($former, defined $from ? '<' : '<=', $major, "the upgrade is from $former to $major");
+cmp_ok($oldest, defined $from ? '<' : '<=', $major, "the upgrade is from $oldest to $major");
 $new->init(extra => [ '--locale=C', '--encoding=UTF8', $major >= 18 ? '--no-data-checksums' : () ]);
 $new->append_conf('postgresql.conf', $conf);
 
