@@ -8,7 +8,8 @@
 #include "base/compat.h"
 
 #include "audit/batch.h"
-#include "audit/codec.h"
+#include "audit/codec_put.h"
+#include "audit/codec_read.h"
 #include "common/int.h"
 #include "crypto/bytes.h"
 #include "utils/memutils.h"
@@ -26,33 +27,6 @@ refuse_size(void)
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("audit record would exceed 1 GB"),
 			 errhint("Change fewer of the large columns at once.")));
-}
-
-/* Seven bits a byte, lowest first; returns how many bytes it took. */
-static int
-write_varint(unsigned char *out, uint64 value)
-{
-	int			length = 0;
-
-	while (value >= 0x80)
-	{
-		out[length++] = (unsigned char) (value | 0x80);
-		value >>= 7;
-	}
-	out[length++] = (unsigned char) value;
-	return length;
-}
-
-static inline uint64
-zigzag(int64 value)
-{
-	return ((uint64) value << 1) ^ (uint64) (value >> 63);
-}
-
-static inline int64
-unzigzag(uint64 value)
-{
-	return (int64) (value >> 1) ^ -(int64) (value & 1);
 }
 
 void
@@ -94,22 +68,22 @@ steward_batch_append(StewardBatchWriter *batch, const StewardRecord *record)
 		batch->first_seq = record->seq;
 	head[0] = 0;
 	head[1] = (unsigned char) record->op;
-	length += write_varint(head + length, first ? 0 : record->seq - last->seq);
-	length += write_varint(head + length,
-						   zigzag(record->changed_at - last->changed_at));
+	length += steward_write_varint(head + length, first ? 0 : record->seq - last->seq);
+	length += steward_write_varint(head + length,
+								   steward_zigzag(record->changed_at - last->changed_at));
 	if (first || record->context.xid != last->context.xid ||
 		record->context.number != last->context.number)
 	{
 		head[0] |= HAS_CONTEXT;
-		length += write_varint(head + length, batch->xid - record->context.xid);
-		length += write_varint(head + length, (uint32) record->context.number);
+		length += steward_write_varint(head + length, batch->xid - record->context.xid);
+		length += steward_write_varint(head + length, (uint32) record->context.number);
 	}
 	if (first || record->schema_version != last->schema_version)
 	{
 		head[0] |= HAS_SCHEMA;
-		length += write_varint(head + length, (uint32) record->schema_version);
+		length += steward_write_varint(head + length, (uint32) record->schema_version);
 	}
-	prefix_length = write_varint(prefix, (uint64) length + record->length);
+	prefix_length = steward_write_varint(prefix, (uint64) length + record->length);
 	if ((Size) batch->data.len + prefix_length + length + record->length >
 		MaxAllocSize - STEWARD_RECORD_OVERHEAD)
 		refuse_size();
@@ -128,36 +102,10 @@ steward_batch_datum(StewardBatchWriter *batch)
 	return PointerGetDatum(batch->data.data);
 }
 
-static uint64
-read_varint(const unsigned char **data, uint32 *left)
-{
-	uint64		value = 0;
-
-	for (int shift = 0; shift < 70; shift += 7)
-	{
-		unsigned char byte;
-
-		if (*left == 0)
-			steward_payload_corrupted("its batch ends early");
-		byte = *(*data)++;
-		(*left)--;
-		if (shift == 63 && byte > 1)
-			break;
-		value |= (uint64) (byte & 0x7f) << shift;
-		if (byte & 0x80)
-			continue;
-		if (byte == 0 && shift > 0)
-			break;
-		return value;
-	}
-	steward_payload_corrupted("a number of its batch is malformed");
-	return 0;
-}
-
 static int32
-read_int32(const unsigned char **data, uint32 *left)
+take_int32(StewardReader *reader)
 {
-	uint64		value = read_varint(data, left);
+	uint64		value = steward_take_varint(reader);
 
 	if (value > PG_INT32_MAX)
 		steward_payload_corrupted("a number of its batch is out of range");
@@ -175,8 +123,8 @@ steward_batch_open(StewardBatchReader *reader, const void *data, uint32 length,
 	reader->started_at = (TimestampTz) steward_load_be64(bytes + 1);
 	if (!IS_VALID_TIMESTAMP(reader->started_at))
 		steward_payload_corrupted("a time is out of range");
-	reader->data = bytes + HEADER_BYTES;
-	reader->left = length - HEADER_BYTES;
+	reader->rest.data = bytes + HEADER_BYTES;
+	reader->rest.left = length - HEADER_BYTES;
 	reader->xid = xid;
 	reader->begun = false;
 	memset(&reader->last, 0, sizeof(reader->last));
@@ -185,67 +133,54 @@ steward_batch_open(StewardBatchReader *reader, const void *data, uint32 length,
 }
 
 static void
-read_context(StewardBatchReader *reader, const unsigned char **data,
-			 uint32 *left)
+take_context(StewardBatchReader *reader, StewardReader *head)
 {
-	uint64		age = read_varint(data, left);
+	uint64		age = steward_take_varint(head);
 
 	if (age >= reader->xid)
 		steward_payload_corrupted("its context is malformed");
 	reader->last.context.xid = reader->xid - age;
-	reader->last.context.number = read_int32(data, left);
+	reader->last.context.number = take_int32(head);
 }
 
 /* What stands before the payload, into reader->last. */
 static void
-read_head(StewardBatchReader *reader, const unsigned char **data, uint32 *left)
+take_head(StewardBatchReader *reader, StewardReader *head)
 {
 	StewardRecord *last = &reader->last;
-	unsigned char flags;
+	unsigned char flags = *steward_take(head, 1);
 	int32		step;
 	int64		later;
 
-	if (*left < 2)
-		steward_payload_corrupted("its batch ends early");
-	flags = (*data)[0];
-	last->op = (char) (*data)[1];
-	*data += 2;
-	*left -= 2;
-	step = read_int32(data, left);
+	last->op = (char) *steward_take(head, 1);
+	step = take_int32(head);
 	if ((flags & ~KNOWN_FLAGS) != 0 || (step == 0) == reader->begun ||
 		step > PG_INT32_MAX - last->seq ||
 		(!reader->begun && flags != KNOWN_FLAGS))
 		steward_payload_corrupted("its batch is malformed");
 	last->seq += step;
-	later = unzigzag(read_varint(data, left));
+	later = steward_take_signed(head, PG_INT64_MIN, PG_INT64_MAX);
 	if (pg_add_s64_overflow(last->changed_at, later, &last->changed_at) ||
 		!IS_VALID_TIMESTAMP(last->changed_at))
 		steward_payload_corrupted("a time is out of range");
 	if (flags & HAS_CONTEXT)
-		read_context(reader, data, left);
+		take_context(reader, head);
 	if (flags & HAS_SCHEMA)
-		last->schema_version = read_int32(data, left);
+		last->schema_version = take_int32(head);
 }
 
 bool
 steward_batch_next(StewardBatchReader *reader, StewardRecord *record)
 {
-	const unsigned char *data;
-	uint64		length;
-	uint32		left;
+	StewardReader head = {0};
 
-	if (reader->left == 0)
+	if (reader->rest.left == 0)
 		return false;
-	length = read_varint(&reader->data, &reader->left);
-	if (length > reader->left)
-		steward_payload_corrupted("its batch ends early");
-	data = reader->data;
-	left = (uint32) length;
-	reader->data += length;
-	reader->left -= (uint32) length;
-	read_head(reader, &data, &left);
-	reader->last.payload = data;
-	reader->last.length = left;
+	head.left = steward_take_count(&reader->rest);
+	head.data = steward_take(&reader->rest, head.left);
+	take_head(reader, &head);
+	reader->last.payload = head.data;
+	reader->last.length = head.left;
 	reader->begun = true;
 	*record = reader->last;
 	return true;

@@ -7,6 +7,7 @@
 
 #include "base/compat.h"
 
+#include "audit/codec_read.h"
 #include "audit/record.h"
 #include "lib/stringinfo.h"
 
@@ -46,8 +47,7 @@ extern Datum steward_batch_datum(StewardBatchWriter *batch);
 
 typedef struct StewardBatchReader
 {
-	const unsigned char *data;
-	uint32		left;
+	StewardReader rest;
 	uint64		xid;
 	TimestampTz started_at;		/* of the transaction */
 	StewardRecord last;

@@ -127,6 +127,14 @@ struct StewardAuditColumn;
 pg_attribute_noreturn()
 extern void steward_payload_corrupted(const char *what);
 
+/*
+ * In a PG_CATCH: raises that the payload is corrupted when a type's own function
+ * objected to what it holds, else the error again. caller: where the error must
+ * not stay.
+ */
+pg_attribute_noreturn()
+extern void steward_payload_rethrow(MemoryContext caller);
+
 /* Appends bytes; ERRCODE_PROGRAM_LIMIT_EXCEEDED beyond what a record can hold. */
 extern void steward_put_bytes(StringInfo out, const void *data, Size length);
 

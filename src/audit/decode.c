@@ -132,6 +132,16 @@ means_corruption(int sqlstate)
 		sqlstate != ERRCODE_UNTRANSLATABLE_CHARACTER;
 }
 
+void
+steward_payload_rethrow(MemoryContext caller)
+{
+	if (!means_corruption(geterrcode()))
+		PG_RE_THROW();
+	MemoryContextSwitchTo(caller);
+	FlushErrorState();
+	steward_payload_corrupted("a value is malformed");
+}
+
 static void
 decode_guarded(const StewardAuditSchema *schema, char op, bytea *payload,
 			   Datum *values, bool *nulls)
@@ -144,11 +154,7 @@ decode_guarded(const StewardAuditSchema *schema, char op, bytea *payload,
 	}
 	PG_CATCH();
 	{
-		if (!means_corruption(geterrcode()))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-		steward_payload_corrupted("a value is malformed");
+		steward_payload_rethrow(caller);
 	}
 	PG_END_TRY();
 }

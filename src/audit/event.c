@@ -57,6 +57,25 @@ steward_event_encode(Jsonb *details, StringInfo payload)
 	}
 }
 
+/* JSON that is none is a corruption, like any other value. */
+static Datum
+parse(char *text)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		details = (Datum) 0;
+
+	PG_TRY();
+	{
+		details = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	}
+	PG_CATCH();
+	{
+		steward_payload_rethrow(caller);
+	}
+	PG_END_TRY();
+	return details;
+}
+
 /* The details of an event, by its payload. */
 STEWARD_FUNCTION(steward_audit_event_details)
 {
@@ -69,5 +88,5 @@ STEWARD_FUNCTION(steward_audit_event_details)
 		pg_encoding_verifymbstr(PG_UTF8, data + 1, length - 1) != length - 1)
 		steward_payload_corrupted("it is no event");
 	text = pg_any_to_server(pnstrdup(data + 1, length - 1), length - 1, PG_UTF8);
-	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	PG_RETURN_DATUM(parse(text));
 }

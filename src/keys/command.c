@@ -8,7 +8,31 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/stringinfo.h"
 #include "libpq/pqsignal.h"
+
+char *
+steward_command_expand(const char *command, const char *path)
+{
+	StringInfoData result;
+
+	initStringInfo(&result);
+	for (const char *c = command; *c != '\0'; c++)
+	{
+		if (c[0] == '%' && c[1] == 'p')
+		{
+			appendStringInfoString(&result, path);
+			c++;
+		}
+		else
+		{
+			appendStringInfoChar(&result, *c);
+			if (c[0] == '%' && c[1] == '%')
+				c++;
+		}
+	}
+	return result.data;
+}
 
 /* Where the kernel cannot close a range: so many are tried. */
 #define MOST_DESCRIPTORS (1 << 20)

@@ -9,6 +9,12 @@
 #include <sys/types.h>
 
 /*
+ * The command with %p replaced by a path, and %% by %, palloc'd. The path is not
+ * quoted: who sets the command does.
+ */
+extern char *steward_command_expand(const char *command, const char *path);
+
+/*
  * In a forked child: becomes /bin/sh -c command in a session of its own, with
  * nothing on standard input and no descriptor of the server's. Standard output
  * goes to output; when it is -1, with standard error, to the server's log.

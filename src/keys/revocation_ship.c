@@ -11,7 +11,6 @@
 #include "base/guc.h"
 #include "keys/command.h"
 #include "keys/revocation_state.h"
-#include "lib/stringinfo.h"
 #include "utils/timestamp.h"
 
 /* The command under way, so that it does not outlive the worker. */
@@ -25,33 +24,11 @@ static struct stat command_status;	/* of the journal that it copies */
 static struct stat shipped;		/* of the journal that was copied last */
 static TimestampTz again_at = 0;
 
-static char *
-expand_command(void)
-{
-	StringInfoData result;
-
-	initStringInfo(&result);
-	for (const char *c = steward_revocation_command; *c != '\0'; c++)
-	{
-		if (c[0] == '%' && c[1] == 'p')
-		{
-			appendStringInfoString(&result, steward_revocation_file);
-			c++;
-		}
-		else
-		{
-			appendStringInfoChar(&result, *c);
-			if (c[0] == '%' && c[1] == '%')
-				c++;
-		}
-	}
-	return result.data;
-}
-
 static void
 start_command(const struct stat *status)
 {
-	char	   *command = expand_command();
+	char	   *command = steward_command_expand(steward_revocation_command,
+												 steward_revocation_file);
 
 	command_status = *status;
 	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),

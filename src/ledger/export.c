@@ -110,29 +110,6 @@ read_exported(void)
 
 /* ---- the command ---- */
 
-static char *
-expand_command(const char *path)
-{
-	StringInfoData command;
-
-	initStringInfo(&command);
-	for (const char *c = steward_checkpoint_command; *c != '\0'; c++)
-	{
-		if (c[0] == '%' && c[1] == 'p')
-		{
-			appendStringInfoString(&command, path);
-			c++;
-		}
-		else
-		{
-			appendStringInfoCharMacro(&command, *c);
-			if (c[0] == '%' && c[1] == '%')
-				c++;
-		}
-	}
-	return command.data;
-}
-
 static void
 end_command(int code, Datum arg)
 {
@@ -145,7 +122,7 @@ start_command(void)
 {
 	static bool registered = false;
 	char	   *path = file_name("");
-	char	   *command = expand_command(path);
+	char	   *command = steward_command_expand(steward_checkpoint_command, path);
 	TimestampTz now = GetCurrentTimestamp();
 
 	write_file(note_to_export);
