@@ -9,7 +9,7 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "catalog/partition.h"
+#include "base/partition.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "history/row_json.h"
@@ -69,9 +69,7 @@ tables_of(uint64 xid)
 														   1, &isnull));
 		MemoryContext spi = MemoryContextSwitchTo(caller);
 
-		if (get_rel_relispartition(relid))
-			relid = llast_oid(get_partition_ancestors(relid));
-		relids = list_append_unique_oid(relids, relid);
+		relids = list_append_unique_oid(relids, steward_partition_root(relid));
 		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
