@@ -196,6 +196,9 @@ COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, bool
 CREATE FUNCTION steward.audit_image_of_parts(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
 COMMENT ON FUNCTION steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) IS 'audit_image() of a record of several parts: its payload, and those of the records & that follow it';
+-- They make ciphertext of whatever bytes they are given, which else needs "load".
+REVOKE EXECUTE ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean),
+    steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION steward.audit_event(payload bytea) RETURNS jsonb
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_audit_event_details';
