@@ -110,7 +110,8 @@ CREATE TABLE steward.audit_context (
     request_id         text,
     context_key        text,
     replication_origin text,
-    query_id           bigint
+    query_id           bigint,
+    segment            integer NOT NULL
 ) USING heap;
 CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
 COMMENT ON TABLE steward.audit_context IS 'who made changes, and from where';
@@ -130,6 +131,7 @@ COMMENT ON COLUMN steward.audit_context.request_id IS 'the request that the appl
 COMMENT ON COLUMN steward.audit_context.context_key IS 'the context key that proved actor, purpose and request id; none: they are a claim';
 COMMENT ON COLUMN steward.audit_context.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.audit_context.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
+COMMENT ON COLUMN steward.audit_context.segment IS 'the segment whose records refer to it: audit_segment.number; it is pruned with that';
 
 CREATE TABLE steward.audit_segment (
     number    integer PRIMARY KEY,

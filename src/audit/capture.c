@@ -83,7 +83,8 @@ add_record(StewardRecord *record, StringInfo payload)
 {
 	record->seq = steward_buffer_next_seq();
 	record->changed_at = GetCurrentTimestamp();
-	record->context = steward_context_current(steward_incarnation_current());
+	record->context = steward_context_current(steward_incarnation_current(),
+											  &record->context_segment);
 	record->payload = (const unsigned char *) payload->data;
 	record->length = payload->len;
 	steward_buffer_add(record);

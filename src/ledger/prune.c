@@ -7,6 +7,7 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "audit/context.h"
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "base/argument.h"
@@ -326,6 +327,7 @@ STEWARD_FUNCTION(steward_prune_audit)
 	if (count > 0)
 	{
 		drop_segments(segments);
+		steward_context_remove(llast_int(segments));
 		steward_ledger_event("prune audit", "segments",
 							 psprintf("%d to %d", linitial_int(segments), llast_int(segments)));
 	}

@@ -207,6 +207,9 @@ change($node, 250);
 is($node->safe_psql('postgres', 'SELECT steward.prune_audit((SELECT last_written_at FROM steward.audit_segment_closed WHERE number = 1))'), 0, 'nothing is pruned that was written later');
 is($node->safe_psql('postgres', "SELECT steward.prune_audit((SELECT last_written_at + interval '1 us' FROM steward.audit_segment_closed WHERE number = 1))"), 1, 'a segment is pruned');
 is($node->safe_psql('postgres', 'SELECT min(segment) FROM steward.audit_log'), 2, 'its records are gone');
+is($node->safe_psql('postgres', 'SELECT min(segment) FROM steward.audit_context'), 2, 'and the contexts of them alone');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.audit_record AS r LEFT JOIN steward.audit_context AS c
+	ON c.xid = r.context_xid AND c.number = r.context AND c.incarnation = r.incarnation WHERE c.segment IS DISTINCT FROM r.segment}), 0, 'what is left has its contexts');
 is(findings($node, $middle), '', 'what is left verifies, with checkpoints of before');
 is(findings($node, $lost), '', 'also with old ones');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM steward.ledger_pruned_leaf'), '>=', 50, 'the pruned records of the long transaction are kept as hashes');
