@@ -26,6 +26,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "replication/logicalworker.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -283,6 +284,9 @@ on_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			/* It commits prepared ones without a command that we would see. */
+			commits_prepared |= IsLogicalWorker() && OidIsValid(steward_segment_home());
+			/* FALLTHROUGH */
 		case XACT_EVENT_PRE_PREPARE:
 			steward_buffer_before_end();
 			return;
