@@ -166,6 +166,18 @@ find_missing(StewardHistoryTable *table, Relation rel)
 	}
 }
 
+/* One whose rows the table has no more, though the command has not ended. */
+static bool
+is_losing_partition(Relation rel)
+{
+	bool		found = false;
+
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		(void) find_inheritance_children_extended(RelationGetRelid(rel), true,
+												  NoLock, &found, NULL);
+	return found;
+}
+
 static void
 find_all_missing(StewardHistoryTable *table, List *relids)
 {
@@ -180,6 +192,8 @@ find_all_missing(StewardHistoryTable *table, List *relids)
 		if (member->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 			table->left_out = psprintf("partition \"%s\" is a foreign table, which others may change",
 									   RelationGetRelationName(member));
+		if (is_losing_partition(member))
+			table->left_out = "a partition is being detached";
 		relation_close(member, NoLock);
 	}
 }
