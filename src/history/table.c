@@ -11,6 +11,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tupdesc_details.h"
+#include "audit/codec_resolve.h"
 #include "audit/readable.h"
 #include "audit/setting.h"
 #include "base/catalog.h"
@@ -191,6 +192,7 @@ describe_present(StewardHistoryTable *table, Relation rel)
 	table->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											 RelationGetRelationName(rel));
 	table->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	table->codecs = palloc0((table->desc->natts + 1) * sizeof(StewardCodec *));
 	table->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	table->recorded = has_triggers(rel, "audit_row",
 								   TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
@@ -397,6 +399,20 @@ steward_history_version(StewardHistoryTable *table, int32 id)
 	if (version != NULL && version->schema == NULL)
 		version->schema = steward_audit_schema_read(id, table->context);
 	return version;
+}
+
+const StewardCodec *
+steward_history_codec(const StewardHistoryTable *table, AttrNumber attnum)
+{
+	const StewardCodec **codec = &table->codecs[attnum - 1];
+	MemoryContext caller;
+
+	if (*codec != NULL)
+		return *codec;
+	caller = MemoryContextSwitchTo(table->context);
+	*codec = steward_codec_for_type(TupleDescAttr(table->desc, attnum - 1)->atttypid);
+	MemoryContextSwitchTo(caller);
+	return *codec;
 }
 
 void

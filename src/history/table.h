@@ -43,6 +43,7 @@ typedef struct StewardHistoryTable
 	int			key_count;		/* 0: a row is told by all its values */
 	AttrNumber *key;
 	StewardMissing *missing;	/* by column */
+	const StewardCodec **codecs;	/* by column; see steward_history_codec */
 	HTAB	   *versions;		/* of StewardVersion */
 	TimestampTz first_version;	/* when the first of them was made */
 	MemoryContext context;		/* all of this */
@@ -64,6 +65,13 @@ extern StewardVersion *steward_history_version(StewardHistoryTable *table,
 
 /* Raises ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when it was never audited. */
 extern void steward_history_require_audited(const StewardHistoryTable *table);
+
+/*
+ * How the trail would record a value of a column today: with its codec values are
+ * shown without calling the casts that somebody made for the type.
+ */
+extern const StewardCodec *steward_history_codec(const StewardHistoryTable *table,
+												 AttrNumber attnum);
 
 /* Is a column there, with values of its own? */
 extern bool steward_history_has_column(TupleDesc desc, AttrNumber attnum);

@@ -15,6 +15,7 @@
 #include "base/catalog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "history/pruned.h"
 #include "history/trail.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -46,6 +47,7 @@ steward_trail_prepare(void)
 {
 	steward_buffer_flush();
 	CommandCounterIncrement();
+	steward_pruning_wait();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 

@@ -57,7 +57,7 @@ typedef struct StewardTrail
 /*
  * Writes what the current subtransaction collected, so that it can be read, and
  * pushes a snapshot that shows it and all that committed: for the whole call of a
- * function. The caller pops it.
+ * function. The caller pops it. Segments are not pruned until the transaction ends.
  */
 extern void steward_trail_prepare(void);
 

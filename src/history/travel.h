@@ -54,9 +54,11 @@ extern bool steward_partition_is_new(const StewardTravel *travel,
 									 const StewardTrailRecord *record);
 
 /*
- * What command after the point may have left changes without records, as a
- * sentence; NULL: none.
+ * What command may have left changes without records, as a sentence; NULL: none.
+ * Commands of transactions after the point count; those after since, when given,
+ * where a way forward begins.
  */
-extern char *steward_records_lacking(const StewardTravel *travel);
+extern char *steward_records_lacking(const StewardTravel *travel,
+									 const StewardTrailRecord *since);
 
 #endif							/* STEWARD_HISTORY_TRAVEL_H */

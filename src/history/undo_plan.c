@@ -197,7 +197,7 @@ key_text(const StewardUndoTable *of, const StewardRowSlot *slot)
 		cells[i].isnull = true;
 	for (int k = 0; k < of->rows->width; k++)
 		cells[of->rows->key[k] - 1] = slot->key[k];
-	key = steward_row_key(of->table, steward_row_to_jsonb(of->table, cells));
+	key = steward_row_key(of->table, cells);
 	return JsonbToCString(NULL, &key->root, VARSIZE(key));
 }
 

@@ -120,12 +120,13 @@ CREATE FUNCTION driver.check_diff(one integer, other integer, r regclass) RETURN
 DECLARE
     a timestamptz := (SELECT at FROM driver.moment WHERE step = one);
     b timestamptz := (SELECT at FROM driver.moment WHERE step = other);
-    old_rows text := format('SELECT to_jsonb(x) FROM steward.as_of(NULL::%s, %L) AS x', r, a);
-    new_rows text := format('SELECT to_jsonb(x) FROM steward.as_of(NULL::%s, %L) AS x', r, b);
+    -- As text too: in jsonb NULL and a null of type jsonb are the same.
+    old_rows text := format('SELECT x::text AS t, to_jsonb(x) AS j FROM steward.as_of(NULL::%s, %L) AS x', r, a);
+    new_rows text := format('SELECT x::text AS t, to_jsonb(x) AS j FROM steward.as_of(NULL::%s, %L) AS x', r, b);
 BEGIN
-    PERFORM driver.check_same('diff ' || r || ', old', format('(%s EXCEPT ALL %s)', old_rows, new_rows),
+    PERFORM driver.check_same('diff ' || r || ', old', format('SELECT j FROM (%s EXCEPT ALL %s) AS x', old_rows, new_rows),
         format('SELECT old FROM steward.diff(%L, %L, %L) WHERE old IS NOT NULL', r, a, b));
-    PERFORM driver.check_same('diff ' || r || ', new', format('(%s EXCEPT ALL %s)', new_rows, old_rows),
+    PERFORM driver.check_same('diff ' || r || ', new', format('SELECT j FROM (%s EXCEPT ALL %s) AS x', new_rows, old_rows),
         format('SELECT new FROM steward.diff(%L, %L, %L) WHERE new IS NOT NULL', r, a, b));
 END
 $$;
