@@ -123,7 +123,7 @@ STEWARD_FUNCTION(steward_diff)
 	steward_require_arguments(fcinfo, lengthof(names), names);
 	InitMaterializedSRF(fcinfo, 0);
 	steward_trail_prepare();
-	table = steward_history_table_open(PG_GETARG_OID(0));
+	table = steward_history_table_open(PG_GETARG_OID(0), false);
 	for (int i = 0; i < 2; i++)
 	{
 		travels[i] = steward_travel_begin(table,

@@ -213,7 +213,7 @@ STEWARD_FUNCTION(steward_history)
 	steward_require_arguments(fcinfo, lengthof(names), names);
 	InitMaterializedSRF(fcinfo, 0);
 	steward_trail_prepare();
-	table = steward_history_table_open(PG_GETARG_OID(0));
+	table = steward_history_table_open(PG_GETARG_OID(0), true);
 	steward_history_require_audited(table);
 	require_key(table);
 	tell_of_pruning(table);

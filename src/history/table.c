@@ -211,7 +211,7 @@ describe_present(StewardHistoryTable *table, Relation rel)
  */
 static const char *const versions_query =
 "SELECT s.id, s.relation, s.created_at, s.key,"
-" ARRAY(SELECT CASE WHEN a.attisdropped THEN NULL ELSE a.attname::pg_catalog.text END"
+" ARRAY(SELECT CASE WHEN a.attisdropped THEN NULL WHEN a.attnum IS NULL THEN s.names[u.n] ELSE a.attname::pg_catalog.text END"
 "  FROM pg_catalog.unnest(s.attnums) WITH ORDINALITY AS u (attnum, n)"
 "  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) s.relation"
 "   AND a.attnum OPERATOR(pg_catalog.=) u.attnum ORDER BY u.n),"
@@ -229,6 +229,7 @@ static const char *const versions_query =
 "  ORDER BY u.n), s.attnums"
 " FROM steward.audit_schema AS s"
 " WHERE s.relation OPERATOR(pg_catalog.=) ANY ($1)"
+"  OR ($2 AND s.root OPERATOR(pg_catalog.=) $3 AND s.kind OPERATOR(pg_catalog.=) 'r')"
 " ORDER BY s.id";
 
 enum
@@ -282,6 +283,15 @@ is_present_key(const StewardHistoryTable *table, const StewardVersion *version,
 }
 
 static void
+add_relid(StewardHistoryTable *table, Oid relid)
+{
+	MemoryContext caller = MemoryContextSwitchTo(table->context);
+
+	table->relids = list_append_unique_oid(table->relids, relid);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
 add_version(StewardHistoryTable *table, HeapTuple row)
 {
 	bool		isnull;
@@ -299,6 +309,7 @@ add_version(StewardHistoryTable *table, HeapTuple row)
 	version->created_at = DatumGetTimestampTz(SPI_getbinval(row, SPI_tuptable->tupdesc,
 															VERSION_CREATED_AT, &isnull));
 	version->schema = NULL;
+	add_relid(table, version->relid);
 	deconstruct_array(array_column(row, VERSION_ATTNUMS), INT2OID, 2, true,
 					  TYPALIGN_SHORT, &attnums, NULL, &count);
 	deconstruct_array(array_column(row, VERSION_NAMES), TEXTOID, -1, false,
@@ -322,13 +333,14 @@ add_version(StewardHistoryTable *table, HeapTuple row)
 }
 
 static void
-load_versions(StewardHistoryTable *table, ArrayType *members)
+load_versions(StewardHistoryTable *table, ArrayType *members, bool former)
 {
 	HASHCTL		control = {.keysize = sizeof(int32),
 		.entrysize = sizeof(StewardVersion),
 	.hcxt = table->context};
-	Oid			types[] = {OIDARRAYOID};
-	Datum		values[] = {PointerGetDatum(members)};
+	Oid			types[] = {OIDARRAYOID, BOOLOID, OIDOID};
+	Datum		values[] = {PointerGetDatum(members), BoolGetDatum(former),
+	ObjectIdGetDatum(table->relid)};
 	StewardIdentity saved;
 
 	table->versions = hash_create("steward history versions", 16, &control,
@@ -336,7 +348,7 @@ load_versions(StewardHistoryTable *table, ArrayType *members)
 	table->first_version = DT_NOEND;
 	steward_become_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(versions_query, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(versions_query, lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the schema versions");
 	for (uint64 i = 0; i < SPI_processed; i++)
 		add_version(table, SPI_tuptable->vals[i]);
@@ -366,7 +378,7 @@ oid_array(List *oids)
 }
 
 StewardHistoryTable *
-steward_history_table_open(Oid relid)
+steward_history_table_open(Oid relid, bool former)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "steward history table",
@@ -385,7 +397,7 @@ steward_history_table_open(Oid relid)
 	describe_present(table, rel);
 	table->members = members_of(rel);
 	find_all_missing(table, table->members);
-	load_versions(table, oid_array(table->members));
+	load_versions(table, oid_array(table->members), former);
 	relation_close(rel, NoLock);
 	MemoryContextSwitchTo(caller);
 	return table;

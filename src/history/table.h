@@ -35,6 +35,7 @@ typedef struct StewardHistoryTable
 {
 	Oid			relid;
 	List	   *members;		/* oids: it, and its partitions */
+	List	   *relids;			/* those that versions are of, some maybe gone */
 	char	   *name;			/* qualified and quoted */
 	TupleDesc	desc;
 	bool		partitioned;
@@ -55,9 +56,11 @@ typedef struct StewardHistoryTable
  * security applies to him; ERRCODE_WRONG_OBJECT_TYPE for what is no table. The
  * table stays locked (AccessShareLock) to the end of the transaction. Memory is a
  * child of the current context. Needs an active snapshot, which it reads the
- * versions by.
+ * versions by: those of the table and its partitions, and if told so of tables that
+ * were its partitions when they were recorded, by the names of their columns if
+ * they are gone.
  */
-extern StewardHistoryTable *steward_history_table_open(Oid relid);
+extern StewardHistoryTable *steward_history_table_open(Oid relid, bool former);
 
 /* The version of a record, or NULL when the record is of another table. */
 extern StewardVersion *steward_history_version(StewardHistoryTable *table,

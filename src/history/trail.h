@@ -10,6 +10,7 @@
 #include "audit/record.h"
 #include "history/point.h"
 #include "history/table.h"
+#include "utils/array.h"
 
 /* A transaction that was met; not only those that changed the table. */
 typedef struct StewardTrailTransaction
@@ -51,6 +52,7 @@ typedef struct StewardTrail
 	int64		room;
 	StewardTrailFilter filter;	/* NULL: keep all */
 	void	   *filter_arg;
+	bool		keyed;			/* not all batches are read; see read_keyed */
 	MemoryContext context;
 } StewardTrail;
 
@@ -66,10 +68,12 @@ extern StewardTrail *steward_trail_create(StewardHistoryTable *table);
 
 /*
  * Read records into the trail; they need steward_trail_prepare. All; those of
+ * batches that have one of the hashes of segment_key.h; those of
  * transactions after a point, and some others; those of one transaction. What is
  * still in memory is read too. Raise ERRCODE_DATA_CORRUPTED.
  */
 extern void steward_trail_read_all(StewardTrail *trail);
+extern void steward_trail_read_keyed(StewardTrail *trail, ArrayType *hashes);
 extern void steward_trail_read_after(StewardTrail *trail,
 									 const StewardPoint *point);
 extern void steward_trail_read_one(StewardTrail *trail, uint64 xid);

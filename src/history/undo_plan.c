@@ -125,7 +125,7 @@ open_table(Oid relid, uint64 xid)
 {
 	StewardUndoTable *of = palloc0(sizeof(StewardUndoTable));
 
-	of->table = steward_history_table_open(relid);
+	of->table = steward_history_table_open(relid, false);
 	of->trail = steward_trail_create(of->table);
 	of->rows = steward_rows_create(of->table);
 	steward_trail_read_one(of->trail, xid);
