@@ -19,6 +19,7 @@
 #include "history/trail.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -195,25 +196,44 @@ read_batch(StewardTrail *trail, HeapTuple row, TupleDesc desc)
 	}
 }
 
-/* Reads the batches that a query finds. */
-static void
-read_batches(StewardTrail *trail, const char *query, int count, Oid *types,
+/*
+ * Opens the query as the owner. By keys the planner cannot guess how few batches
+ * there are; where there is an index, that is to be used.
+ */
+static Portal
+open_batches(const StewardTrail *trail, const char *query, int count, Oid *types,
 			 Datum *values)
 {
+	int			level = NewGUCNestLevel();
 	StewardIdentity saved;
 	SPIPlanPtr	plan;
 	Portal		portal;
-	MemoryContext batch;
 
-	SPI_connect();
-	batch = AllocSetContextCreate(CurrentMemoryContext, "steward history batch",
-								  ALLOCSET_DEFAULT_SIZES);
+	if (trail->keyed)
+		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	steward_become_owner(&saved);
 	plan = SPI_prepare(query, count, types);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare the reading of the audit log");
 	portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 	steward_become_caller(&saved);
+	AtEOXact_GUC(true, level);
+	return portal;
+}
+
+/* Reads the batches that a query finds. */
+static void
+read_batches(StewardTrail *trail, const char *query, int count, Oid *types,
+			 Datum *values)
+{
+	Portal		portal;
+	MemoryContext batch;
+
+	SPI_connect();
+	batch = AllocSetContextCreate(CurrentMemoryContext, "steward history batch",
+								  ALLOCSET_DEFAULT_SIZES);
+	portal = open_batches(trail, query, count, types, values);
 	do
 	{
 		SPI_cursor_fetch(portal, true, ROWS_AT_ONCE);
