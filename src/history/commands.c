@@ -65,15 +65,21 @@ static const char *const lacking_query =
 "    AND pg_catalog.strpos(e.event::pg_catalog.text, 'audit_exemption') OPERATOR(pg_catalog.>) 0)"
 "   OR (e.event OPERATOR(pg_catalog.->>) 'command' OPERATOR(pg_catalog.=) 'DROP OWNED'"
 "    AND EXISTS (SELECT FROM steward.audit_record AS f WHERE f.op OPERATOR(pg_catalog.=) 'S'"
-"     AND steward.audit_event(f.payload) OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role')) AS exempted"
+"     AND steward.audit_event(f.payload) OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role')) AS exempted,"
+"  (e.event OPERATOR(pg_catalog.#>) '{details,value_renamed_to}') IS NOT NULL AS relabelled"
 COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2)"
 " SELECT c.xid, c.incarnation, c.changed_at,"
-"  CASE WHEN c.exempted THEN 'a role was exempted from the audit, or no longer'"
+"  CASE WHEN c.relabelled THEN 'ALTER TYPE renamed a value of an enum of its columns'"
+"   WHEN c.exempted THEN 'a role was exempted from the audit, or no longer'"
 "   WHEN c.dropped OR c.action OPERATOR(pg_catalog.!~) '^DETACH PARTITION'"
 "   THEN 'one of its audit triggers was dropped or disabled, maybe with a partition'"
 "   ELSE 'a partition was detached' END"
 " FROM command AS c"
-" WHERE coalesce(c.exempted, false) OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
+" WHERE coalesce(c.exempted, false)"
+"  OR (c.relabelled AND c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.format('%I.%I', n.nspname, t.typname)"
+"   FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+"   WHERE t.oid OPERATOR(pg_catalog.=) ANY ($5))))"
+"  OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
 "   AND (c.action OPERATOR(pg_catalog.~) '^DETACH PARTITION'"
 "    OR (c.action OPERATOR(pg_catalog.~) '^(DISABLE|ENABLE|ENABLE REPLICA) TRIGGER'"
 "     AND (c.name IS NULL OR pg_catalog.starts_with(c.name, '00_steward_audit_')))))"
@@ -191,10 +197,11 @@ steward_records_lacking(const StewardTravel *travel, const StewardTrailRecord *s
 		steward_point_written_after(point);
 	uint64		xmin = since == NULL && point->by_snapshot ? steward_point_xmin(point) : 0;
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[] = {TIMESTAMPTZOID, XID8OID, OIDARRAYOID, TEXTOID};
+	Oid			types[] = {TIMESTAMPTZOID, XID8OID, OIDARRAYOID, TEXTOID, OIDARRAYOID};
 	Datum		values[] = {TimestampTzGetDatum(time), UInt64GetDatum(xmin),
 		PointerGetDatum(oid_array(travel->table->members)),
-	CStringGetTextDatum(psprintf("00_steward_audit_row_%u\"", travel->table->relid))};
+		CStringGetTextDatum(psprintf("00_steward_audit_row_%u\"", travel->table->relid)),
+	PointerGetDatum(oid_array(steward_history_enums(travel->table)))};
 	char	   *result = NULL;
 	TimestampTz last;
 	StewardIdentity saved;

@@ -427,6 +427,32 @@ steward_history_codec(const StewardHistoryTable *table, AttrNumber attnum)
 	return *codec;
 }
 
+static List *
+add_enums(List *enums, const StewardCodec *codec)
+{
+	if (codec->kind == STEWARD_COMPOSITE)
+	{
+		for (int i = 0; i < codec->composite->count; i++)
+			enums = add_enums(enums, codec->composite->columns[i].codec);
+		return enums;
+	}
+	if (codec->element != NULL)
+		return add_enums(enums, codec->element);
+	return get_typtype(codec->type) == TYPTYPE_ENUM ?
+		list_append_unique_oid(enums, codec->type) : enums;
+}
+
+List *
+steward_history_enums(const StewardHistoryTable *table)
+{
+	List	   *enums = NIL;
+
+	for (int i = 0; i < table->desc->natts; i++)
+		if (steward_history_has_column(table->desc, i + 1))
+			enums = add_enums(enums, steward_history_codec(table, i + 1));
+	return enums;
+}
+
 void
 steward_history_require_audited(const StewardHistoryTable *table)
 {

@@ -76,6 +76,9 @@ extern void steward_history_require_audited(const StewardHistoryTable *table);
 extern const StewardCodec *steward_history_codec(const StewardHistoryTable *table,
 												 AttrNumber attnum);
 
+/* The enums of which its columns hold values, also within others; a list of oids. */
+extern List *steward_history_enums(const StewardHistoryTable *table);
+
 /* Is a column there, with values of its own? */
 extern bool steward_history_has_column(TupleDesc desc, AttrNumber attnum);
 

@@ -216,6 +216,30 @@ CREATE TABLE chosen (id integer PRIMARY KEY, v integer, w integer);
 SELECT steward.enable_audit('chosen', exclude => '{w}');
 SELECT * FROM steward.as_of(NULL::chosen, clock_timestamp());
 
+-- Values are recorded by label: after one was renamed, or two were exchanged, the rows
+-- before are not known, and no other is shown in place of one.
+CREATE TYPE light AS ENUM ('red', 'green');
+CREATE TYPE lights AS (l light[], n integer);
+CREATE TABLE signal (id integer PRIMARY KEY, s lights);
+INSERT INTO signal VALUES (1, '("{red}",1)'), (2, '("{green}",1)');
+SELECT steward.enable_audit('signal');
+SELECT clock_timestamp() AS e0 \gset
+UPDATE signal SET s.n = 2;
+ALTER TYPE light RENAME VALUE 'red' TO 'blue';
+CALL say_why(format('SELECT FROM steward.as_of(NULL::signal, %L)', :'e0'));
+SELECT i.* FROM steward.audit_record AS r JOIN steward.audit_schema AS s ON s.id = r.schema_version AND s.table_name = 'signal'
+ CROSS JOIN LATERAL steward.audit_image(NULL::signal, r.schema_version, r.op, r.payload, old => true) AS i WHERE r.op = 'U';
+SELECT old->'s'->'l' AS old FROM steward.history('signal', '{"id": 1}');
+SELECT clock_timestamp() AS e1 \gset
+UPDATE signal SET s.n = 3;
+SELECT * FROM steward.as_of(NULL::signal, :'e1') ORDER BY id;
+ALTER TYPE light RENAME VALUE 'green' TO 'other';
+ALTER TYPE light RENAME VALUE 'blue' TO 'green';
+ALTER TYPE light RENAME VALUE 'other' TO 'blue';
+CALL say_why(format('SELECT FROM steward.as_of(NULL::signal, %L)', :'e1'));
+ALTER TYPE light ADD VALUE 'yellow';
+SELECT details FROM steward.ddl_trail WHERE command = 'ALTER TYPE' AND identity = 'past.light' ORDER BY changed_at, xid, seq;
+
 -- An owner's casts and checks do not run as who looks back.
 CREATE ROLE past_owner;
 GRANT USAGE, CREATE ON SCHEMA past TO past_owner;

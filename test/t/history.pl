@@ -327,11 +327,13 @@ SQL
 	{
 		my $revertible = chance(0.3);
 
-		if (chance(0.15))
+		# After that little is known, so only the last of a log do it.
+		my $prunes = $number % $batch >= $batch - 4 && chance(0.3);
+
+		if ($prunes || chance(0.15))
 		{
 			push @script, 'SET client_min_messages = warning;', 'CALL steward.switch_segment();', 'RESET client_min_messages;';
-			# After that little is known, so only the last of a log do it.
-			if ($number % $batch >= $batch - 4 && chance(0.6))
+			if ($prunes)
 			{
 				push @script, 'SELECT steward.seal_ledger() >= 0;', "SELECT driver.count_one('pruned') FROM steward.prune_audit('infinity') AS p WHERE p > 0;";
 				$pruned = $number;
