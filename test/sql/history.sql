@@ -369,6 +369,21 @@ CALL try_revert(:'y');
 COMMIT;
 CALL try_revert(:'y');
 
+-- A key that moved on to where another was: the foreign key carries the second change
+-- back to the row that the first was for.
+CREATE TABLE above (id integer PRIMARY KEY);
+CREATE TABLE below (id integer PRIMARY KEY, above integer REFERENCES above ON UPDATE CASCADE);
+INSERT INTO above VALUES (16), (6);
+INSERT INTO below VALUES (1, 16), (2, 6);
+SELECT steward.enable_audit('above'), steward.enable_audit('below');
+BEGIN;
+SELECT pg_current_xact_id() AS w \gset
+UPDATE above SET id = id + 10;
+COMMIT;
+SELECT count(*) FROM steward.revert(:'w', true);
+SELECT * FROM above ORDER BY id;
+SELECT * FROM below ORDER BY id;
+
 -- Only with the caller's own rights, and not against a trigger.
 CREATE TABLE stamped (id integer PRIMARY KEY, v integer, changes integer DEFAULT 0);
 CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.changes := OLD.changes + 1; RETURN NEW; END $$;
