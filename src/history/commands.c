@@ -89,6 +89,14 @@ COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_cata
 "    OPERATOR(pg_catalog.=) pg_catalog.concat(' on ', n.name)))"
 " ORDER BY c.changed_at";
 
+static const char *const relabelled_query =
+"SELECT" COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1"
+" AND (e.event OPERATOR(pg_catalog.#>) '{details,value_renamed_to}') IS NOT NULL"
+" AND e.event OPERATOR(pg_catalog.->>) 'identity' OPERATOR(pg_catalog.=) ANY (ARRAY("
+"  SELECT pg_catalog.format('%I.%I', n.nspname, t.typname) FROM pg_catalog.pg_type AS t"
+"   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+"   WHERE t.oid OPERATOR(pg_catalog.=) ANY ($2)))";
+
 /* Runs a query about a record's transaction, whose row has booleans. */
 static void
 ask(const char *query, const StewardTrailRecord *record, int count, bool *answers)
@@ -187,6 +195,26 @@ exempt_role(MemoryContext context)
 	name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	return MemoryContextStrdup(context,
 							   psprintf("Changes of role %s are not recorded.", name));
+}
+
+bool
+steward_enums_relabelled(const StewardHistoryTable *table, TimestampTz time)
+{
+	Oid			types[] = {TIMESTAMPTZOID, OIDARRAYOID};
+	Datum		values[] = {TimestampTzGetDatum(time),
+	PointerGetDatum(oid_array(steward_history_enums(table)))};
+	StewardIdentity saved;
+	bool		found;
+
+	steward_become_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(relabelled_query, lengthof(types), types, values, NULL,
+							  true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the commands on enums");
+	found = SPI_processed > 0;
+	SPI_finish();
+	steward_become_caller(&saved);
+	return found;
 }
 
 char *

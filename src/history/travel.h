@@ -54,6 +54,13 @@ extern bool steward_partition_is_new(const StewardTravel *travel,
 									 const StewardTrailRecord *record);
 
 /*
+ * Was a value of an enum of the table's columns renamed after this time? Records
+ * have the label it had.
+ */
+extern bool steward_enums_relabelled(const StewardHistoryTable *table,
+									 TimestampTz time);
+
+/*
  * What command may have left changes without records, as a sentence; NULL: none.
  * Commands of transactions after the point count; those after since, when given,
  * where a way forward begins.

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "history/row_json.h"
+#include "history/travel.h"
 #include "history/undo.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -132,6 +133,11 @@ open_table(Oid relid, uint64 xid)
 	steward_trail_sort(of->trail);
 	for (int64 i = 0; i < of->trail->count; i++)
 		check_record(of->table, &of->trail->records[i]);
+	if (of->trail->count > 0 &&
+		steward_enums_relabelled(of->table, of->trail->records[0].time))
+		refuse(xid, psprintf("ALTER TYPE renamed a value of an enum of table %s since.",
+							 of->table->name),
+			   "Make good the rows by hand.");
 	if (of->table->key_count > 0)
 		steward_undo_where(of);
 	return of;

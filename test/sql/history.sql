@@ -237,6 +237,8 @@ ALTER TYPE light RENAME VALUE 'green' TO 'other';
 ALTER TYPE light RENAME VALUE 'blue' TO 'green';
 ALTER TYPE light RENAME VALUE 'other' TO 'blue';
 CALL say_why(format('SELECT FROM steward.as_of(NULL::signal, %L)', :'e1'));
+SELECT max(xid::text::bigint) AS q FROM steward.history('signal', '{"id": 1}') \gset
+CALL say_why(format('SELECT FROM steward.revert(%L)', :'q'));
 ALTER TYPE light ADD VALUE 'yellow';
 SELECT details FROM steward.ddl_trail WHERE command = 'ALTER TYPE' AND identity = 'past.light' ORDER BY changed_at, xid, seq;
 
