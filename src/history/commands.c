@@ -16,6 +16,7 @@
 #include "history/travel.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -203,9 +204,11 @@ steward_enums_relabelled(const StewardHistoryTable *table, TimestampTz time)
 	Oid			types[] = {TIMESTAMPTZOID, OIDARRAYOID};
 	Datum		values[] = {TimestampTzGetDatum(time),
 	PointerGetDatum(oid_array(steward_history_enums(table)))};
+	int			level = NewGUCNestLevel();
 	StewardIdentity saved;
 	bool		found;
 
+	steward_planner_set("jit", "off");
 	steward_become_owner(&saved);
 	SPI_connect();
 	if (SPI_execute_with_args(relabelled_query, lengthof(types), types, values, NULL,
@@ -214,6 +217,7 @@ steward_enums_relabelled(const StewardHistoryTable *table, TimestampTz time)
 	found = SPI_processed > 0;
 	SPI_finish();
 	steward_become_caller(&saved);
+	AtEOXact_GUC(true, level);
 	return found;
 }
 
@@ -232,8 +236,10 @@ steward_records_lacking(const StewardTravel *travel, const StewardTrailRecord *s
 	PointerGetDatum(oid_array(steward_history_enums(travel->table)))};
 	char	   *result = NULL;
 	TimestampTz last;
+	int			level = NewGUCNestLevel();
 	StewardIdentity saved;
 
+	steward_planner_set("jit", "off");
 	steward_become_owner(&saved);
 	SPI_connect();
 	if (SPI_execute_with_args(lacking_query, lengthof(types), types, values, NULL, true,
@@ -257,6 +263,7 @@ steward_records_lacking(const StewardTravel *travel, const StewardTrailRecord *s
 		result = exempt_role(caller);
 	SPI_finish();
 	steward_become_caller(&saved);
+	AtEOXact_GUC(true, level);
 	if (result == NULL && steward_pruned_since(time, &last))
 		result = "Records that were written since were pruned.";
 	return result;

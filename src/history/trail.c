@@ -44,6 +44,13 @@ enum
 };
 
 void
+steward_planner_set(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
 steward_trail_prepare(void)
 {
 	steward_buffer_flush();
@@ -209,9 +216,9 @@ open_batches(const StewardTrail *trail, const char *query, int count, Oid *types
 	SPIPlanPtr	plan;
 	Portal		portal;
 
+	steward_planner_set("jit", "off");
 	if (trail->keyed)
-		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		steward_planner_set("enable_seqscan", "off");
 	steward_become_owner(&saved);
 	plan = SPI_prepare(query, count, types);
 	if (plan == NULL)

@@ -63,6 +63,12 @@ typedef struct StewardTrail
  */
 extern void steward_trail_prepare(void);
 
+/*
+ * Sets what the planner goes by until the caller's level of settings ends. Compiling a
+ * query of the log takes longer than running it, whatever its guessed costs.
+ */
+extern void steward_planner_set(const char *setting, const char *value);
+
 /* A trail without records, in the current context. */
 extern StewardTrail *steward_trail_create(StewardHistoryTable *table);
 
