@@ -387,7 +387,7 @@ SQL
 			my $known = @after && !@before && !$begun_empty ? 'false' : 'true';
 
 			# Forward, what ADD COLUMN gave to a row may be forgotten.
-			$known = 'NULL' if (@after && $altered{$table}) || $pruned || ($table eq 'part' && $step < $detached);
+			$known = 'NULL' if (@after && $altered{$table}) || $pruned || ($table eq 'part' && $detached >= 0 && ($step < $detached || @after));
 
 			push @script, "SELECT driver.check_as_of($step, '$table', $known);";
 		}
