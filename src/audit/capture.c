@@ -136,6 +136,16 @@ steward_capture_event(Relation rel, char op)
 	end(&capture, true);
 }
 
+void
+steward_capture_enable(Relation rel, bool without_rows)
+{
+	Capture		capture;
+
+	begin_of(&capture, rel, STEWARD_OP_ENABLE);
+	steward_encode_enable(capture.payload, without_rows);
+	end(&capture, true);
+}
+
 /* Returns the number of the record; 0 when it was too long for one. */
 static int32
 capture_row(Relation rel, char op, TupleTableSlot *row)
