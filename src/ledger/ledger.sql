@@ -102,13 +102,15 @@ COMMENT ON COLUMN steward.ledger_fork.acknowledged_at IS 'when';
 CREATE TABLE steward.ledger_prune (
     incarnation integer NOT NULL,
     boundary    bigint NOT NULL,
+    segment     integer NOT NULL,
     certificate bytea NOT NULL,
     pruned_at   timestamptz NOT NULL,
-    PRIMARY KEY (incarnation, boundary)
+    PRIMARY KEY (incarnation, boundary, segment)
 ) USING heap;
 COMMENT ON TABLE steward.ledger_prune IS 'what was pruned, by certificates that the ledger signed';
 COMMENT ON COLUMN steward.ledger_prune.incarnation IS 'the log: audit_incarnation.id';
 COMMENT ON COLUMN steward.ledger_prune.boundary IS 'the first leaf whose record is still there';
+COMMENT ON COLUMN steward.ledger_prune.segment IS 'the first segment that is still there';
 COMMENT ON COLUMN steward.ledger_prune.certificate IS 'the certificate, a signed note, in UTF-8';
 COMMENT ON COLUMN steward.ledger_prune.pruned_at IS 'when';
 

@@ -88,6 +88,10 @@ void
 steward_verify_strangers(StewardFindings *findings)
 {
 	report_rows(findings, STEWARD_FOUND_INSERTED,
+				"The batch that begins with this record is of no transaction: blocks begin with transaction 1.",
+				"SELECT l.incarnation, l.xid, l.first_seq FROM steward.audit_log AS l"
+				" WHERE l.xid OPERATOR(pg_catalog.<) '1'::pg_catalog.xid8 LIMIT 20", 0, NULL, NULL);
+	report_rows(findings, STEWARD_FOUND_INSERTED,
 				"The log holds batches of an incarnation that there is not.",
 				"SELECT l.incarnation, NULL::pg_catalog.xid8, NULL::pg_catalog.int4 FROM steward.audit_log AS l"
 				" WHERE NOT EXISTS (SELECT FROM steward.audit_incarnation AS i WHERE i.id OPERATOR(pg_catalog.=) l.incarnation)"
