@@ -146,6 +146,23 @@ check_ended(int32 incarnation)
 			   "steward.ledger_fork shows by whom and why.");
 }
 
+/*
+ * What was prepared in the old life belongs to it, but is not there before it is
+ * committed: what is acknowledged now would be something else then.
+ */
+static void
+check_prepared(int32 incarnation)
+{
+	if (SPI_execute("SELECT FROM pg_catalog.pg_prepared_xacts AS p"
+					" WHERE p.database OPERATOR(pg_catalog.=) pg_catalog.current_database()",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	if (SPI_processed > 0)
+		refuse(incarnation, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "there are prepared transactions, which may belong to it",
+			   "Commit them or roll them back; pg_prepared_xacts shows them.");
+}
+
 STEWARD_FUNCTION(steward_acknowledge_fork)
 {
 	static const char *const names[] = {"incarnation", "reason"};
@@ -162,6 +179,7 @@ STEWARD_FUNCTION(steward_acknowledge_fork)
 	caller = GetUserNameFromId(GetUserId(), false);
 	steward_session_begin(&session);
 	check_ended(incarnation);
+	check_prepared(incarnation);
 	steward_fork_tail(incarnation, false, &tail);
 	values[0] = Int32GetDatum(incarnation);
 	values[1] = PG_GETARG_DATUM(1);
