@@ -292,7 +292,7 @@ STEWARD_FUNCTION(steward_verify_ledger)
 
 		checkpoint = pg_server_to_any(given, strlen(given), PG_UTF8);
 	}
-	steward_session_begin(&session);
+	steward_session_begin_reading(&session);
 	verify(&findings, PG_ARGISNULL(0), PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0), checkpoint);
 	steward_session_end(&session);
 	PG_RETURN_NULL();
