@@ -261,7 +261,10 @@ verify(StewardFindings *findings, bool whole, int64 since, const char *checkpoin
 		check_log(findings, lfirst_int(cell), since);
 	}
 	if (whole)
+	{
 		steward_verify_strangers(findings);
+		run_part(steward_verify_indexes, STEWARD_FOUND_ALTERED, findings, 0, 0);
+	}
 	run_part(steward_verify_keys, STEWARD_FOUND_KEY, findings, 0, 0);
 	steward_verify_triggers(findings);
 	if (checkpoint == NULL)
