@@ -153,6 +153,9 @@ check_acknowledged(StewardFindings *findings, int32 incarnation, uint64 records,
 	StewardPlace place = {incarnation, 0, -1, 0, 0};
 	StewardTail tail;
 
+	if (!steward_fork_recorded(incarnation))
+		steward_finding(findings, STEWARD_FOUND_FORK, &place,
+						"The acknowledgment of this incarnation in ledger_fork is not the one that was recorded in the log, or none was.");
 	steward_fork_tail(incarnation, false, &tail);
 	if (tail.records == records && memcmp(root, &tail.root, sizeof(StewardHash)) == 0)
 		return;

@@ -139,6 +139,25 @@ SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'trigger d
 ROLLBACK;
 SQL
 
+is($standby->safe_psql('postgres', <<'SQL'), "fork", 'nor when the acknowledgment is altered with it');
+BEGIN;
+ALTER TABLE steward.audit_log_1 DISABLE TRIGGER ALL;
+ALTER TABLE steward.ledger_fork DISABLE TRIGGER ALL;
+DELETE FROM steward.audit_log_1 WHERE incarnation = 1 AND xid >= (SELECT pg_snapshot_xmax(snapshot) FROM steward.ledger_block WHERE incarnation = 1 ORDER BY number DESC LIMIT 1);
+UPDATE steward.ledger_fork SET unsealed = 0, unsealed_root = sha256('');
+SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'trigger disabled';
+ROLLBACK;
+SQL
+is($standby->safe_psql('postgres', <<'SQL'), "fork", 'and a row alone acknowledges nothing');
+BEGIN;
+ALTER TABLE steward.ledger_fork DISABLE TRIGGER ALL;
+CREATE TEMP TABLE given AS SELECT * FROM steward.ledger_fork;
+DELETE FROM steward.ledger_fork;
+INSERT INTO steward.ledger_fork SELECT incarnation, 'another', unsealed, unsealed_root, acknowledged_by, acknowledged_at, recorded_in, xid FROM given;
+SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'trigger disabled';
+ROLLBACK;
+SQL
+
 # ---- dump and restore ----
 
 my $other = steward_node('other', extension => 0, conf => "steward.seal_interval = 0\nsteward.root_key_file = '"
