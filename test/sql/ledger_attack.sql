@@ -165,7 +165,7 @@ SELECT * FROM findings();
 ROLLBACK;
 -- Another who it was beside the one: readers of the trail see both.
 BEGIN;
-INSERT INTO steward.audit_context SELECT xid, number, incarnation, recorded_at, pid, 'mallory', session_role, effective_role, client_address, application, actor, purpose, request_id, context_key, replication_origin, query_id
+INSERT INTO steward.audit_context SELECT xid, number, incarnation, recorded_at, pid, 'mallory', session_role, effective_role, client_address, application, actor, purpose, request_id, context_key, replication_origin, query_id, segment
   FROM steward.audit_context WHERE application = 'the culprit';
 SELECT count(*) FROM steward.audit_trail WHERE application = 'the culprit';
 SELECT * FROM findings();
