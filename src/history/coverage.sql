@@ -56,23 +56,29 @@ CREATE FUNCTION steward.coverage_of_extension(OUT relation regclass, OUT severit
       LEFT JOIN pg_event_trigger AS t ON t.evtfoid = e.function AND t.evtevent = e.event
      GROUP BY e.function HAVING NOT coalesce(bool_or(t.evtenabled = 'A' AND t.evttags IS NULL), false)
     UNION ALL
-    SELECT NULL, 'gap', 'setting switches records off', s.at
-      FROM (SELECT 'event_triggers = off in this session' AS at WHERE current_setting('event_triggers', true) = 'off'
+    SELECT NULL, CASE WHEN s.value = 'best_effort' THEN 'choice' ELSE 'gap' END,
+           CASE WHEN s.value = 'best_effort' THEN 'reads may go unrecorded' ELSE 'setting switches records off' END, format('%s = %s %s', s.name, s.value, s.place)
+      FROM (SELECT w.name, lower(current_setting(w.name, true)) AS value, 'in this session' AS place
+              FROM (VALUES ('event_triggers'), ('steward.access_audit'), ('steward.audit_ddl')) AS w (name)
             UNION ALL
-            SELECT 'steward.audit_ddl = off in this session' WHERE current_setting('steward.audit_ddl', true) = 'off'
-            UNION ALL
-            SELECT format('%s for database %s, role %s', c.setting, coalesce(d.datname, 'any'), coalesce(a.rolname, 'any'))
+            SELECT split_part(c.setting, '=', 1), lower(split_part(c.setting, '=', 2)),
+                   format('for database %s, role %s', coalesce(d.datname, 'any'), coalesce(a.rolname, 'any'))
               FROM pg_db_role_setting AS r
               CROSS JOIN LATERAL unnest(r.setconfig) AS c (setting)
               LEFT JOIN pg_database AS d ON d.oid = r.setdatabase
               LEFT JOIN pg_roles AS a ON a.oid = r.setrole
-             WHERE (r.setdatabase = 0 OR d.datname = current_database())
-               AND split_part(c.setting, '=', 1) IN ('event_triggers', 'steward.audit_ddl')
-               AND split_part(c.setting, '=', 2) IN ('off', 'false', 'no', '0', 'f', 'n')) AS s
+             WHERE (r.setdatabase = 0 OR d.datname = current_database())) AS s
+     WHERE (s.name IN ('event_triggers', 'steward.audit_ddl') AND s.value IN ('off', 'of', 'false', 'fals', 'fal', 'fa', 'f', 'no', 'n', '0'))
+        OR (s.name = 'steward.access_audit' AND s.value IN ('off', 'best_effort') AND EXISTS (SELECT FROM steward.access_rule))
     UNION ALL
+    SELECT NULL, 'hint', 'ledger is sealed by hand', format('%s = 0', w.name)
+      FROM (VALUES ('steward.max_workers'), ('steward.seal_interval')) AS w (name) WHERE current_setting(w.name, true) = '0'
+    UNION ALL
+    -- What a trigger or an event trigger of ours calls.
     SELECT NULL, 'gap', 'function changed', p.oid::regprocedure::text
       FROM pg_proc AS p
-     WHERE p.oid IN ('steward.audit_row'::regproc, 'steward.audit_truncate'::regproc, 'steward.audit_guard'::regproc)
+     WHERE p.pronamespace = 'steward'::regnamespace AND p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+       AND EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
        AND (p.prolang <> (SELECT l.oid FROM pg_language AS l WHERE l.lanname = 'c') OR p.prosrc <> 'steward_' || p.proname
             OR p.probin <> (SELECT o.probin FROM pg_proc AS o WHERE o.oid = 'steward.audit_decode'::regproc) OR p.proconfig IS NOT NULL)
     UNION ALL
@@ -141,13 +147,20 @@ CREATE FUNCTION steward.coverage_of_past(OUT relation regclass, OUT severity tex
     RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH command AS (
         SELECT r.xid, r.changed_at, e.event->>'identity' AS identity, e.event->>'command' AS command, e.event->>'object_type' AS object_type,
-               e.event->>'event' = 'drop' AND e.event#>'{details,as_part}' IS NULL AS dropped, e.event#>>'{details,enabled}' AS enabled,
+               e.event->>'event' = 'drop' AND e.event#>'{details,as_part}' IS NULL AS dropped, e.event->'details' AS details,
+               coalesce((e.event->'in_extension')::boolean, false) AS in_extension, e.event#>>'{details,enabled}' AS enabled,
                a.action->>'action' AS action, a.action->>'name' AS name,
                EXISTS (SELECT FROM steward.audit_record AS o WHERE o.xid = r.xid AND o.incarnation = r.incarnation AND o.op IN ('E', 'X')) AS by_us
           FROM steward.audit_record AS r
           CROSS JOIN LATERAL steward.audit_event(r.payload) AS e (event)
           LEFT JOIN LATERAL jsonb_array_elements(e.event#>'{details,actions}') AS a (action) ON true
          WHERE r.op = 'C'
+    ), unrecorded AS (
+        SELECT r.xid, r.changed_at, split_part(e.event->>'event', '_', 1) AS what, e.event#>>'{details,setting}' AS setting, e.event#>>'{details,at}' AS at,
+               e.event#>>'{details,session_role}' AS role
+          FROM steward.audit_record AS r
+          CROSS JOIN LATERAL steward.audit_event(r.payload) AS e (event)
+         WHERE r.op = 'S' AND (e.event->>'event' = 'commands_not_recorded' OR (e.event->>'event' = 'reads_not_recorded' AND e.event#>>'{details,value}' = 'off'))
     )
     SELECT to_regclass(c.identity), 'past gap', 'trigger was disabled or weakened', format('%s%s on %s, %s, transaction %s', c.action, ' ' || c.name, c.identity, c.changed_at, c.xid)
       FROM command AS c
@@ -164,6 +177,20 @@ CREATE FUNCTION steward.coverage_of_past(OUT relation regclass, OUT severity tex
     SELECT NULL, 'past gap', 'event trigger was disabled or dropped', format('%s %s, %s, transaction %s', c.command, c.identity, c.changed_at, c.xid)
       FROM command AS c
      WHERE c.object_type = 'event trigger' AND starts_with(c.identity, 'steward_') AND (c.dropped OR c.command = 'DROP EVENT TRIGGER' OR c.enabled <> 'always')
+    UNION ALL
+    SELECT NULL, 'past gap', 'function was replaced', format('%s, %s, transaction %s', c.identity, min(c.changed_at), c.xid)
+      FROM command AS c
+     WHERE c.object_type = 'function' AND c.command = 'CREATE FUNCTION' AND starts_with(c.identity, 'steward.') AND c.details @> '{"replace": true}' AND NOT c.in_extension
+     GROUP BY c.identity, c.xid
+    UNION ALL
+    SELECT NULL, 'past gap', 'records were switched off', format('%s %s = %s%s, %s, transaction %s', c.command, c.details->>'setting', c.details->>'value', ' for ' || c.identity, c.changed_at, c.xid)
+      FROM command AS c
+     WHERE c.details->>'setting' IN ('event_triggers', 'steward.access_audit', 'steward.audit_ddl')
+       AND lower(c.details->>'value') IN ('off', 'of', 'false', 'fals', 'fal', 'fa', 'f', 'no', 'n', '0')
+    UNION ALL
+    SELECT NULL, 'past gap', format('%s were not recorded', u.what),
+           CASE WHEN u.what = 'reads' THEN format('%s, from %s on by sessions of %s', u.setting, u.at, u.role) ELSE format('%s, %s, transaction %s', u.setting, u.changed_at, u.xid) END
+      FROM unrecorded AS u
 $$;
 COMMENT ON FUNCTION steward.coverage_of_past() IS 'commands on record that switched records off for a while; part of audit_coverage()';
 
