@@ -21,7 +21,7 @@ CREATE EVENT TRIGGER steward_ddl_rewrite ON table_rewrite EXECUTE FUNCTION stewa
 COMMENT ON EVENT TRIGGER steward_ddl_rewrite IS 'records that commands rewrite tables';
 ALTER EVENT TRIGGER steward_ddl_rewrite ENABLE ALWAYS;
 
-CREATE VIEW steward.ddl_trail AS
+CREATE VIEW steward.ddl_trail WITH (security_barrier) AS
     SELECT r.written_at,
            r.changed_at,
            r.incarnation,
@@ -84,7 +84,7 @@ COMMENT ON COLUMN steward.ddl_trail.pid IS 'process of the session';
 COMMENT ON COLUMN steward.ddl_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.ddl_trail FROM PUBLIC;
 
-CREATE VIEW steward.event_trail AS
+CREATE VIEW steward.event_trail WITH (security_barrier) AS
     SELECT r.written_at,
            r.changed_at,
            r.incarnation,

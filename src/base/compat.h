@@ -279,6 +279,13 @@
 #define STEWARD_VXID_LOCAL() (MyProc->lxid)
 #endif
 
+/* 17 gives an output plugin the decoded tuple itself; NULL when there is none. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_DECODED_TUPLE(change) (change)
+#else
+#define STEWARD_DECODED_TUPLE(change) ((change) != NULL ? &(change)->tuple : NULL)
+#endif
+
 /* 17 can switch event triggers off; commands/event_trigger.h. */
 #if PG_VERSION_NUM >= 170000
 #define STEWARD_EVENT_TRIGGERS_OFF (!event_triggers)

@@ -142,6 +142,9 @@ SELECT details FROM steward.event_trail WHERE event = 'commands_not_recorded' OR
 SELECT finding, count(*) > 2 AS several, bool_or(detail ~ '^(SET steward.audit_ddl = false|steward.audit_ddl), .*, transaction \d+$') AS this
   FROM steward.audit_coverage() WHERE finding LIKE '%were not recorded' OR finding LIKE 'records were%' GROUP BY 1 ORDER BY 1;
 
+-- A slot that is not there. (The rest is in t/coverage.pl.)
+SELECT * FROM steward.audit_coverage('no_such_slot');
+
 -- The feed: sealed records, in the order of the ledger, once each.
 -- The worker may have sealed before.
 SELECT steward.seal_ledger() IS NOT NULL AS sealed;
@@ -165,8 +168,10 @@ GRANT USAGE ON SCHEMA steward TO coverage_reader;
 SET ROLE coverage_reader;
 SELECT * FROM steward.audit_coverage();
 SELECT * FROM steward.audit_feed();
+SELECT steward.take_coverage_baseline();
+TABLE steward.coverage_baseline;
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION steward.audit_coverage(), steward.audit_feed(bigint, integer, integer) TO coverage_reader;
+GRANT EXECUTE ON FUNCTION steward.audit_coverage(name), steward.audit_feed(bigint, integer, integer) TO coverage_reader;
 SET ROLE coverage_reader;
 SELECT count(*) > 0 AS some FROM steward.audit_coverage();
 SELECT count(*) FROM steward.audit_feed(NULL, 2);
