@@ -90,6 +90,7 @@ steward_ddl_init(void)
 	steward_event_set_sink(&sink);
 	steward_hooks_on_utility(steward_ddl_shared);
 	steward_ddl_partition_init();
+	steward_ddl_catalog_init();
 }
 
 /* ---- what PostgreSQL says of a command ---- */

@@ -28,8 +28,8 @@ extern void steward_ddl_init(void);
 extern bool steward_ddl_log_open(void);
 
 /*
- * Begin and end the record of a command: event is "command", "drop", "rewrite"
- * or "shared"; between, members are added to its details.
+ * Begin and end the record of a command: event is "command", "drop", "rewrite",
+ * "shared" or "catalog"; between, members are added to its details.
  */
 typedef struct StewardDdlObject
 {
@@ -103,6 +103,9 @@ extern bool steward_ddl_is_watched(const Node *statement);
  */
 extern void steward_ddl_unrecorded(void);
 extern void steward_ddl_untriggered(Node *statement);
+
+/* Begins to record changes of system catalogs; ddl_catalog.c. */
+extern void steward_ddl_catalog_init(void);
 
 /* Records a shared command, before it runs; ddl_shared.c. */
 extern void steward_ddl_shared(Node *statement);

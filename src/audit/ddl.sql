@@ -61,7 +61,7 @@ COMMENT ON COLUMN steward.ddl_trail.changed_at IS 'when the command did its work
 COMMENT ON COLUMN steward.ddl_trail.incarnation IS 'the life of the database';
 COMMENT ON COLUMN steward.ddl_trail.xid IS 'the transaction';
 COMMENT ON COLUMN steward.ddl_trail.seq IS 'order within the transaction';
-COMMENT ON COLUMN steward.ddl_trail.event IS 'command and drop: what a command made or changed, and dropped; rewrite: it rewrote a table; shared: a command on what is no object of this database';
+COMMENT ON COLUMN steward.ddl_trail.event IS 'command and drop: what a command made or changed, and dropped; rewrite: it rewrote a table; shared: a command on what is no object of this database; catalog: a system catalog was changed by hand';
 COMMENT ON COLUMN steward.ddl_trail.command IS 'the command, without its text';
 COMMENT ON COLUMN steward.ddl_trail.object_type IS 'kind of the object';
 COMMENT ON COLUMN steward.ddl_trail.identity IS 'the object, with its schema, as it was called after the command, or before a drop';

@@ -26,7 +26,8 @@ static ExecutorRun_hook_type next_executor_run = NULL;
 static planner_hook_type next_planner = NULL;
 static StewardCopyCallback copy_callback = NULL;
 static StewardPlanCallback plan_callback = NULL;
-static StewardRunCallback run_callback = NULL;
+static StewardRunCallback run_callbacks[MAX_CALLBACKS];
+static int	run_callback_count = 0;
 static object_access_hook_type next_object_access = NULL;
 static get_relation_info_hook_type next_relation_info = NULL;
 static StewardObjectCallback object_callbacks[MAX_CALLBACKS];
@@ -154,8 +155,8 @@ STEWARD_EXECUTOR_RUN(executor_run)
 	StewardMaskScope scope;
 
 	AcceptInvalidationMessages();
-	if (run_callback != NULL && query->planstate != NULL)
-		run_callback(query->planstate);
+	for (int i = 0; query->planstate != NULL && i < run_callback_count; i++)
+		run_callbacks[i] (query->planstate);
 	if (workers_may_decrypt(query->plannedstmt))
 		steward_mask_given();
 	steward_mask_begin(&scope, NULL);
@@ -217,6 +218,14 @@ steward_hooks_on_object(StewardObjectCallback callback)
 }
 
 void
+steward_hooks_on_run(StewardRunCallback callback)
+{
+	if (run_callback_count == MAX_CALLBACKS)
+		elog(ERROR, "too many run callbacks");
+	run_callbacks[run_callback_count++] = callback;
+}
+
+void
 steward_hooks_on_copy(StewardCopyCallback callback)
 {
 	Assert(copy_callback == NULL);
@@ -228,13 +237,6 @@ steward_hooks_on_plan(StewardPlanCallback callback)
 {
 	Assert(plan_callback == NULL);
 	plan_callback = callback;
-}
-
-void
-steward_hooks_on_run(StewardRunCallback callback)
-{
-	Assert(run_callback == NULL);
-	run_callback = callback;
 }
 
 void

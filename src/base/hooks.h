@@ -61,11 +61,11 @@ extern void steward_hooks_init(void);
 /* Add a callback, for the life of the process; at most 8 of each. */
 extern void steward_hooks_on_utility(StewardUtilityCallback callback);
 extern void steward_hooks_on_object(StewardObjectCallback callback);
+extern void steward_hooks_on_run(StewardRunCallback callback);
 
 /* Set the callbacks of which there is one. */
 extern void steward_hooks_on_copy(StewardCopyCallback callback);
 extern void steward_hooks_on_plan(StewardPlanCallback callback);
-extern void steward_hooks_on_run(StewardRunCallback callback);
 extern void steward_hooks_on_relation(StewardRelationCallback callback);
 
 #endif							/* STEWARD_BASE_HOOKS_H */

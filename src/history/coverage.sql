@@ -146,7 +146,7 @@ COMMENT ON FUNCTION steward.coverage_of_log() IS 'what was done to the tables of
 CREATE FUNCTION steward.coverage_of_past(OUT relation regclass, OUT severity text, OUT finding text, OUT detail text)
     RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH command AS (
-        SELECT r.xid, r.changed_at, e.event->>'identity' AS identity, e.event->>'command' AS command, e.event->>'object_type' AS object_type,
+        SELECT r.xid, r.changed_at, e.event->>'event' AS event, e.event->>'identity' AS identity, e.event->>'command' AS command, e.event->>'object_type' AS object_type,
                e.event->>'event' = 'drop' AND e.event#>'{details,as_part}' IS NULL AS dropped, e.event->'details' AS details,
                coalesce((e.event->'in_extension')::boolean, false) AS in_extension, e.event#>>'{details,enabled}' AS enabled,
                a.action->>'action' AS action, a.action->>'name' AS name,
@@ -178,6 +178,10 @@ CREATE FUNCTION steward.coverage_of_past(OUT relation regclass, OUT severity tex
     SELECT NULL, 'past gap', 'event trigger was disabled or dropped', format('%s %s, %s, transaction %s', c.command, c.identity, c.changed_at, c.xid)
       FROM command AS c
      WHERE c.object_type = 'event trigger' AND starts_with(c.identity, 'steward_') AND (c.dropped OR c.command = 'DROP EVENT TRIGGER' OR c.enabled <> 'always')
+    UNION ALL
+    SELECT NULL, 'past gap', 'catalog was changed by hand', format('%s %s, %s, transaction %s', c.command, c.identity, c.changed_at, c.xid)
+      FROM command AS c
+     WHERE c.event = 'catalog' AND NOT c.in_extension
     UNION ALL
     SELECT NULL, 'past gap', 'function was replaced', format('%s, %s, transaction %s', c.identity, min(c.changed_at), c.xid)
       FROM command AS c

@@ -137,6 +137,17 @@ DROP TABLE unseen;
 SET steward.audit_ddl = on;
 SELECT * FROM public.ddl_seen();
 
+-- Superusers can change catalogs without any command.
+UPDATE pg_trigger SET tgenabled = tgenabled WHERE tgrelid = 'account'::regclass;
+WITH gone AS (DELETE FROM pg_description WHERE false RETURNING 1) SELECT count(*) FROM gone;
+INSERT INTO seen SELECT 0 FROM pg_trigger LIMIT 1;
+DELETE FROM seen;
+BEGIN;
+UPDATE pg_trigger SET tgenabled = tgenabled WHERE false;
+ROLLBACK;
+SELECT * FROM public.ddl_seen();
+SELECT severity, finding, regexp_replace(detail, ', .*', '') AS detail FROM steward.audit_coverage() WHERE finding LIKE 'catalog%';
+
 -- What fails, is rolled back, or finds nothing to do leaves nothing; nor do
 -- temporary tables.
 CREATE ROLE regress_ddl_one;
