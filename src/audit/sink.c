@@ -129,15 +129,30 @@ steward_sink_begin(StewardSink *sink)
 										  ALLOCSET_DEFAULT_SIZES);
 }
 
+/* Two rows or more are inserted together; for one, that costs more than it saves. */
 static void
-write_rows(StewardSink *sink)
+insert_together(StewardSink *sink)
 {
-	if (sink->row_count == 0)
-		return;
+	while (sink->slot_count < sink->row_count)
+		sink->slots[sink->slot_count++] =
+			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
+	for (int i = 0; i < sink->row_count; i++)
+		ExecStoreHeapTuple(sink->rows[i], sink->slots[i], false);
 	CatalogTuplesMultiInsertWithInfo(sink->rel, sink->slots, sink->row_count,
 									 sink->indexes);
 	for (int i = 0; i < sink->row_count; i++)
 		ExecClearTuple(sink->slots[i]);
+}
+
+static void
+write_rows(StewardSink *sink)
+{
+	if (sink->row_count == 1)
+		CatalogTupleInsertWithInfo(sink->rel, sink->rows[0], sink->indexes);
+	else if (sink->row_count > 1)
+		insert_together(sink);
+	for (int i = 0; i < sink->row_count; i++)
+		heap_freetuple(sink->rows[i]);
 	sink->row_count = 0;
 }
 
@@ -149,18 +164,12 @@ write_rows(StewardSink *sink)
 static void
 add_row(StewardSink *sink, HeapTuple tuple)
 {
-	if (tuple->t_len > TOAST_TUPLE_THRESHOLD)
-	{
+	bool		alone = tuple->t_len > TOAST_TUPLE_THRESHOLD;
+
+	if (alone)
 		write_rows(sink);
-		CatalogTupleInsertWithInfo(sink->rel, tuple, sink->indexes);
-		heap_freetuple(tuple);
-		return;
-	}
-	if (sink->row_count == sink->slot_count)
-		sink->slots[sink->slot_count++] =
-			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(tuple, sink->slots[sink->row_count++], true);
-	if (sink->row_count == STEWARD_SINK_ROWS)
+	sink->rows[sink->row_count++] = tuple;
+	if (alone || sink->row_count == STEWARD_SINK_ROWS)
 		write_rows(sink);
 }
 

@@ -22,9 +22,10 @@ typedef struct StewardSink
 	struct ResultRelInfo *indexes;
 	int32		segment;
 	MemoryContext context;
-	TupleTableSlot *slots[STEWARD_SINK_ROWS];
-	int			slot_count;		/* made */
-	int			row_count;		/* filled */
+	HeapTuple	rows[STEWARD_SINK_ROWS];	/* formed, not yet written */
+	int			row_count;
+	TupleTableSlot *slots[STEWARD_SINK_ROWS];	/* to hand many over in */
+	int			slot_count;
 	StewardBatchWriter batch;
 	uint32		epoch;			/* of the batch */
 } StewardSink;
