@@ -282,7 +282,7 @@ CREATE FUNCTION flipped(said text) RETURNS SETOF text LANGUAGE sql AS $$
 $$;
 SET SESSION AUTHORIZATION app;
 SELECT accepted('ada', 'support', 'r-1', to_timestamp(%1$d), '\x%2$s'),
-	(SELECT count(*) FILTER (WHERE accepted('ada', 'support', 'r-1', to_timestamp(%1$d), set_bit('\x%2$s', n, 1 - get_bit('\x%2$s', n)))) || ' of ' || count(*) FROM generate_series(0, 255) AS n),
+	(SELECT count(*) FILTER (WHERE accepted('ada', 'support', 'r-1', to_timestamp(%1$d), set_bit('\x%2$s'::bytea, n, 1 - get_bit('\x%2$s'::bytea, n)))) || ' of ' || count(*) FROM generate_series(0, 255) AS n),
 	(SELECT count(*) FILTER (WHERE accepted(f, 'support', 'r-1', to_timestamp(%1$d), '\x%2$s')) || ' of ' || count(*) FROM flipped('ada') AS f),
 	(SELECT count(*) FILTER (WHERE accepted('ada', f, 'r-1', to_timestamp(%1$d), '\x%2$s')) || ' of ' || count(*) FROM flipped('support') AS f),
 	(SELECT count(*) FILTER (WHERE accepted('ada', 'support', f, to_timestamp(%1$d), '\x%2$s')) || ' of ' || count(*) FROM flipped('r-1') AS f),
