@@ -276,6 +276,8 @@ steward_buffer_before_subcommit(SubTransactionId owner, SubTransactionId parent)
 		return;
 	if ((Size) top->entries.len + top->parent->entries.len > limit)
 		write_with_snapshot(top);
+	/* Room for them while an error is still one of the subtransaction. */
+	enlargeStringInfo(&top->parent->entries, top->entries.len);
 }
 
 void
