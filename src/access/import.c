@@ -143,16 +143,16 @@ with_context(StewardSpoolFile *file, Jsonb *record)
 	return without(without(details, "encoding"), "database");
 }
 
-/* {"end": record} */
+/* {name: record} */
 static Jsonb *
-as_end(Jsonb *record)
+as_member(char *name, Jsonb *record)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue	key = {.type = jbvString};
 	JsonbValue	value = {.type = jbvBinary};
 
-	key.val.string.val = "end";
-	key.val.string.len = 3;
+	key.val.string.val = name;
+	key.val.string.len = strlen(name);
 	value.val.binary.data = &record->root;
 	value.val.binary.len = VARSIZE(record) - VARHDRSZ;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -189,7 +189,7 @@ end_read(StewardSpoolFile *file, Jsonb *record)
 			continue;
 		*link = read->next;
 		steward_audit_event(STEWARD_OP_READ,
-							merge(read->details, as_end(without(without(record, "kind"), "statement"))));
+							merge(read->details, as_member("end", without(without(record, "kind"), "statement"))));
 		pfree(read->details);
 		pfree(read);
 		return;
@@ -208,6 +208,19 @@ record_begun(void)
 	}
 }
 
+/* It is no read, but tells of some: an event of the extension. */
+static void
+import_setting(Jsonb *record)
+{
+	StewardJson json;
+
+	steward_json_begin(&json);
+	steward_json_text(&json, "event", "reads_not_recorded");
+	steward_audit_event(STEWARD_OP_OWN,
+						merge(steward_json_end(&json),
+							  as_member("details", without(record, "kind"))));
+}
+
 /* Adds a record to the log; false for what is only referred to. */
 static bool
 import_record(StewardSpoolFile *file, MemoryContext memory, Jsonb *record)
@@ -222,6 +235,8 @@ import_record(StewardSpoolFile *file, MemoryContext memory, Jsonb *record)
 		end_read(file, record);
 	else if (strcmp(kind, "decrypts") == 0)
 		steward_audit_event(STEWARD_OP_READ, with_context(file, record));
+	else if (strcmp(kind, "setting") == 0)
+		import_setting(with_context(file, record));
 	else
 		steward_audit_event(STEWARD_OP_READ, merge(session_of(file), record));
 	return true;

@@ -157,8 +157,7 @@ is_part(void)
 static bool
 is_of_interest(void)
 {
-	if (steward_access_audit == STEWARD_ACCESS_OFF || !IsTransactionState() ||
-		HistoricSnapshotActive())
+	if (!IsTransactionState() || HistoricSnapshotActive())
 		return false;
 	AcceptInvalidationMessages();
 	return steward_access_rules_exist();
@@ -175,6 +174,8 @@ on_start(QueryDesc *query, int eflags)
 		return NULL;
 	check = is_check();
 	if (likely(!check && !steward_read_may_touch(query->plannedstmt)))
+		return NULL;
+	if (!check && !steward_read_is_recorded())
 		return NULL;
 	read = make_read(command_of(query->operation));
 	read->query = query;
@@ -382,7 +383,8 @@ on_copy(CopyStmt *statement)
 	if (!is_of_interest())
 		return NULL;
 	relid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (!OidIsValid(relid) || steward_access_rule(relid) == NULL)
+	if (!OidIsValid(relid) || steward_access_rule(relid) == NULL ||
+		!steward_read_is_recorded())
 		return NULL;
 	read = make_read("COPY");
 	memset(&entry, 0, sizeof entry);

@@ -111,6 +111,12 @@ extern void steward_read_decrypts(int elevel);
 /* What tells a parallel worker whose read it works for. */
 extern const char *steward_read_name(const StewardRead *read);
 
+/*
+ * Is what is read now recorded, as steward.access_audit says? When it says less than
+ * "required", the first read under that is told of; logs what fails. lenient.c.
+ */
+extern bool steward_read_is_recorded(void);
+
 /* ---- decrypts.c ---- */
 
 /* Begins to count; called once by the floor's init. */

@@ -25,7 +25,6 @@
 #include "base/event.h"
 #include "base/guc.h"
 #include "base/hooks.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -49,12 +48,6 @@ bool
 steward_ddl_log_open(void)
 {
 	return may_write() && steward_incarnation_is_native();
-}
-
-bool
-steward_ddl_recorded(void)
-{
-	return steward_audit_ddl && steward_ddl_log_open();
 }
 
 void
@@ -96,6 +89,8 @@ steward_ddl_init(void)
 
 	steward_event_set_sink(&sink);
 	steward_hooks_on_utility(steward_ddl_shared);
+	steward_ddl_partition_init();
+	steward_ddl_catalog_init();
 }
 
 /* ---- what PostgreSQL says of a command ---- */
@@ -249,6 +244,11 @@ record_command(Listed *entry)
 										 strlen(entry->object.type));
 	if (is_temporary(&entry->object) || is_own_affair(&entry->object))
 		return;
+	if (!steward_audit_ddl)
+	{
+		steward_ddl_unrecorded();
+		return;
+	}
 	steward_ddl_begin(&json, "command", entry->command, &entry->object);
 	steward_ddl_detail(&json, collected);
 	steward_ddl_end(&json);
@@ -256,7 +256,7 @@ record_command(Listed *entry)
 
 /* The table that a subcommand made a partition, or one no more. */
 static Oid
-moved_partition(const CollectedATSubcmd *collected)
+moved_partition(Oid relid, const CollectedATSubcmd *collected)
 {
 	const AlterTableCmd *command = (const AlterTableCmd *) collected->parsetree;
 
@@ -265,26 +265,39 @@ moved_partition(const CollectedATSubcmd *collected)
 		 command->subtype != AT_DetachPartition &&
 		 command->subtype != AT_DetachPartitionFinalize))
 		return InvalidOid;
-	return RangeVarGetRelid(castNode(PartitionCmd, command->def)->name, NoLock, true);
+	return steward_ddl_partition(relid, castNode(PartitionCmd, command->def)->name);
+}
+
+static void
+follow_moved(Oid relid, const List *subcommands)
+{
+	ListCell   *cell;
+
+	foreach(cell, subcommands)
+	{
+		Oid			partition = moved_partition(relid, lfirst(cell));
+
+		if (OidIsValid(partition))
+			steward_audit_follow_partition(partition);
+	}
 }
 
 /* The audit follows partitions, whether or not commands are recorded. */
 static void
 follow_partitions(const CollectedCommand *collected)
 {
-	ListCell   *cell;
-
-	if (collected->type == SCT_Simple && IsA(collected->parsetree, CreateStmt) &&
-		((const CreateStmt *) collected->parsetree)->partbound != NULL)
-		steward_audit_follow_partition(collected->d.simple.address.objectId);
-	if (collected->type != SCT_AlterTable)
-		return;
-	foreach(cell, collected->d.alterTable.subcmds)
+	if (collected->type == SCT_Simple && IsA(collected->parsetree, CreateStmt))
 	{
-		Oid			partition = moved_partition(lfirst(cell));
+		Oid			made = collected->d.simple.address.objectId;
 
-		if (OidIsValid(partition))
-			steward_audit_follow_partition(partition);
+		if (((const CreateStmt *) collected->parsetree)->partbound != NULL)
+			steward_audit_follow_partition(made);
+		steward_ddl_partition_forget(made);
+	}
+	else if (collected->type == SCT_AlterTable)
+	{
+		follow_moved(collected->d.alterTable.objectId, collected->d.alterTable.subcmds);
+		steward_ddl_partition_forget(collected->d.alterTable.objectId);
 	}
 }
 
@@ -292,7 +305,7 @@ STEWARD_FUNCTION(steward_audit_ddl_command)
 {
 	EventTriggerData *data = event_data(fcinfo, "ddl_command_end");
 	bool		writable = may_write();
-	bool		open = writable && steward_ddl_recorded();
+	bool		open = writable && steward_ddl_log_open();
 	List	   *entries;
 	ListCell   *cell;
 
@@ -342,14 +355,29 @@ is_mere_part(const Listed *entry)
 		 strncmp(entry->object.identity, "\"RI_ConstraintTrigger_", 22) == 0);
 }
 
+static void
+record_drop(const Listed *entry, CommandTag tag)
+{
+	StewardJson json;
+
+	if (!steward_audit_ddl)
+	{
+		steward_ddl_unrecorded();
+		return;
+	}
+	steward_ddl_begin(&json, "drop", GetCommandTagName(tag), &entry->object);
+	if (!entry->whole)
+		steward_json_flag(&json, "as_part", true);
+	steward_ddl_end(&json);
+}
+
 STEWARD_FUNCTION(steward_audit_ddl_drop)
 {
 	EventTriggerData *data = event_data(fcinfo, "sql_drop");
 	List	   *entries;
 	ListCell   *cell;
-	StewardJson json;
 
-	if (!steward_ddl_recorded())
+	if (!steward_ddl_log_open())
 		PG_RETURN_NULL();
 	entries = list_objects("SELECT d.object_type, d.schema_name, d.object_identity, d.classid,"
 						   " d.original OR d.normal"
@@ -359,13 +387,8 @@ STEWARD_FUNCTION(steward_audit_ddl_drop)
 	{
 		Listed	   *entry = lfirst(cell);
 
-		if (is_mere_part(entry))
-			continue;
-		steward_ddl_begin(&json, "drop", GetCommandTagName(data->tag),
-						  &entry->object);
-		if (!entry->whole)
-			steward_json_flag(&json, "as_part", true);
-		steward_ddl_end(&json);
+		if (!is_mere_part(entry))
+			record_drop(entry, data->tag);
 	}
 	PG_RETURN_NULL();
 }
@@ -431,7 +454,7 @@ STEWARD_FUNCTION(steward_audit_ddl_rewrite)
 	rel = relation_open((Oid) call_integer("SELECT pg_catalog.pg_event_trigger_table_rewrite_oid()::pg_catalog.int4"),
 						NoLock);
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-		steward_ddl_recorded())
+		steward_audit_ddl && steward_ddl_log_open())
 	{
 		object.schema = get_namespace_name(RelationGetNamespace(rel));
 		object.class_id = RelationRelationId;

@@ -27,12 +27,9 @@ extern void steward_ddl_init(void);
 /* Is there a log that can be written to, and began in this database? */
 extern bool steward_ddl_log_open(void);
 
-/* And are commands to be recorded in this session? */
-extern bool steward_ddl_recorded(void);
-
 /*
- * Begin and end the record of a command: event is "command", "drop", "rewrite"
- * or "shared"; between, members are added to its details.
+ * Begin and end the record of a command: event is "command", "drop", "rewrite",
+ * "shared" or "catalog"; between, members are added to its details.
  */
 typedef struct StewardDdlObject
 {
@@ -58,11 +55,24 @@ extern char *steward_ddl_name(const Node *node);
 /* The identity of an object; NULL when it is gone. */
 extern char *steward_ddl_identity(Oid class_id, Oid object, int32 part);
 
-/* The trigger function that a statement names, as it finds it now; or NULL. */
+/*
+ * The trigger function that a statement names, as it finds it now; or NULL. Before
+ * a command alone: after it, the names in its parse tree may mean something else.
+ */
 extern char *steward_ddl_function(const List *name);
 
-/* The relation that a statement names, as it finds it now; NULL when gone. */
-extern char *steward_ddl_relation(const RangeVar *relation);
+/* The function of a trigger, and what a relation inherits from: by the catalogs. */
+extern char *steward_ddl_trigger_function(Oid trigger);
+extern List *steward_ddl_parents(Oid relid);
+
+/*
+ * The table that ALTER TABLE of this parent just attached or detached, or of an
+ * index the one that the statement names; InvalidOid when it is gone. Known until
+ * it is forgotten, for parent or child; see ddl_partition.c.
+ */
+extern Oid	steward_ddl_partition(Oid parent, const RangeVar *name);
+extern void steward_ddl_partition_forget(Oid relid);
+extern void steward_ddl_partition_init(void);
 
 /*
  * Adds what SET, RESET and their like set: setting, and value unless it could be
@@ -83,6 +93,19 @@ extern void steward_ddl_grant_statement(StewardJson *json, const GrantStmt *gran
 extern void steward_ddl_grant_role(StewardJson *json, const GrantRoleStmt *grant);
 extern void steward_ddl_default_privileges(StewardJson *json,
 										   const AlterDefaultPrivilegesStmt *statement);
+
+/* Does it change a setting that decides what is recorded? ddl_watch.c. */
+extern bool steward_ddl_is_watched(const Node *statement);
+
+/*
+ * A command is not recorded although there is a log: says so, once in a
+ * (sub)transaction. The second looks whether PostgreSQL will keep it from us (17).
+ */
+extern void steward_ddl_unrecorded(void);
+extern void steward_ddl_untriggered(Node *statement);
+
+/* Begins to record changes of system catalogs; ddl_catalog.c. */
+extern void steward_ddl_catalog_init(void);
 
 /* Records a shared command, before it runs; ddl_shared.c. */
 extern void steward_ddl_shared(Node *statement);

@@ -21,7 +21,7 @@ CREATE EVENT TRIGGER steward_ddl_rewrite ON table_rewrite EXECUTE FUNCTION stewa
 COMMENT ON EVENT TRIGGER steward_ddl_rewrite IS 'records that commands rewrite tables';
 ALTER EVENT TRIGGER steward_ddl_rewrite ENABLE ALWAYS;
 
-CREATE VIEW steward.ddl_trail AS
+CREATE VIEW steward.ddl_trail WITH (security_barrier) AS
     SELECT r.written_at,
            r.changed_at,
            r.incarnation,
@@ -61,7 +61,7 @@ COMMENT ON COLUMN steward.ddl_trail.changed_at IS 'when the command did its work
 COMMENT ON COLUMN steward.ddl_trail.incarnation IS 'the life of the database';
 COMMENT ON COLUMN steward.ddl_trail.xid IS 'the transaction';
 COMMENT ON COLUMN steward.ddl_trail.seq IS 'order within the transaction';
-COMMENT ON COLUMN steward.ddl_trail.event IS 'command and drop: what a command made or changed, and dropped; rewrite: it rewrote a table; shared: a command on what is no object of this database';
+COMMENT ON COLUMN steward.ddl_trail.event IS 'command and drop: what a command made or changed, and dropped; rewrite: it rewrote a table; shared: a command on what is no object of this database; catalog: a system catalog was changed by hand';
 COMMENT ON COLUMN steward.ddl_trail.command IS 'the command, without its text';
 COMMENT ON COLUMN steward.ddl_trail.object_type IS 'kind of the object';
 COMMENT ON COLUMN steward.ddl_trail.identity IS 'the object, with its schema, as it was called after the command, or before a drop';
@@ -84,7 +84,7 @@ COMMENT ON COLUMN steward.ddl_trail.pid IS 'process of the session';
 COMMENT ON COLUMN steward.ddl_trail.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
 REVOKE ALL ON steward.ddl_trail FROM PUBLIC;
 
-CREATE VIEW steward.event_trail AS
+CREATE VIEW steward.event_trail WITH (security_barrier) AS
     SELECT r.written_at,
            r.changed_at,
            r.incarnation,

@@ -71,20 +71,11 @@ renamed(StewardJson *json, const RenameStmt *rename)
 }
 
 static void
-table(StewardJson *json, const CreateStmt *create)
+table(StewardJson *json, Oid relid, const CreateStmt *create)
 {
-	List	   *parents = NIL;
-	ListCell   *cell;
-
-	foreach(cell, create->inhRelations)
-	{
-		char	   *parent = steward_ddl_relation(lfirst_node(RangeVar, cell));
-
-		if (parent != NULL)
-			parents = lappend(parents, parent);
-	}
-	steward_json_texts(json, create->partbound != NULL ? "partition_of" :
-					   "inherits", parents);
+	if (create->inhRelations != NIL)
+		steward_json_texts(json, create->partbound != NULL ? "partition_of" :
+						   "inherits", steward_ddl_parents(relid));
 	if (create->relation->relpersistence == RELPERSISTENCE_UNLOGGED)
 		steward_json_flag(json, "unlogged", true);
 }
@@ -98,9 +89,9 @@ policy(StewardJson *json, const CreatePolicyStmt *create)
 }
 
 static void
-trigger(StewardJson *json, const CreateTrigStmt *create)
+trigger(StewardJson *json, Oid made, const CreateTrigStmt *create)
 {
-	steward_json_text(json, "function", steward_ddl_function(create->funcname));
+	steward_json_text(json, "function", steward_ddl_trigger_function(made));
 	if (create->replace)
 		steward_json_flag(json, "replace", true);
 }
@@ -174,7 +165,8 @@ simple(StewardJson *json, const CollectedCommand *command)
 	switch (nodeTag(tree))
 	{
 		case T_CreateStmt:
-			table(json, (const CreateStmt *) tree);
+			table(json, command->d.simple.address.objectId,
+				  (const CreateStmt *) tree);
 			break;
 		case T_IndexStmt:
 			steward_json_text(json, "table",
@@ -195,7 +187,8 @@ simple(StewardJson *json, const CollectedCommand *command)
 			steward_json_flag(json, "replace", ((const ViewStmt *) tree)->replace);
 			break;
 		case T_CreateTrigStmt:
-			trigger(json, (const CreateTrigStmt *) tree);
+			trigger(json, command->d.simple.address.objectId,
+					(const CreateTrigStmt *) tree);
 			break;
 		case T_CreatePolicyStmt:
 			policy(json, (const CreatePolicyStmt *) tree);

@@ -3,13 +3,19 @@
  */
 #include "audit/ddl.h"
 
-#include "catalog/namespace.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
 
 char *
 steward_ddl_role(const RoleSpec *role)
@@ -96,12 +102,52 @@ steward_ddl_function(const List *name)
 		steward_ddl_identity(ProcedureRelationId, function, 0) : NULL;
 }
 
-char *
-steward_ddl_relation(const RangeVar *relation)
+/* The rows of a catalog with this oid in a column, by an index on it. */
+static SysScanDesc
+begin_scan(Relation catalog, AttrNumber column, Oid index, Oid wanted)
 {
-	Oid			relid = relation == NULL ? InvalidOid :
-		RangeVarGetRelid(relation, NoLock, true);
+	ScanKeyData key;
 
-	return OidIsValid(relid) ?
-		steward_ddl_identity(RelationRelationId, relid, 0) : NULL;
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(wanted));
+	return systable_beginscan(catalog, index, true, NULL, 1, &key);
+}
+
+char *
+steward_ddl_trigger_function(Oid trigger)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = begin_scan(catalog, Anum_pg_trigger_oid, TriggerOidIndexId,
+								  trigger);
+	HeapTuple	tuple = systable_getnext(scan);
+	Oid			function = HeapTupleIsValid(tuple) ?
+		((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid : InvalidOid;
+
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return OidIsValid(function) ?
+		steward_ddl_identity(ProcedureRelationId, function, 0) : NULL;
+}
+
+List *
+steward_ddl_parents(Oid relid)
+{
+	Relation	catalog = table_open(InheritsRelationId, AccessShareLock);
+	SysScanDesc scan = begin_scan(catalog, Anum_pg_inherits_inhrelid,
+								  InheritsRelidSeqnoIndexId, relid);
+	HeapTuple	tuple;
+	List	   *parents = NIL;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		char	   *parent = steward_ddl_identity(RelationRelationId,
+												  ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent,
+												  0);
+
+		if (parent != NULL)
+			parents = lappend(parents, parent);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return parents;
 }

@@ -8,9 +8,13 @@
  */
 #include "audit/ddl.h"
 
+#include "base/catalog.h"
+#include "base/guc.h"
+#include "catalog/namespace.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/event_trigger.h"
+#include "commands/extension.h"
 #include "commands/tablespace.h"
 #include "nodes/value.h"
 #include "tcop/utility.h"
@@ -228,24 +232,6 @@ storage_command(Node *statement)
 
 /* ---- settings and libraries ---- */
 
-/*
- * SET of what decides whether audit takes place. set_config() and what a
- * connection asks for when it begins go other ways, which the coverage sees.
- */
-static bool
-is_watched(const VariableSetStmt *set)
-{
-	static const char *const watched[] = {
-		"event_triggers", "session_replication_role",
-		"steward.allow_unkeyed_ddl", "steward.audit_ddl",
-	};
-
-	for (size_t i = 0; i < lengthof(watched); i++)
-		if (set->name != NULL && pg_strcasecmp(set->name, watched[i]) == 0)
-			return true;
-	return false;
-}
-
 static void
 server_command(Node *statement)
 {
@@ -254,6 +240,8 @@ server_command(Node *statement)
 	begin(&json, statement, "setting", NULL);
 	if (IsA(statement, AlterSystemStmt))
 		steward_ddl_setting(&json, ((AlterSystemStmt *) statement)->setstmt);
+	else if (IsA(statement, DiscardStmt))
+		steward_json_flag(&json, "reset_all", true);
 	else
 		steward_ddl_setting(&json, (VariableSetStmt *) statement);
 	steward_ddl_end(&json);
@@ -393,6 +381,42 @@ any_object(Node *statement)
 	steward_ddl_end(&json);
 }
 
+/*
+ * Our event triggers run after the command that takes their function away, so it is
+ * told of before.
+ */
+static char *
+replaced_function(const CreateFunctionStmt *create)
+{
+	static const char *const functions[] = {
+		"audit_ddl_command", "audit_ddl_drop", "audit_ddl_rewrite",
+		"audit_segment_guard"
+	};
+	char	   *schema;
+	char	   *name;
+
+	DeconstructQualifiedName(create->funcname, &schema, &name);
+	for (size_t i = 0; create->replace && i < lengthof(functions); i++)
+		if (strcmp(name, functions[i]) == 0 &&
+			QualifiedNameGetCreationNamespace(create->funcname, &name) ==
+			get_namespace_oid(STEWARD_SCHEMA, true))
+			return psprintf(STEWARD_SCHEMA ".%s()", name);
+	return NULL;
+}
+
+static void
+replace_function(Node *statement)
+{
+	StewardDdlObject object = {"function", STEWARD_SCHEMA};
+	StewardJson json;
+
+	object.identity = replaced_function((CreateFunctionStmt *) statement);
+	object.in_extension = creating_extension;
+	steward_ddl_begin(&json, "shared", CreateCommandName(statement), &object);
+	steward_json_flag(&json, "replace", true);
+	steward_ddl_end(&json);
+}
+
 /* ---- which statement goes where ---- */
 
 typedef void (*Recorder) (Node *statement);
@@ -456,23 +480,19 @@ recorder_of(Node *statement)
 		case T_AlterSystemStmt:
 			return server_command;
 		case T_VariableSetStmt:
-			return is_watched((VariableSetStmt *) statement) ? server_command : NULL;
+		case T_DiscardStmt:
+			return steward_ddl_is_watched(statement) ? server_command : NULL;
 		case T_LoadStmt:
 			return load_command;
 		case T_CreateEventTrigStmt:
 		case T_AlterEventTrigStmt:
 			return event_trigger;
+		case T_CreateFunctionStmt:
+			return replaced_function((CreateFunctionStmt *) statement) != NULL ?
+				replace_function : NULL;
 		default:
 			return recorder_by_object(statement);
 	}
-}
-
-/* Turning the audit of commands on or off is recorded in either state. */
-static bool
-turns_audit(Node *statement)
-{
-	return IsA(statement, VariableSetStmt) &&
-		pg_strcasecmp(((VariableSetStmt *) statement)->name, "steward.audit_ddl") == 0;
 }
 
 void
@@ -480,7 +500,11 @@ steward_ddl_shared(Node *statement)
 {
 	Recorder	recorder = recorder_of(statement);
 
-	if (recorder != NULL &&
-		(turns_audit(statement) ? steward_ddl_log_open() : steward_ddl_recorded()))
+	steward_ddl_untriggered(statement);
+	if (recorder == NULL || !steward_ddl_log_open())
+		return;
+	if (steward_audit_ddl || steward_ddl_is_watched(statement))
 		recorder(statement);
+	else
+		steward_ddl_unrecorded();
 }

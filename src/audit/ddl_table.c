@@ -162,7 +162,10 @@ subcommand(StewardJson *json, Oid relid, const CollectedATSubcmd *collected)
 	steward_json_text(json, "owner", steward_ddl_role(command->newowner));
 	if (command->def != NULL && IsA(command->def, PartitionCmd))
 		steward_json_text(json, "object",
-						  steward_ddl_relation(((PartitionCmd *) command->def)->name));
+						  steward_ddl_identity(RelationRelationId,
+											   steward_ddl_partition(relid,
+																	 ((PartitionCmd *) command->def)->name),
+											   0));
 	else if (OidIsValid(object->objectId) &&
 			 (object->classId != RelationRelationId || object->objectId != relid))
 		steward_json_text(json, "object",

@@ -8,7 +8,8 @@
  *
  * It goes by session_user, who the changes are made for, and not by current_user:
  * else whoever can call a SECURITY DEFINER function of an exempt role would be
- * exempt in it.
+ * exempt in it. The role that logged in must be exempt as well: else any superuser
+ * would be, by SET SESSION AUTHORIZATION.
  */
 #include "base/compat.h"
 
@@ -57,7 +58,8 @@ steward_exempt_session(void)
 	if (likely(known && known_role == role))
 		return known_exempt;
 	table = steward_relation_lookup(&exemption_table);
-	known_exempt = OidIsValid(table) && steward_grantee_is_marked(table, role);
+	known_exempt = OidIsValid(table) && steward_grantee_is_marked(table, role) &&
+		steward_grantee_is_marked(table, GetAuthenticatedUserId());
 	known_role = role;
 	/* What changed while we looked may be this. */
 	known = changes == before;

@@ -9,7 +9,7 @@
 /* Registers the invalidation callback; called once by _PG_init. */
 extern void steward_exempt_init(void);
 
-/* Is the session's role exempt? Remembered until that may have changed. */
+/* Are the session's role and the one that logged in exempt? Remembered until that may have changed. */
 extern bool steward_exempt_session(void);
 
 #endif							/* STEWARD_AUDIT_EXEMPT_H */

@@ -30,22 +30,47 @@ is_stored(Form_pg_attribute attribute)
 		attribute->attgenerated != GENERATED_VIRTUAL;
 }
 
-/* The primary key, else the replica identity index, else nothing. */
-static Bitmapset *
-key_of(Relation rel)
+/* Does a setting keep one of these columns, or its values, out of the trail? */
+static bool
+hides_any(const StewardSetting *setting, const Bitmapset *columns)
 {
-	Bitmapset  *key = RelationGetIndexAttrBitmap(rel,
-												 INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	int			member = -1;
 
-	if (bms_is_empty(key))
-		key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
-	return key;
+	while ((member = bms_next_member(columns, member)) >= 0)
+		if (steward_setting_hides(setting, member + FirstLowInvalidHeapAttributeNumber))
+			return true;
+	return false;
+}
+
+/*
+ * The primary key, else the replica identity index, else nothing. What a setting
+ * hides stays hidden when it becomes a key later, or is one of a partition: then
+ * that is none.
+ */
+static Bitmapset *
+key_of(Relation rel, const StewardSetting *setting)
+{
+	static const IndexAttrBitmapKind kinds[] = {
+		INDEX_ATTR_BITMAP_PRIMARY_KEY, INDEX_ATTR_BITMAP_IDENTITY_KEY
+	};
+
+	for (int i = 0; i < lengthof(kinds); i++)
+	{
+		Bitmapset  *key = RelationGetIndexAttrBitmap(rel, kinds[i]);
+
+		if (!bms_is_empty(key) && !hides_any(setting, key))
+			return key;
+	}
+	return NULL;
 }
 
 bool
 steward_schema_is_key(Relation rel, AttrNumber attnum)
 {
-	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key_of(rel));
+	StewardSetting nothing = {NIL};
+
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
+						 key_of(rel, &nothing));
 }
 
 static void
@@ -110,7 +135,8 @@ steward_schema_describe(Relation rel)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	StewardSetting *setting = steward_setting_read(rel);
-	StewardAuditSchema *schema = describe(RelationGetDescr(rel), key_of(rel), setting);
+	StewardAuditSchema *schema = describe(RelationGetDescr(rel),
+										  key_of(rel, setting), setting);
 
 	schema->kind = STEWARD_SCHEMA_OF_TABLE;
 	schema->relid = RelationGetRelid(rel);

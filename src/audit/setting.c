@@ -213,6 +213,13 @@ steward_setting_redaction(const StewardSetting *setting, AttrNumber attnum)
 }
 
 bool
+steward_setting_hides(const StewardSetting *setting, AttrNumber attnum)
+{
+	return steward_setting_redaction(setting, attnum) != NULL ||
+		has_treatment(setting, attnum, STEWARD_EXCLUDE);
+}
+
+bool
 steward_setting_encrypts(const StewardSetting *setting)
 {
 	ListCell   *cell;

@@ -51,9 +51,13 @@ typedef struct StewardSetting
  * is audited with its parent are the parent's. */
 extern StewardSetting *steward_setting_read(Relation rel);
 
-/* Is the column recorded, key or not? A column of the key always is. */
+/* Is the column recorded, key or not? A column of the key always is, unless hidden. */
 extern bool steward_setting_records(const StewardSetting *setting,
 									AttrNumber attnum);
+
+/* Is the column excluded by name, or redacted? Then it is no part of a key. */
+extern bool steward_setting_hides(const StewardSetting *setting,
+								  AttrNumber attnum);
 
 /* Is a column encrypted? */
 extern bool steward_setting_encrypts(const StewardSetting *setting);

@@ -279,6 +279,20 @@
 #define STEWARD_VXID_LOCAL() (MyProc->lxid)
 #endif
 
+/* 17 gives an output plugin the decoded tuple itself; NULL when there is none. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_DECODED_TUPLE(change) (change)
+#else
+#define STEWARD_DECODED_TUPLE(change) ((change) != NULL ? &(change)->tuple : NULL)
+#endif
+
+/* 17 can switch event triggers off; commands/event_trigger.h. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_EVENT_TRIGGERS_OFF (!event_triggers)
+#else
+#define STEWARD_EVENT_TRIGGERS_OFF false
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

@@ -26,10 +26,12 @@ static ExecutorRun_hook_type next_executor_run = NULL;
 static planner_hook_type next_planner = NULL;
 static StewardCopyCallback copy_callback = NULL;
 static StewardPlanCallback plan_callback = NULL;
-static StewardRunCallback run_callback = NULL;
+static StewardRunCallback run_callbacks[MAX_CALLBACKS];
+static int	run_callback_count = 0;
 static object_access_hook_type next_object_access = NULL;
 static get_relation_info_hook_type next_relation_info = NULL;
-static StewardObjectCallback object_callback = NULL;
+static StewardObjectCallback object_callbacks[MAX_CALLBACKS];
+static int	object_callback_count = 0;
 static StewardRelationCallback relation_callback = NULL;
 
 /* The statement that runs, how many lie around it, and this one among them. */
@@ -153,8 +155,8 @@ STEWARD_EXECUTOR_RUN(executor_run)
 	StewardMaskScope scope;
 
 	AcceptInvalidationMessages();
-	if (run_callback != NULL && query->planstate != NULL)
-		run_callback(query->planstate);
+	for (int i = 0; query->planstate != NULL && i < run_callback_count; i++)
+		run_callbacks[i] (query->planstate);
 	if (workers_may_decrypt(query->plannedstmt))
 		steward_mask_given();
 	steward_mask_begin(&scope, NULL);
@@ -171,8 +173,8 @@ object_access(ObjectAccessType access, Oid class_id, Oid object, int part,
 {
 	if (next_object_access != NULL)
 		next_object_access(access, class_id, object, part, arg);
-	if (object_callback != NULL)
-		object_callback((int) access, class_id, object, part);
+	for (int i = 0; i < object_callback_count; i++)
+		object_callbacks[i] ((int) access, class_id, object, part, arg);
 }
 
 static void
@@ -208,6 +210,22 @@ steward_hooks_on_utility(StewardUtilityCallback callback)
 }
 
 void
+steward_hooks_on_object(StewardObjectCallback callback)
+{
+	if (object_callback_count == MAX_CALLBACKS)
+		elog(ERROR, "too many object callbacks");
+	object_callbacks[object_callback_count++] = callback;
+}
+
+void
+steward_hooks_on_run(StewardRunCallback callback)
+{
+	if (run_callback_count == MAX_CALLBACKS)
+		elog(ERROR, "too many run callbacks");
+	run_callbacks[run_callback_count++] = callback;
+}
+
+void
 steward_hooks_on_copy(StewardCopyCallback callback)
 {
 	Assert(copy_callback == NULL);
@@ -219,20 +237,6 @@ steward_hooks_on_plan(StewardPlanCallback callback)
 {
 	Assert(plan_callback == NULL);
 	plan_callback = callback;
-}
-
-void
-steward_hooks_on_run(StewardRunCallback callback)
-{
-	Assert(run_callback == NULL);
-	run_callback = callback;
-}
-
-void
-steward_hooks_on_object(StewardObjectCallback callback)
-{
-	Assert(object_callback == NULL);
-	object_callback = callback;
 }
 
 void

@@ -32,10 +32,10 @@ typedef void (*StewardRunCallback) (struct PlanState *plan);
 
 /*
  * Called when PostgreSQL tells of an object: an ObjectAccessType, the class and oid
- * of the object, and the number of a part of it, or 0.
+ * of the object, the number of a part of it, or 0, and what that access adds.
  */
 typedef void (*StewardObjectCallback) (int access, Oid class_id, Oid object,
-									   int part);
+									   int part, void *arg);
 
 /* Called when the planner has gathered what it knows of a relation. */
 struct PlannerInfo;
@@ -58,14 +58,14 @@ extern void steward_hooks_command_begun(void);
 /* Installs the hooks, keeping those that were there; called by _PG_init. */
 extern void steward_hooks_init(void);
 
-/* Adds a callback, for the life of the process; at most 8. */
+/* Add a callback, for the life of the process; at most 8 of each. */
 extern void steward_hooks_on_utility(StewardUtilityCallback callback);
+extern void steward_hooks_on_object(StewardObjectCallback callback);
+extern void steward_hooks_on_run(StewardRunCallback callback);
 
 /* Set the callbacks of which there is one. */
 extern void steward_hooks_on_copy(StewardCopyCallback callback);
 extern void steward_hooks_on_plan(StewardPlanCallback callback);
-extern void steward_hooks_on_run(StewardRunCallback callback);
-extern void steward_hooks_on_object(StewardObjectCallback callback);
 extern void steward_hooks_on_relation(StewardRelationCallback callback);
 
 #endif							/* STEWARD_BASE_HOOKS_H */

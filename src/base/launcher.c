@@ -305,23 +305,6 @@ time_to_nap(void)
 	return next == 0 ? -1 : TimestampDifferenceMilliseconds(now, next) + 1;
 }
 
-static void
-nap(long milliseconds)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-					 (milliseconds >= 0 ? WL_TIMEOUT : 0), milliseconds,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	/* There is no statement here that a cancel could end. */
-	QueryCancelPending = false;
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-}
-
 void
 steward_launcher_main(Datum arg)
 {
@@ -342,6 +325,6 @@ steward_launcher_main(Datum arg)
 		reap();
 		mark_unvisited();
 		start_workers();
-		nap(time_to_nap());
+		(void) steward_worker_nap(time_to_nap());
 	}
 }

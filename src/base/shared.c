@@ -4,8 +4,12 @@
 #include "base/shared.h"
 
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/shmem.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
 
 #define MAX_REQUESTS 8
 
@@ -82,4 +86,21 @@ steward_worker_describe(BackgroundWorker *worker, const char *name,
 			 "pg_steward");
 	snprintf(worker->bgw_function_name, sizeof worker->bgw_function_name, "%s",
 			 function);
+}
+
+bool
+steward_worker_nap(long milliseconds)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+					 (milliseconds >= 0 ? WL_TIMEOUT : 0), milliseconds,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	/* There is no statement here that a cancel could end. */
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (!ConfigReloadPending)
+		return false;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	return true;
 }

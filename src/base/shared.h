@@ -27,4 +27,10 @@ extern void steward_shared_request(const char *name, Size size, void **memory,
 extern void steward_worker_describe(BackgroundWorker *worker, const char *name,
 									const char *function);
 
+/*
+ * Outside a transaction: waits for the latch, a signal or so many milliseconds, -1 for
+ * no limit, and takes notice of a reload; returns whether there was one.
+ */
+extern bool steward_worker_nap(long milliseconds);
+
 #endif							/* STEWARD_BASE_SHARED_H */

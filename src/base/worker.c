@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "base/shared.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "common/hashfn.h"
@@ -390,12 +391,7 @@ sleep_for(long nap)
 {
 	if (nap < 0 || nap > IDLE_MILLISECONDS)
 		nap = IDLE_MILLISECONDS;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	/* There is no statement here that a cancel could end. */
-	QueryCancelPending = false;
-	CHECK_FOR_INTERRUPTS();
+	(void) steward_worker_nap(nap);
 }
 
 /* Does the duties until it is time to leave. */

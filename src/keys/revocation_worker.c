@@ -272,19 +272,11 @@ leave(int code, Datum arg)
 static void
 nap(long milliseconds)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-					 (milliseconds >= 0 ? WL_TIMEOUT : 0), milliseconds,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		visit_again_at = 0;
-		visited_at = InvalidXLogRecPtr;
-		steward_revocation_ship_now();
-	}
+	if (!steward_worker_nap(milliseconds))
+		return;
+	visit_again_at = 0;
+	visited_at = InvalidXLogRecPtr;
+	steward_revocation_ship_now();
 }
 
 /* Starts a worker for a database and waits for its end. */

@@ -85,7 +85,7 @@ guards(void)
 }
 
 static void
-on_object(int access, Oid class_id, Oid object, int part)
+on_object(int access, Oid class_id, Oid object, int part, void *arg)
 {
 	bool		created = access == OAT_POST_CREATE;
 

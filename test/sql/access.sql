@@ -421,9 +421,28 @@ SELECT id FROM kinds_kept;
 
 -- ---- off, and stopped ----
 
+-- That reads go unrecorded is recorded, whichever way the setting came and whatever
+-- becomes of the transaction: once, until reads are recorded again.
 SET steward.access_audit = off;
 SELECT count(*) FROM elder;
+SELECT count(*) FROM elder;
 RESET steward.access_audit;
+SELECT count(*) FROM younger;
+BEGIN READ ONLY;
+SELECT set_config('steward.access_audit', 'best_effort', true);
+SELECT count(*) FROM elder;
+SELECT set_config('steward.access_audit', 'off', true);
+SELECT count(*) FROM elder;
+ROLLBACK;
+SELECT count(*) FROM younger;
+BEGIN;
+SET LOCAL steward.access_audit = off;
+SELECT 1 AS nothing_audited;
+COPY elder TO STDOUT;
+ROLLBACK;
+:report
+SELECT details->>'setting' AS setting, details->>'value' AS value, details ?& '{at,session_role,login_role,pid,session}' AS who, details ?| '{kind,context,relations}' AS more
+  FROM steward.event_trail WHERE event = 'reads_not_recorded' ORDER BY details->>'at';
 SELECT steward.stop_audit_access('elder');
 SELECT steward.stop_audit_access('elder');
 SELECT count(*) FROM elder;

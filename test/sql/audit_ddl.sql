@@ -137,6 +137,17 @@ DROP TABLE unseen;
 SET steward.audit_ddl = on;
 SELECT * FROM public.ddl_seen();
 
+-- Superusers can change catalogs without any command.
+UPDATE pg_trigger SET tgenabled = tgenabled WHERE tgrelid = 'account'::regclass;
+WITH gone AS (DELETE FROM pg_description WHERE false RETURNING 1) SELECT count(*) FROM gone;
+INSERT INTO seen SELECT 0 FROM pg_trigger LIMIT 1;
+DELETE FROM seen;
+BEGIN;
+UPDATE pg_trigger SET tgenabled = tgenabled WHERE false;
+ROLLBACK;
+SELECT * FROM public.ddl_seen();
+SELECT severity, finding, regexp_replace(detail, ', .*', '') AS detail FROM steward.audit_coverage() WHERE finding LIKE 'catalog%';
+
 -- What fails, is rolled back, or finds nothing to do leaves nothing; nor do
 -- temporary tables.
 CREATE ROLE regress_ddl_one;
@@ -186,6 +197,30 @@ SELECT * FROM steward.event_trail;
 RESET ROLE;
 SELECT command, identity, session_role = session_user AS by_session, effective_role, application, client_address, replication_origin
   FROM steward.ddl_trail WHERE identity = 'ddl.mine';
+
+-- Recording needs no right that the command did not: what CREATE SCHEMA makes for
+-- another role may be out of reach for who runs it.
+CREATE ROLE regress_ddl_boss NOINHERIT;
+CREATE ROLE regress_ddl_other IN ROLE regress_ddl_one;
+GRANT regress_ddl_other TO regress_ddl_boss;
+SELECT format('GRANT CREATE ON DATABASE %I TO regress_ddl_boss', current_database()) \gexec
+SET ROLE regress_ddl_boss;
+CREATE SCHEMA regress_ddl_others AUTHORIZATION regress_ddl_other CREATE TABLE above (i integer);
+RESET ROLE;
+SET ROLE regress_ddl_other;
+CREATE FUNCTION regress_ddl_others.t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+RESET ROLE;
+SET ROLE regress_ddl_boss;
+CREATE SCHEMA regress_ddl_more AUTHORIZATION regress_ddl_other
+    CREATE TABLE below () INHERITS (regress_ddl_others.above)
+    CREATE TRIGGER t AFTER INSERT ON below FOR EACH ROW EXECUTE FUNCTION regress_ddl_others.t();
+RESET ROLE;
+SELECT command, identity, details FROM steward.ddl_trail WHERE identity LIKE '%regress_ddl_more%' ORDER BY changed_at, xid, seq;
+SET client_min_messages = error;
+DROP SCHEMA regress_ddl_more, regress_ddl_others CASCADE;
+SET client_min_messages = warning;
+DROP OWNED BY regress_ddl_boss, regress_ddl_other;
+DROP ROLE regress_ddl_boss, regress_ddl_other;
 
 -- An extension's objects say so.
 CREATE EXTENSION citext SCHEMA ddl;

@@ -219,9 +219,35 @@ SELECT * FROM coverage WHERE relname LIKE 'owned%';
 SELECT operation, relation, key, old, new FROM trail WHERE root LIKE 'owned%';
 SELECT DISTINCT effective_role FROM steward.audit_trail WHERE root LIKE 'part.owned%' AND operation IN ('INSERT', 'UPDATE');
 
+-- Which table that is does not depend on names: a function of the owner's, called
+-- for the partition's rows, leaves a search path that finds another one.
+CREATE SCHEMA regress_part_decoy AUTHORIZATION regress_part_owner;
+SET ROLE regress_part_owner;
+CREATE FUNCTION regress_part_decoy.distracted(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM set_config('search_path', 'regress_part_decoy', true); RETURN t; END $$;
+CREATE TABLE keyed (id integer, region text) PARTITION BY LIST (regress_part_decoy.distracted(region));
+CREATE TABLE keyed_a (id integer, region text);
+CREATE TABLE regress_part_decoy.keyed_a (id integer, region text);
+INSERT INTO keyed_a VALUES (1, 'a');
+RESET ROLE;
+SELECT steward.enable_audit('keyed');
+SET ROLE regress_part_owner;
+BEGIN;
+ALTER TABLE keyed ATTACH PARTITION keyed_a FOR VALUES IN ('a');
+SHOW search_path;
+COMMIT;
+BEGIN;
+SAVEPOINT a;
+ALTER TABLE keyed DETACH PARTITION keyed_a;
+ROLLBACK TO a;
+ALTER TABLE keyed DETACH PARTITION keyed_a;
+COMMIT;
+RESET ROLE;
+SELECT * FROM coverage WHERE relname LIKE 'keyed%';
+SELECT identity, details FROM steward.ddl_trail WHERE identity = 'part.keyed' AND command = 'ALTER TABLE' AND details::text LIKE '%PARTITION%' ORDER BY changed_at;
+
 SELECT steward.disable_audit('purchases');
 SELECT * FROM coverage WHERE relname LIKE 'orders%' AND triggers IS NOT NULL;
 SET client_min_messages = error;
 DROP FOREIGN DATA WRAPPER part_fdw CASCADE;
-DROP SCHEMA part CASCADE;
+DROP SCHEMA part, regress_part_decoy CASCADE;
 DROP ROLE regress_part_owner;

@@ -180,44 +180,90 @@ SELECT in_log('canary-part');
 SELECT steward.disable_audit('event');
 SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('event'::regclass, 'event_2'::regclass) AND tgname LIKE '%steward%';
 
--- Roles that are not recorded: by the session's role, not by current_user.
+-- Roles that are not recorded: by who logged in and the session's role, not by
+-- current_user.
 SELECT steward.exempt_role('chosen_writer', 'loads what others record');
 SELECT role, reason, exempted_by, exempted_at > now() - interval '1 hour' AS lately FROM steward.audit_exempt;
 SET ROLE chosen_writer;
 INSERT INTO document VALUES (20, 'set role', 1);
 RESET ROLE;
 SET SESSION AUTHORIZATION chosen_writer;
+INSERT INTO document VALUES (25, 'set session authorization', 1);
+RESET SESSION AUTHORIZATION;
+ALTER ROLE chosen_writer LOGIN;
+ALTER ROLE chosen_writer SET search_path = chosen;
+ALTER ROLE chosen_writer SET steward.require_context = actor;
+SELECT current_user AS me \gset
+\c - chosen_writer
 INSERT INTO document VALUES (21, 'exempt', 1);
-RESET SESSION AUTHORIZATION;
-SET steward.require_context = actor;
-SET SESSION AUTHORIZATION chosen_writer;
 DELETE FROM document WHERE id = 21;
-RESET SESSION AUTHORIZATION;
-RESET steward.require_context;
-SELECT operation, key FROM trail WHERE relation = 'chosen.document' AND key->>'id' IN ('20', '21') ORDER BY xid, seq;
+\c - :me
+SET search_path = chosen, public;
+\set SHOW_CONTEXT never
+ALTER ROLE chosen_writer RESET steward.require_context;
+SELECT operation, key FROM trail WHERE relation = 'chosen.document' AND key->>'id' IN ('20', '21', '25') ORDER BY xid, seq;
 DROP ROLE chosen_writer;
 BEGIN;
 SELECT steward.audit_role('chosen_writer');
-SET SESSION AUTHORIZATION chosen_writer;
-INSERT INTO document VALUES (22, 'recorded', 1);
-RESET SESSION AUTHORIZATION;
 ROLLBACK;
-SET SESSION AUTHORIZATION chosen_writer;
+\c - chosen_writer
 INSERT INTO document VALUES (23, 'exempt again', 1);
-RESET SESSION AUTHORIZATION;
+\c - :me
+SET search_path = chosen, public;
 SELECT steward.audit_role('chosen_writer');
 SELECT steward.audit_role('chosen_writer');
-SET SESSION AUTHORIZATION chosen_writer;
+\c - chosen_writer
 INSERT INTO document VALUES (24, 'recorded', 1);
 SELECT steward.exempt_role('chosen_writer', 'mine');
 TABLE steward.audit_exemption;
-RESET SESSION AUTHORIZATION;
-SELECT operation, key FROM trail WHERE relation = 'chosen.document' AND key->>'id' IN ('22', '23', '24') ORDER BY xid, seq;
+\c - :me
+SET search_path = chosen, public;
+SELECT operation, key FROM trail WHERE relation = 'chosen.document' AND key->>'id' IN ('23', '24') ORDER BY xid, seq;
 SELECT count(*) FROM steward.audit_exempt;
 SELECT steward.exempt_role('chosen_writer', '');
 SELECT steward.exempt_role('chosen_writer', NULL);
 SELECT steward.exempt_role(NULL, 'why');
 SELECT steward.exempt_role(4294967290::oid::regrole, 'why');
+
+-- What is hidden stays hidden when it becomes a key later, or is that of a partition:
+-- then there is no key, and old rows are recorded whole.
+CREATE TABLE hidden (id integer PRIMARY KEY, ssn text NOT NULL UNIQUE, mail text NOT NULL UNIQUE, v text);
+SELECT steward.enable_audit('hidden', redact => '{"ssn": "omit"}', exclude => '{mail}');
+ALTER TABLE hidden DROP CONSTRAINT hidden_pkey;
+ALTER TABLE hidden ADD PRIMARY KEY (ssn);
+INSERT INTO hidden VALUES (1, 'canary-key', 'canary-key', 'control');
+UPDATE hidden SET v = 'b';
+ALTER TABLE hidden DROP CONSTRAINT hidden_pkey, REPLICA IDENTITY USING INDEX hidden_mail_key;
+DELETE FROM hidden;
+-- With a key that is hidden, another is found.
+ALTER TABLE hidden ADD PRIMARY KEY (ssn), ADD UNIQUE (id), ALTER COLUMN id SET NOT NULL;
+ALTER TABLE hidden REPLICA IDENTITY USING INDEX hidden_id_key;
+INSERT INTO hidden VALUES (2, 'canary-key', 'canary-key', 'control');
+UPDATE hidden SET v = 'c';
+SELECT operation, key, old, new FROM trail WHERE relation = 'chosen.hidden' AND operation <> 'ENABLE' ORDER BY xid, seq;
+-- Rows that move between partitions, of which each has a key and columns of its own
+CREATE TABLE moving (id integer, ssn text, secret text, part text) PARTITION BY LIST (part);
+SELECT steward.enable_audit('moving', redact => '{"ssn": "hash", "secret": {"encrypt": "chosen"}}');
+CREATE TABLE moving_a (gone integer, part text, secret text, ssn text PRIMARY KEY, id integer);
+ALTER TABLE moving_a DROP COLUMN gone;
+ALTER TABLE moving ATTACH PARTITION moving_a FOR VALUES IN ('a');
+CREATE TABLE moving_b PARTITION OF moving (PRIMARY KEY (id)) FOR VALUES IN ('b');
+CREATE TABLE moving_c PARTITION OF moving (PRIMARY KEY (secret)) FOR VALUES IN ('c');
+INSERT INTO moving VALUES (1, 'canary-move', 'canary-move', 'a'), (2, 'canary-move-2', 'canary-move-2', 'b');
+UPDATE moving SET part = 'b' WHERE id = 1;
+UPDATE moving SET part = 'c', ssn = 'canary-moved', secret = 'canary-moved' WHERE id = 1;
+SET steward.audit_buffer_size = 0; -- DELETE and INSERT
+UPDATE moving SET part = 'a' WHERE id = 1;
+RESET steward.audit_buffer_size;
+DELETE FROM moving;
+SELECT t.operation, t.relation, t.key, o.state AS old, n.state AS new, steward.audit_reveal(t.old->'secret') AS was, steward.audit_reveal(t.new->'secret') AS is,
+       t.old->'ssn' = lag(coalesce(t.new, t.old)->'ssn') OVER (ORDER BY xid, seq) AS same_hash
+  FROM trail AS t
+  CROSS JOIN LATERAL (SELECT string_agg(j.key || CASE WHEN jsonb_typeof(j.value) = 'object' THEN '#' WHEN j.value #>> '{}' LIKE 'stw1:%' THEN '*' ELSE '=' || (j.value #>> '{}') END, ' ' ORDER BY j.key) AS state FROM jsonb_each(t.old) AS j) AS o
+  CROSS JOIN LATERAL (SELECT string_agg(j.key || CASE WHEN jsonb_typeof(j.value) = 'object' THEN '#' WHEN j.value #>> '{}' LIKE 'stw1:%' THEN '*' ELSE '=' || (j.value #>> '{}') END, ' ' ORDER BY j.key) AS state FROM jsonb_each(t.new) AS j) AS n
+ WHERE t.relation LIKE 'chosen.moving%' AND t.operation <> 'ENABLE' ORDER BY xid, seq;
+CHECKPOINT;
+SELECT needle, in_log(needle) FROM unnest('{canary-key,canary-move}'::text[]) AS needle;
 
 -- Every change of a setting is an event.
 SELECT event, details FROM steward.event_trail WHERE details->>'relation' LIKE 'chosen.%' AND event = 'enable_audit' ORDER BY xid, seq LIMIT 3;

@@ -81,6 +81,70 @@ CREATE OR REPLACE FUNCTION steward.audit_row() RETURNS trigger LANGUAGE plpgsql 
 SELECT severity, finding, detail FROM steward.audit_coverage() WHERE finding LIKE 'function%';
 ROLLBACK;
 
+-- One that is replaced for a while does not see its own replacement; another does.
+CREATE OR REPLACE FUNCTION steward.audit_ddl_command() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+SELECT severity, finding, detail FROM steward.audit_coverage() WHERE finding LIKE 'function changed';
+CREATE TABLE unseen (id integer);
+SET search_path = steward;
+CREATE OR REPLACE FUNCTION audit_ddl_command() RETURNS event_trigger LANGUAGE c AS '$libdir/pg_steward', 'steward_audit_ddl_command';
+SET search_path = covered, public;
+SELECT severity, finding, regexp_replace(detail, ', [^,]*, transaction \d+', ', ...') AS detail FROM steward.audit_coverage() WHERE finding LIKE 'function %';
+
+-- Settings that decide what is recorded: the command is recorded in any case, and where
+-- there is none, that something was not recorded.
+CREATE ROLE coverage_lax;
+CREATE FUNCTION settings(OUT command text, OUT identity text, OUT details jsonb) RETURNS SETOF record LANGUAGE sql AS $$
+    SELECT t.command, t.identity, t.details FROM steward.ddl_trail AS t WHERE t.details->>'setting' IN ('steward.audit_ddl', 'steward.access_audit', 'steward.require_context', 'steward.access_audit_rows')
+        OR t.details ? 'reset_all' ORDER BY t.changed_at, t.xid, t.seq
+$$;
+SELECT count(*) AS before FROM settings() \gset
+SET steward.audit_ddl = false;
+ALTER ROLE coverage_lax SET steward.access_audit = off;
+ALTER ROLE coverage_lax SET work_mem = '1MB';
+SELECT format('ALTER DATABASE %I SET steward.require_context = off', current_database()) \gexec
+ALTER SYSTEM SET steward.access_audit_rows = 0;
+SET LOCAL steward.access_audit = best_effort;
+RESET ALL;
+RESET ALL;
+SET search_path = covered, public;
+SELECT set_config('steward.audit_ddl', 'off', false);
+DISCARD ALL;
+SET search_path = covered, public;
+SELECT command, regexp_replace(identity, '^(?!coverage).*', 'database') AS identity, details FROM settings() OFFSET :before;
+SELECT severity, finding, detail FROM steward.audit_coverage() WHERE detail LIKE 'steward.access_audit %';
+CREATE TABLE read_audited (id integer);
+SELECT steward.audit_access('read_audited');
+SELECT severity, finding, detail FROM steward.audit_coverage() WHERE detail LIKE 'steward.access_audit %';
+SELECT steward.stop_audit_access('read_audited');
+SELECT format('ALTER DATABASE %I RESET steward.require_context', current_database()) \gexec
+ALTER SYSTEM RESET steward.access_audit_rows;
+DROP ROLE coverage_lax;
+SELECT count(*) AS before FROM steward.event_trail WHERE event = 'commands_not_recorded' \gset
+BEGIN;
+SELECT set_config('steward.audit_ddl', 'off', true);
+CREATE TABLE unseen_1 (id integer);
+SAVEPOINT a;
+CREATE TABLE unseen_2 (id integer);
+ROLLBACK TO a;
+CREATE ROLE coverage_unseen;
+DROP TABLE unseen_1;
+DROP ROLE coverage_unseen;
+COMMIT;
+BEGIN;
+SELECT set_config('steward.audit_ddl', 'off', true);
+CREATE TEMPORARY TABLE passing (id integer);
+CREATE TABLE unseen_3 (id integer);
+ROLLBACK;
+SELECT set_config('steward.audit_ddl', 'off', false);
+DROP TABLE unseen;
+RESET steward.audit_ddl;
+SELECT details FROM steward.event_trail WHERE event = 'commands_not_recorded' ORDER BY xid, seq OFFSET :before;
+SELECT finding, count(*) > 2 AS several, bool_or(detail ~ '^(SET steward.audit_ddl = false|steward.audit_ddl), .*, transaction \d+$') AS this
+  FROM steward.audit_coverage() WHERE finding IN ('commands were not recorded', 'records were switched off') GROUP BY 1 ORDER BY 1;
+
+-- A slot that is not there. (The rest is in t/coverage.pl.)
+SELECT * FROM steward.audit_coverage('no_such_slot');
+
 -- The feed: sealed records, in the order of the ledger, once each.
 -- The worker may have sealed before.
 SELECT steward.seal_ledger() IS NOT NULL AS sealed;
@@ -104,8 +168,10 @@ GRANT USAGE ON SCHEMA steward TO coverage_reader;
 SET ROLE coverage_reader;
 SELECT * FROM steward.audit_coverage();
 SELECT * FROM steward.audit_feed();
+SELECT steward.take_coverage_baseline();
+TABLE steward.coverage_baseline;
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION steward.audit_coverage(), steward.audit_feed(bigint, integer, integer) TO coverage_reader;
+GRANT EXECUTE ON FUNCTION steward.audit_coverage(name), steward.audit_feed(bigint, integer, integer) TO coverage_reader;
 SET ROLE coverage_reader;
 SELECT count(*) > 0 AS some FROM steward.audit_coverage();
 SELECT count(*) FROM steward.audit_feed(NULL, 2);

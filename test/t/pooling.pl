@@ -265,6 +265,29 @@ for my $case (sort keys %wrong)
 	like($error, $refused, "$case is refused");
 	unlike($error, qr/DETAIL:  .*[0-9a-f]{16}/, "$case: nothing of a MAC is told");
 }
+# Every bit of the MAC, of the texts as far as they stay text, and of the time
+my $at = int time;
+my $mac = mac($key, 'app', 'ada', 'support', 'r-1', $at);
+is($node->safe_psql('postgres', sprintf(q{
+CREATE FUNCTION accepted(actor text, purpose text, request_id text, at timestamptz, mac bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM steward.set_context(actor, purpose, request_id, 'web', at, mac);
+	RETURN true;
+EXCEPTION WHEN invalid_authorization_specification THEN RETURN false;
+END
+$$;
+CREATE FUNCTION flipped(said text) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT convert_from(set_bit(b, n, 1 - get_bit(b, n)), 'UTF8') FROM convert_to(said, 'UTF8') AS b, generate_series(0, 8 * length(b) - 1) AS n
+	 WHERE n %% 8 <> 7 AND get_byte(set_bit(b, n, 1 - get_bit(b, n)), n / 8) BETWEEN 1 AND 127
+$$;
+SET SESSION AUTHORIZATION app;
+SELECT accepted('ada', 'support', 'r-1', to_timestamp(%1$d), '\x%2$s'),
+	(SELECT count(*) FILTER (WHERE accepted('ada', 'support', 'r-1', to_timestamp(%1$d), set_bit('\x%2$s'::bytea, n, 1 - get_bit('\x%2$s'::bytea, n)))) || ' of ' || count(*) FROM generate_series(0, 255) AS n),
+	(SELECT count(*) FILTER (WHERE accepted(f, 'support', 'r-1', to_timestamp(%1$d), '\x%2$s')) || ' of ' || count(*) FROM flipped('ada') AS f),
+	(SELECT count(*) FILTER (WHERE accepted('ada', f, 'r-1', to_timestamp(%1$d), '\x%2$s')) || ' of ' || count(*) FROM flipped('support') AS f),
+	(SELECT count(*) FILTER (WHERE accepted('ada', 'support', f, to_timestamp(%1$d), '\x%2$s')) || ' of ' || count(*) FROM flipped('r-1') AS f),
+	(SELECT count(*) FILTER (WHERE accepted('ada', 'support', 'r-1', to_timestamp(%1$d) - (1::bigint << n) * interval '1 microsecond', '\x%2$s')) || ' of ' || count(*) FROM generate_series(0, 25) AS n);
+}, $at, $mac)), 't|0 of 256|0 of 21|0 of 49|0 of 21|0 of 26', 'no bit of what was proved can be another');
 is(proved($key, at => time - 50), '', 'within the lifetime');
 is(proved($key, at => time + 20), '', 'a clock that is ahead a little');
 like(proved($key, name => 'unknown'), qr/context key "unknown" does not exist/, 'a key that is not known');
