@@ -38,6 +38,17 @@ typedef struct KeyColumn
 	const StewardCodec *codec;
 } KeyColumn;
 
+/* A row that is named: where in the read's keys. */
+typedef struct StewardNamed
+{
+	uint32		hash;
+	int			at;
+	int			len;
+} StewardNamed;
+
+/* Keys of a relation may take so much of a record; further rows are left off. */
+#define MAX_KEYS_BYTES (4 * 1024 * 1024)
+
 typedef struct Watched
 {
 	PlanState  *node;			/* the key of the hash */
@@ -154,11 +165,18 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 }
 
 static bool
-is_known(StewardTouched *touched, uint64 hash)
+is_known(StewardTouched *touched, const StewardNamed *row)
 {
+	const char *keys = touched->keys.data;
+
 	for (int i = touched->key_count - 1; i >= 0; i--)
-		if (touched->key_hashes[i] == hash)
+	{
+		const StewardNamed *known = &touched->named[i];
+
+		if (known->hash == row->hash && known->len == row->len &&
+			memcmp(keys + known->at, keys + row->at, row->len) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -168,25 +186,27 @@ add_key(const Watched *scan, StewardTouched *touched, TupleTableSlot *row)
 {
 	StringInfo	keys = &touched->keys;
 	int			before = keys->len;
-	uint64		hash;
+	StewardNamed named;
 
 	if (keys->data == NULL)
 	{
 		initStringInfo(keys);
-		touched->key_hashes = palloc(sizeof(uint64) * touched->key_limit);
+		touched->named = palloc(sizeof(StewardNamed) * touched->key_limit);
 	}
 	if (before > 0)
 		appendStringInfoCharMacro(keys, ',');
+	named.at = keys->len;
 	put_key(scan, row, keys);
-	hash = hash_bytes_extended((unsigned char *) keys->data + before + (before > 0),
-							   keys->len - before - (before > 0), 0);
-	if (is_known(touched, hash))
+	named.len = keys->len - named.at;
+	named.hash = hash_bytes((unsigned char *) keys->data + named.at, named.len);
+	touched->left_off = keys->len > MAX_KEYS_BYTES;
+	if (touched->left_off || is_known(touched, &named))
 	{
 		keys->len = before;
 		keys->data[before] = '\0';
 	}
 	else
-		touched->key_hashes[touched->key_count++] = hash;
+		touched->named[touched->key_count++] = named;
 }
 
 /* Names a row, unless it cannot be, or as many are named as are wanted. */
@@ -239,9 +259,37 @@ steward_read_name_failed(StewardRead *read)
 	{
 		TupleTableSlot *row = ((ScanState *) scan->node)->ss_ScanTupleSlot;
 
-		if (scan->working && row != NULL && !TupIsNull(row))
+		if (scan->working && row != NULL && !TupIsNull(row) &&
+			read->touched[scan->touched].read)
 			name_row(scan, row);
 	}
+}
+
+void
+steward_read_name_shown(StewardRead *read)
+{
+	for (int i = 0; i < read->touched_count; i++)
+	{
+		StewardTouched *touched = &read->touched[i];
+
+		touched->rows = 0;
+		touched->key_count = 0;
+		touched->left_off = false;
+		if (touched->keys.data != NULL)
+			resetStringInfo(&touched->keys);
+	}
+	for (Watched *scan = read->scans; scan != NULL; scan = scan->sibling)
+	{
+		TupleTableSlot *row = ((ScanState *) scan->node)->ss_ScanTupleSlot;
+
+		if (row == NULL || TupIsNull(row) || !read->touched[scan->touched].written)
+			continue;
+		read->touched[scan->touched].rows++;
+		name_row(scan, row);
+	}
+	/* Its trigger came after the scan: it is not known which. */
+	for (int i = 0; i < read->touched_count; i++)
+		read->touched[i].left_off |= read->touched[i].rows == 0;
 }
 
 /* ---- which scans ---- */
@@ -319,7 +367,7 @@ watch(StewardRead *read, ScanState *state)
 	Watched    *scan;
 	bool		found;
 
-	if (touched < 0)
+	if (touched < 0 || (read->check && !read->touched[touched].written))
 		return;
 	scan = hash_search(watched, &node, HASH_ENTER, &found);
 	if (found)
@@ -333,6 +381,8 @@ watch(StewardRead *read, ScanState *state)
 	read->scans = scan;
 	set_keys(scan, steward_access_rule(RelationGetRelid(relation)));
 	read->touched[touched].scanned = true;
+	if (read->check || !read->touched[touched].read)
+		return;
 	node->ExecProcNodeReal = next_row;
 	/* The first call may have been made: then it goes past Real. */
 	if (node->instrument == NULL && node->ExecProcNode == scan->next)

@@ -17,23 +17,30 @@ put_escaped(StringInfo out, unsigned char byte)
 	appendBinaryStringInfo(out, escape, sizeof escape);
 }
 
-/* Escapes what JSON asks for, and with all_high bytes that are not ASCII. */
+/* Escapes what JSON asks for; with as_latin1 bytes that are not ASCII are characters
+ * of the same number, and not escaped: a server in SQL_ASCII reads no such escape. */
 static void
-put_bytes(StringInfo out, const char *text, int length, bool all_high)
+put_bytes(StringInfo out, const char *text, int length, bool as_latin1)
 {
-	int			clean = 0;		/* where what needs no escape begins */
+	int			clean = 0;		/* where what is taken as it is begins */
 
 	appendStringInfoCharMacro(out, '"');
 	for (int i = 0; i < length; i++)
 	{
 		unsigned char byte = text[i];
+		bool		high = as_latin1 && IS_HIGHBIT_SET(byte);
 
-		if (likely(byte >= ' ' && byte != '"' && byte != '\\' && byte != 0x7f &&
-				   !(all_high && IS_HIGHBIT_SET(byte))))
+		if (likely(byte >= ' ' && byte != '"' && byte != '\\' && byte != 0x7f && !high))
 			continue;
 		appendBinaryStringInfo(out, text + clean, i - clean);
 		clean = i + 1;
-		put_escaped(out, byte);
+		if (!high)
+			put_escaped(out, byte);
+		else
+		{
+			appendStringInfoChar(out, (char) (0xc0 | byte >> 6));
+			appendStringInfoChar(out, (char) (0x80 | (byte & 0x3f)));
+		}
 	}
 	appendBinaryStringInfo(out, text + clean, length - clean);
 	appendStringInfoCharMacro(out, '"');

@@ -17,6 +17,13 @@ typedef struct StewardWatcher
 	/* Before a plan starts: its watch or NULL. eflags are ExecutorStart's. */
 	void	   *(*start) (QueryDesc *query, int eflags);
 
+	/*
+	 * Planning begins, which may run code of users; when it gives true
+	 * planned is called afterwards, also after an error.
+	 */
+	bool		(*plan) (void);
+	void		(*planned) (void);
+
 	/* It has started: its plan's state is there. */
 	void		(*started) (void *watch, QueryDesc *query);
 
@@ -32,7 +39,8 @@ typedef struct StewardWatcher
 
 	/*
 	 * Starting, running, finishing or copying it raised an error, which is
-	 * being handled: geterrcode() tells which. Must not raise another.
+	 * being handled: geterrcode() tells which. Raises another only in its
+	 * place, after FlushErrorState().
 	 */
 	void		(*fail) (void *watch);
 

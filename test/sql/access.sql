@@ -57,7 +57,6 @@ SET steward.access_audit = 'maybe';
 SET ROLE access_stranger;
 SET steward.access_audit = off;
 SET steward.access_audit_rows = 0;
-SET steward.access_reading = 'x';
 SELECT steward.import_access();
 TABLE steward.access_rule;
 TABLE steward.access_trail;
@@ -287,7 +286,83 @@ INSERT INTO side VALUES (1);
 INSERT INTO side_item VALUES (1);
 DELETE FROM side;
 :report
-DROP TABLE visit, side_item, side;
+-- nor is it lost how deep it is
+CREATE FUNCTION deeper() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT ssn FROM reading.person WHERE id = 2); END';
+CREATE OR REPLACE FUNCTION snoop() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM reading.deeper() FROM reading.person WHERE id = 1;
+    RETURN OLD;
+END
+$$;
+INSERT INTO side VALUES (1);
+INSERT INTO side_item VALUES (1);
+DELETE FROM side;
+:report
+-- what the planner of a check runs is, and what its start runs
+CREATE TYPE letter AS ENUM ('a', 'b');
+CREATE FUNCTION number_of(letter) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM ssn FROM reading.person WHERE id = 3; RETURN 1; END';
+CREATE CAST (letter AS integer) WITH FUNCTION number_of(letter) AS IMPLICIT;
+CREATE TABLE lettered (l letter REFERENCES side);
+INSERT INTO side VALUES (1);
+INSERT INTO lettered VALUES ('a');
+SELECT FROM imported();
+SELECT keys, count(*) FROM news GROUP BY keys;
+CREATE TABLE split (id integer PRIMARY KEY) PARTITION BY LIST (id);
+CREATE TABLE split_1 PARTITION OF split FOR VALUES IN (1);
+CREATE TABLE split_2 PARTITION OF split FOR VALUES IN (2);
+INSERT INTO split VALUES (1);
+ALTER FUNCTION number_of STABLE;
+CREATE TABLE lettered_too (l letter REFERENCES split);
+UPDATE mark SET at = clock_timestamp();
+CREATE SEQUENCE calls;
+CREATE OR REPLACE FUNCTION number_of(letter) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM nextval('reading.calls');
+    PERFORM ssn FROM reading.person WHERE id = 3;
+    RETURN 1;
+END
+$$;
+INSERT INTO lettered_too VALUES ('a');
+SELECT FROM imported();
+SELECT count(*) = (SELECT last_value FROM calls) AS all FROM news;
+DROP CAST (letter AS integer);
+DROP TABLE visit, lettered, lettered_too, split, side_item, side;
+
+-- ---- errors that show a row which was not read ----
+
+CREATE TABLE quiet (id integer PRIMARY KEY, name text NOT NULL, part integer, ssn text, during int4range DEFAULT '[0,1)',
+    CHECK (part < 10), UNIQUE (part, ssn), EXCLUDE USING gist (during WITH &&));
+INSERT INTO quiet VALUES (1, 'one', 1, 's1', '[1,2)'), (2, 'two', 2, 's1', '[2,3)'), (3, 'three', 3, 's3', '[3,4)');
+SELECT steward.audit_access('quiet', '{ssn,during}');
+CREATE TABLE quiet_item (id integer REFERENCES quiet);
+INSERT INTO quiet_item VALUES (3);
+UPDATE mark SET at = clock_timestamp();
+UPDATE quiet SET name = NULL WHERE id = 2;
+UPDATE quiet SET part = 1 WHERE id = 2;
+UPDATE quiet SET part = 99 WHERE name = 'three';
+INSERT INTO quiet VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = NULL;
+INSERT INTO quiet VALUES (9, 'x', 9, 's9', '[3,9)');
+DELETE FROM quiet WHERE id = 3;
+-- with the reads of the same statement
+UPDATE quiet SET name = NULL WHERE ssn = 's3';
+-- what shows no row, or the writer's own
+UPDATE quiet SET name = 'x' WHERE id = 1;
+UPDATE quiet SET part = 1 / 0 WHERE id = 1;
+INSERT INTO quiet VALUES (1, 'x');
+INSERT INTO quiet VALUES (10, NULL);
+SET ROLE access_reader;
+UPDATE quiet SET name = NULL;
+RESET ROLE;
+:report
+-- nor does a foreign key of somebody else's show it
+CREATE TABLE quiet_top (id integer PRIMARY KEY);
+CREATE TABLE quiet_below (id integer PRIMARY KEY, top integer NOT NULL REFERENCES quiet_top ON DELETE SET NULL, ssn text);
+INSERT INTO quiet_top VALUES (1);
+INSERT INTO quiet_below VALUES (5, 1, 's5');
+SELECT steward.audit_access('quiet_below', '{ssn}');
+DELETE FROM quiet_top;
+:report
+DROP TABLE quiet_item, quiet, quiet_below, quiet_top;
 
 -- ---- partitions and children ----
 
@@ -309,6 +384,8 @@ SELECT steward.audit_access('part_b', '{v}');
 SELECT v FROM part ORDER BY id;
 SELECT id FROM part ORDER BY id;
 SELECT v FROM part WHERE region = 'a';
+-- also below a UNION ALL, which is a parent too
+SELECT v FROM (SELECT v FROM part UNION ALL SELECT v FROM plain) AS u WHERE v = 'y';
 -- attached later, detached, and attached again
 SELECT steward.stop_audit_access('part_b');
 SELECT steward.audit_access('part');

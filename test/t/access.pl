@@ -326,6 +326,19 @@ $node->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SET application_name 
 is($node->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SELECT steward.import_access() > 0; SELECT relation, columns, keys FROM steward.access_trail}),
 	qq{t\npublic."caf\xc3\xa9"|{n\xc3\xa9}|[{"n\xc3\xa9": "\xc3\xa9t\xc3\xa9"}]}, 'names and keys of a database in another encoding');
 $node->safe_psql('postgres', 'DROP DATABASE latin');
+# Bytes that nobody knows the meaning of do not keep records from being imported.
+$node->safe_psql('postgres', q{CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0});
+$node->safe_psql('bytes', q{CREATE EXTENSION pg_steward; CREATE TABLE t (k text PRIMARY KEY); INSERT INTO t VALUES (E'\xff\xe9'), (E'\xc3\xa9'); SELECT steward.audit_access('t'); SELECT * FROM t});
+is($node->safe_psql('bytes', q{SELECT steward.import_access() > 0; SELECT keys FROM steward.access_trail}),
+	qq{t\n[{"k": "\xc3\xbf\xc3\xa9"}, {"k": "\xc3\xa9"}]}, 'keys of a database in no encoding');
+$node->safe_psql('postgres', 'DROP DATABASE bytes');
+
+# What a parallel build of an index reads by a function is no part of anybody's read.
+$node->safe_psql('postgres', q{CREATE TABLE own (id integer) WITH (parallel_workers = 2); INSERT INTO own SELECT generate_series(1, 1000);
+CREATE FUNCTION look(integer) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS 'BEGIN RETURN (SELECT name FROM public.person WHERE id = 1); END';
+SET application_name = 'builds'; SET min_parallel_table_scan_size = 0; SET max_parallel_maintenance_workers = 2; CREATE INDEX own_look ON own (look(id)); DROP TABLE own});
+import_all();
+is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT session) > 1 FROM steward.access_trail WHERE application = 'builds' AND keys = '[{"id": 1}]'}), '1000|t', 'what the workers of an index build read is recorded');
 
 # ---- no plaintext of an encrypted column ----
 
