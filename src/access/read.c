@@ -11,6 +11,7 @@
 
 #include "access/access.h"
 #include "access/import.h"
+#include "access/label.h"
 #include "access/parallel.h"
 #include "access/read.h"
 #include "access/rule.h"
@@ -495,6 +496,7 @@ void
 steward_access_init(void)
 {
 	steward_access_import_init();
+	steward_access_label_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	watching = true;

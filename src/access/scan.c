@@ -65,6 +65,12 @@ typedef struct Watched
 static HTAB *watched = NULL;
 static Watched *last = NULL;	/* scans mostly come in runs */
 
+static inline bool
+is_integer(Oid type)
+{
+	return type == INT4OID || type == INT8OID || type == INT2OID;
+}
+
 static void
 put_integer(StringInfo out, Oid type, Datum value)
 {
@@ -156,7 +162,7 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 		appendStringInfoCharMacro(out, ':');
 		if (isnull)
 			steward_spool_json_put(out, "null");
-		else if (key->type == INT4OID || key->type == INT8OID || key->type == INT2OID)
+		else if (is_integer(key->type))
 			put_integer(out, key->type, value);
 		else
 			put_shown(out, key->codec, value);
@@ -351,9 +357,11 @@ set_keys(Watched *scan, const StewardAccessRule *rule)
 			return;
 		key->number = place;
 		key->type = getBaseType(TupleDescAttr(desc, rule->keys[i] - 1)->atttypid);
-		key->codec = steward_codec_for_type(key->type);
-		key->name = MemoryContextStrdup(scan->read->context,
-										rule->column_names[rule->keys[i] - 1]);
+		key->codec = is_integer(key->type) ? NULL : steward_codec_for_type(key->type);
+		key->name = rule->column_names[rule->keys[i] - 1];
+		/* Only its own generation stays as long as the read. */
+		if (unlikely(rule->generation != scan->read->generation))
+			key->name = MemoryContextStrdup(scan->read->context, key->name);
 	}
 	scan->key_count = rule->key_count;
 }

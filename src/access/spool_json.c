@@ -95,25 +95,24 @@ steward_spool_json_unsigned(StringInfo out, uint64 number)
 	appendBinaryStringInfo(out, digits, pg_ulltoa_n(number, digits));
 }
 
+/* Of "2000-01-01T00:00:00. with its quote. */
+#define SECOND_LENGTH 21
+
 static char *
 put_number(char *at, int number, int width)
 {
 	return pg_ultostr_zeropad(at, number, width);
 }
 
-void
-steward_spool_json_time(StringInfo out, TimestampTz at)
+/* The second of a time; false when it has no such form. */
+static bool
+put_second(char *end, TimestampTz at)
 {
 	struct pg_tm parts;
 	fsec_t		micros;
-	char		text[32];
-	char	   *end = text;
 
 	if (timestamp2tm(at, NULL, &parts, &micros, NULL, NULL) != 0 || parts.tm_year < 0 || parts.tm_year > 9999)
-	{
-		steward_spool_json_put(out, "null");
-		return;
-	}
+		return false;
 	*end++ = '"';
 	end = put_number(end, parts.tm_year, 4);
 	*end++ = '-';
@@ -127,8 +126,30 @@ steward_spool_json_time(StringInfo out, TimestampTz at)
 	*end++ = ':';
 	end = put_number(end, parts.tm_sec, 2);
 	*end++ = '.';
-	end = put_number(end, micros, 6);
-	*end++ = 'Z';
-	*end++ = '"';
-	appendBinaryStringInfo(out, text, end - text);
+	return true;
+}
+
+/* Most times are of the second that was written last. */
+void
+steward_spool_json_time(StringInfo out, TimestampTz at)
+{
+	static TimestampTz second = 0;
+	static char text[32] = "";
+
+	if (text[0] == '\0' || at < second || at >= second + USECS_PER_SEC)
+	{
+		int64		micros = ((at % USECS_PER_SEC) + USECS_PER_SEC) % USECS_PER_SEC;
+
+		text[0] = '\0';
+		if (!put_second(text, at))
+		{
+			text[0] = '\0';
+			steward_spool_json_put(out, "null");
+			return;
+		}
+		second = at - micros;
+	}
+	(void) put_number(text + SECOND_LENGTH, (int) (at - second), 6);
+	memcpy(text + SECOND_LENGTH + 6, "Z\"", 2);
+	appendBinaryStringInfo(out, text, SECOND_LENGTH + 8);
 }

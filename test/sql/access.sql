@@ -469,6 +469,17 @@ SELECT count(*) FROM odd_keys;
 SELECT FROM imported();
 SELECT actor, purpose, request_id, authenticated FROM steward.access_trail WHERE read_at > (SELECT at FROM mark) ORDER BY read_at;
 
+-- ---- a column that is computed from an audited one tells of it ----
+
+CREATE TABLE computed (id integer PRIMARY KEY, ssn text, year text,
+    digits text GENERATED ALWAYS AS (substr(ssn, 1, 3)) STORED, century text GENERATED ALWAYS AS (substr(year, 1, 2)) STORED);
+INSERT INTO computed VALUES (1, '123-4', '1999');
+SELECT steward.audit_access('computed', '{ssn}');
+UPDATE mark SET at = clock_timestamp();
+SELECT digits FROM computed;
+SELECT century FROM computed;
+:report
+
 -- ---- names change, columns go, tables go ----
 
 SELECT steward.audit_access('person', '{ssn}');
@@ -495,6 +506,62 @@ UPDATE steward.access_rule SET relid = 1, columns = '{v}', numbers = '{1}' WHERE
 SELECT v FROM kinds_kept;
 SELECT id FROM kinds_kept;
 :report
+
+-- ---- by classification ----
+
+CREATE TABLE citizen (id integer PRIMARY KEY, name text, faith text, gone text) PARTITION BY LIST (id);
+CREATE TABLE citizen_1 PARTITION OF citizen FOR VALUES IN (1);
+INSERT INTO citizen VALUES (1, 'Ada', 'none', '');
+ALTER TABLE citizen OWNER TO access_owner;
+ALTER TABLE citizen_1 OWNER TO access_owner;
+SECURITY LABEL FOR pg_steward ON TABLE citizen IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.name IS 'Not a word';
+SECURITY LABEL FOR pg_steward ON COLUMN pg_class.relname IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN steward.access_rule.columns IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.name IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.gone IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.faith IS 'sensitive';
+SELECT name FROM citizen;
+SELECT steward.audit_access_label(NULL);
+SELECT steward.audit_access_label('Not a word');
+SET ROLE access_owner;
+SELECT steward.audit_access_label('personal');
+RESET ROLE;
+UPDATE mark SET at = clock_timestamp();
+SELECT steward.audit_access_label('personal');
+SELECT steward.audit_access_label('personal');
+SELECT name FROM citizen;
+SELECT faith FROM citizen;
+SELECT id, name, faith FROM citizen_1;
+-- beside a rule of its own, and for what is labelled later
+SELECT steward.audit_access('citizen', '{faith}');
+SELECT * FROM citizen;
+SELECT steward.stop_audit_access('citizen');
+ALTER TABLE citizen ADD COLUMN phone text;
+SELECT phone FROM citizen;
+SET ROLE access_owner;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.phone IS 'personal';
+SELECT phone FROM citizen;
+ALTER TABLE citizen RENAME COLUMN phone TO telephone;
+SELECT telephone FROM citizen;
+ALTER TABLE citizen DROP COLUMN gone;
+-- taking it away, or another that is not audited, is a stop
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION steward.stop_audit_access(regclass), steward.audit_access(regclass, name[]) FROM access_owner;
+SET ROLE access_owner;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.telephone IS NULL;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.telephone IS 'sensitive';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.faith IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.faith IS 'confidential';
+RESET ROLE;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.telephone IS NULL;
+SELECT telephone FROM citizen;
+SELECT steward.stop_audit_access_label('personal');
+SELECT steward.stop_audit_access_label('personal');
+SELECT name FROM citizen;
+:report
+SELECT steward.audit_event(r.payload) AS event FROM steward.audit_record AS r
+WHERE r.op = 'S' AND steward.audit_event(r.payload)->>'label' IS NOT NULL ORDER BY r.xid, r.seq;
 
 -- ---- off, and stopped ----
 
