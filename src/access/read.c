@@ -10,6 +10,7 @@
 #include "base/compat.h"
 
 #include "access/access.h"
+#include "access/hold.h"
 #include "access/import.h"
 #include "access/label.h"
 #include "access/parallel.h"
@@ -66,6 +67,8 @@ make_read(const char *command)
 static void
 forget(StewardRead *read)
 {
+	if (unlikely(steward_hold_is_by(read)))
+		steward_hold_end(false);
 	dlist_delete(&read->node);
 	if (steward_read_running == read)
 		steward_read_running = read->outer;
@@ -73,6 +76,16 @@ forget(StewardRead *read)
 	if (read->generation != NULL)
 		steward_access_unpin(read->generation);
 	MemoryContextDelete(read->context);
+}
+
+/* What was kept of a read that does not come to its end is not sent. */
+static void
+begin_late(StewardRead *read)
+{
+	if (likely(!steward_hold_is_by(read)))
+		return;
+	steward_hold_end(false);
+	(void) steward_read_try_announce(read);
 }
 
 /*
@@ -89,6 +102,7 @@ on_process_exit(int code, Datum arg)
 	{
 		StewardRead *read = dlist_container(StewardRead, node, iter.cur);
 
+		begin_late(read);
 		if (GetDatabaseEncoding() == PG_UTF8)
 			steward_read_name_failed(read);
 		steward_read_conclude(read, "session ended", 0, LOG);
@@ -255,17 +269,20 @@ on_find(QueryDesc *query)
 }
 
 static void
-on_enter(void *watch)
+on_enter(void *watch, bool whole)
 {
 	StewardRead *read = watch;
 
 	if (read->quiet && !read->check)
 		return;
-	if (!read->announced && !read->check && !read->part)
+	if (!read->announced && !read->ended && !read->check && !read->part)
 	{
 		if (!read->unrecorded)
 			steward_reader_refresh();
-		steward_read_announce(read);
+		read->begun_at = GetCurrentTimestamp();
+		read->kept = whole && !read->unrecorded && steward_hold_begin(read);
+		if (!read->kept)
+			steward_read_announce(read);
 	}
 	read->outer = steward_read_running;
 	read->entered = true;
@@ -274,6 +291,22 @@ on_enter(void *watch)
 }
 
 /* ---- ends ---- */
+
+/* Records beginning and end of a read that ran while what it sent was kept. */
+static void
+end_kept(StewardRead *read)
+{
+	bool		recorded = read->announced;
+
+	read->kept = false;
+	if (steward_hold_is_by(read))
+	{
+		recorded = !read->unrecorded && steward_read_try_whole(read);
+		steward_hold_end(recorded || steward_access_audit != STEWARD_ACCESS_REQUIRED);
+	}
+	if (!recorded)
+		steward_read_complain();
+}
 
 static void
 on_leave(void *watch, uint64 rows)
@@ -287,6 +320,8 @@ on_leave(void *watch, uint64 rows)
 	read->entered = false;
 	steward_read_running = read->outer;
 	read->outer = NULL;
+	if (read->kept)
+		end_kept(read);
 }
 
 static void
@@ -324,6 +359,7 @@ on_fail(void *watch)
 	bool		recorded;
 
 	end_check(read);
+	begin_late(read);
 	if (read->entered)
 		steward_read_running = read->outer;
 	if (read->announced)

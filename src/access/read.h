@@ -58,6 +58,8 @@ typedef struct StewardRead
 	bool		check;			/* of a foreign key, by PostgreSQL itself */
 	bool		in_check;		/* and now it is what runs */
 	bool		quiet;
+	bool		kept;			/* what it sends was, when its run began */
+	bool		ended;			/* its end was recorded before its plan's */
 	bool		announced;
 	bool		unrecorded;		/* it failed, and was let pass */
 } StewardRead;
@@ -114,6 +116,14 @@ extern void steward_read_put_relations(StewardRead *read, StringInfo out,
  * or lets it pass as steward.access_audit says.
  */
 extern void steward_read_announce(StewardRead *read);
+
+/* The same without raising: false when that failed, and is to be complained of. */
+extern bool steward_read_try_announce(StewardRead *read);
+extern void steward_read_complain(void);
+
+/* Beginning and end of one that was not announced and ran to its end. False as
+ * above. */
+extern bool steward_read_try_whole(StewardRead *read);
 
 /*
  * Puts its end there. sqlstate 0: none. At ERROR a failure is reported as

@@ -125,25 +125,52 @@ complain(int elevel)
 	steward_spool_complain(elevel);
 }
 
-void
-steward_read_announce(StewardRead *read)
+bool
+steward_read_try_announce(StewardRead *read)
 {
 	uint64		file;
 
-	if (likely(read->announced) || read->unrecorded || read->part || read->check)
-		return;
-	read->begun_at = GetCurrentTimestamp();
+	if (read->announced || read->unrecorded)
+		return read->announced;
 	file = steward_spool_file();
 	if (file != 0)
 	{
 		put_beginning(read, steward_reader_record(file), false);
 		read->announced = write_records();
 	}
-	if (!read->announced)
-	{
-		read->unrecorded = true;
+	read->unrecorded = !read->announced;
+	return read->announced;
+}
+
+void
+steward_read_complain(void)
+{
+	complain(ERROR);
+}
+
+void
+steward_read_announce(StewardRead *read)
+{
+	if (likely(read->announced) || read->unrecorded || read->part || read->check)
+		return;
+	read->begun_at = GetCurrentTimestamp();
+	if (!steward_read_try_announce(read))
 		complain(ERROR);
+}
+
+bool
+steward_read_try_whole(StewardRead *read)
+{
+	uint64		file = steward_spool_file();
+
+	if (file != 0)
+	{
+		put_beginning(read, steward_reader_record(file), false);
+		put_end(read, "completed", 0, false);
+		read->ended = write_to_import();
 	}
+	read->unrecorded = !read->ended;
+	return read->ended;
 }
 
 void

@@ -85,7 +85,7 @@ STEWARD_EXECUTOR_RUN(executor_run)
 		STEWARD_EXECUTOR_RUN_CALL(call_run);
 		return;
 	}
-	watcher->enter(watch);
+	watcher->enter(watch, count == 0 && ScanDirectionIsForward(direction));
 	WATCHED(watch, STEWARD_EXECUTOR_RUN_CALL(call_run));
 	watcher->leave(watch, query->estate->es_processed);
 }
@@ -111,7 +111,7 @@ executor_finish(QueryDesc *query)
 		call_finish(query);
 		return;
 	}
-	watcher->enter(watch);
+	watcher->enter(watch, false);
 	WATCHED(watch, call_finish(query));
 	watcher->leave(watch, 0);
 }

@@ -30,8 +30,11 @@ typedef struct StewardWatcher
 	/* The watch that start gave this statement, or NULL. */
 	void	   *(*find) (QueryDesc *query);
 
-	/* Before and after each run and finish; rows are those that it gave. */
-	void		(*enter) (void *watch);
+	/*
+	 * Before and after each run and finish; whole: the run goes to the plan's
+	 * end. rows are those that it gave.
+	 */
+	void		(*enter) (void *watch, bool whole);
 	void		(*leave) (void *watch, uint64 rows);
 
 	/* It ends as it should; of COPY with the rows copied. */
