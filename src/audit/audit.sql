@@ -110,7 +110,8 @@ CREATE TABLE steward.audit_context (
     request_id         text,
     context_key        text,
     replication_origin text,
-    query_id           bigint
+    query_id           bigint,
+    segment            integer NOT NULL
 ) USING heap;
 CREATE INDEX audit_context_xid_number_idx ON steward.audit_context (xid, number);
 COMMENT ON TABLE steward.audit_context IS 'who made changes, and from where';
@@ -130,6 +131,7 @@ COMMENT ON COLUMN steward.audit_context.request_id IS 'the request that the appl
 COMMENT ON COLUMN steward.audit_context.context_key IS 'the context key that proved actor, purpose and request id; none: they are a claim';
 COMMENT ON COLUMN steward.audit_context.replication_origin IS 'where a replicated change came from';
 COMMENT ON COLUMN steward.audit_context.query_id IS 'the statement, as pg_stat_statements numbers it; see steward.audit_query_id';
+COMMENT ON COLUMN steward.audit_context.segment IS 'the segment whose records refer to it: audit_segment.number; it is pruned with that';
 
 CREATE TABLE steward.audit_segment (
     number    integer PRIMARY KEY,
@@ -196,6 +198,9 @@ COMMENT ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, bool
 CREATE FUNCTION steward.audit_image_of_parts(row_type anyelement, schema_version integer, operation "char", parts bytea[], old boolean DEFAULT false, same_database boolean DEFAULT false) RETURNS anyelement
     LANGUAGE c STABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'steward_audit_image';
 COMMENT ON FUNCTION steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) IS 'audit_image() of a record of several parts: its payload, and those of the records & that follow it';
+-- They make ciphertext of whatever bytes they are given, which else needs "load".
+REVOKE EXECUTE ON FUNCTION steward.audit_image(anyelement, integer, "char", bytea, boolean, boolean),
+    steward.audit_image_of_parts(anyelement, integer, "char", bytea[], boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION steward.audit_event(payload bytea) RETURNS jsonb
     LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'steward_audit_event_details';

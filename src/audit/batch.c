@@ -60,7 +60,8 @@ steward_batch_append(StewardBatchWriter *batch, const StewardRecord *record)
 	const StewardRecord *last = &batch->last;
 	bool		first = batch->records == 0;
 	unsigned char head[STEWARD_RECORD_OVERHEAD];
-	unsigned char prefix[10];
+	unsigned char prefix[STEWARD_VARINT_MAX];
+	unsigned char *place;
 	int			length = 2;
 	int			prefix_length;
 
@@ -87,10 +88,11 @@ steward_batch_append(StewardBatchWriter *batch, const StewardRecord *record)
 	if ((Size) batch->data.len + prefix_length + length + record->length >
 		MaxAllocSize - STEWARD_RECORD_OVERHEAD)
 		refuse_size();
-	appendBinaryStringInfo(&batch->data, (const char *) prefix, prefix_length);
-	appendBinaryStringInfo(&batch->data, (const char *) head, length);
-	appendBinaryStringInfo(&batch->data, (const char *) record->payload,
-						   record->length);
+	place = steward_reserve(&batch->data, prefix_length + length + (int) record->length);
+	memcpy(place, prefix, prefix_length);
+	memcpy(place + prefix_length, head, length);
+	memcpy(place + prefix_length + length, record->payload, record->length);
+	batch->data.len += prefix_length + length + (int) record->length;
 	batch->last = *record;
 	batch->records++;
 }

@@ -21,6 +21,7 @@
 
 #include "access/xact.h"
 #include "audit/buffer.h"
+#include "audit/codec_put.h"
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "base/guc.h"
@@ -155,17 +156,17 @@ write_record(const StewardRecord *record)
 static void
 append(Level *level, const StewardRecord *record)
 {
-	static const char padding[MAXIMUM_ALIGNOF] = {0};
-	Entry		entry = {*record, epoch, steward_segment_home()};
-	Size		bytes = sizeof(Entry) + record->length;
+	Size		bytes = ENTRY_SIZE(record->length);
+	unsigned char *place = steward_reserve(&level->entries, (int) bytes);
+	Entry	   *entry = (Entry *) place;
 
-	entry.record.payload = NULL;
+	entry->record = *record;
+	entry->record.payload = NULL;
+	entry->epoch = epoch;
+	entry->home = steward_segment_home();
+	memcpy(place + sizeof(Entry), record->payload, record->length);
 	level->last = level->entries.len;
-	appendBinaryStringInfo(&level->entries, (char *) &entry, sizeof(Entry));
-	appendBinaryStringInfo(&level->entries, (const char *) record->payload,
-						   (int) record->length);
-	appendBinaryStringInfo(&level->entries, padding,
-						   (int) (ENTRY_SIZE(record->length) - bytes));
+	level->entries.len += (int) bytes;
 }
 
 void
@@ -275,6 +276,8 @@ steward_buffer_before_subcommit(SubTransactionId owner, SubTransactionId parent)
 		return;
 	if ((Size) top->entries.len + top->parent->entries.len > limit)
 		write_with_snapshot(top);
+	/* Room for them while an error is still one of the subtransaction. */
+	enlargeStringInfo(&top->parent->entries, top->entries.len);
 }
 
 void

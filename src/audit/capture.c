@@ -26,6 +26,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "replication/logicalworker.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -83,7 +84,8 @@ add_record(StewardRecord *record, StringInfo payload)
 {
 	record->seq = steward_buffer_next_seq();
 	record->changed_at = GetCurrentTimestamp();
-	record->context = steward_context_current(steward_incarnation_current());
+	record->context = steward_context_current(steward_incarnation_current(),
+											  &record->context_segment);
 	record->payload = (const unsigned char *) payload->data;
 	record->length = payload->len;
 	steward_buffer_add(record);
@@ -131,6 +133,16 @@ steward_capture_event(Relation rel, char op)
 
 	begin_of(&capture, rel, op);
 	steward_encode_empty(capture.payload);
+	end(&capture, true);
+}
+
+void
+steward_capture_enable(Relation rel, bool without_rows)
+{
+	Capture		capture;
+
+	begin_of(&capture, rel, STEWARD_OP_ENABLE);
+	steward_encode_enable(capture.payload, without_rows);
 	end(&capture, true);
 }
 
@@ -282,6 +294,9 @@ on_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			/* It commits prepared ones without a command that we would see. */
+			commits_prepared |= IsLogicalWorker() && OidIsValid(steward_segment_home());
+			/* FALLTHROUGH */
 		case XACT_EVENT_PRE_PREPARE:
 			steward_buffer_before_end();
 			return;

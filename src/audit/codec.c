@@ -122,6 +122,14 @@ steward_encode_empty(StringInfo payload)
 }
 
 void
+steward_encode_enable(StringInfo payload, bool without_rows)
+{
+	steward_encode_empty(payload);
+	if (without_rows)
+		steward_append_byte(payload, STEWARD_ENABLED_WITHOUT_ROWS);
+}
+
+void
 steward_encode_row(const StewardAuditSchema *schema, TupleTableSlot *row,
 				   StringInfo payload, List **parts)
 {

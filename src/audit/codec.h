@@ -159,6 +159,9 @@ extern bool steward_encode_update(const struct StewardAuditSchema *schema,
 /* Encodes a record without values. */
 extern void steward_encode_empty(StringInfo payload);
 
+/* Encodes that an audit begins; of a table that has no rows, or of one with rows. */
+extern void steward_encode_enable(StringInfo payload, bool without_rows);
+
 /* A column of an image: not stored, stored as NULL, or stored with a value. */
 typedef enum StewardPresence
 {
@@ -179,6 +182,9 @@ typedef struct StewardPart
 	const unsigned char *data;
 	uint32		length;
 } StewardPart;
+
+/* Does the payload of an ENABLE say that the table had no rows? */
+extern bool steward_enabled_without_rows(const StewardPart *payload);
 
 /*
  * Splits a payload, one part or more, into images; both are zeroed first,

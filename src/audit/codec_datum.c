@@ -12,10 +12,12 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/multirangetypes.h"
 #include "utils/rangetypes.h"
+#include "utils/syscache.h"
 
 /* A stored value: its codec, and the type modifier it was stored under. */
 typedef struct Stored
@@ -46,6 +48,21 @@ input_function(Oid type, const char *text, Oid *io_param)
 	return function;
 }
 
+/* A label that the enum has no more would be the input function's error. */
+static void
+require_label(Oid type, const char *label)
+{
+	if (get_typtype(type) != TYPTYPE_ENUM ||
+		(strlen(label) < NAMEDATALEN &&
+		 SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(label))))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("enum %s has no value \"%s\" any more", format_type_be(type), label),
+			 errdetail("ALTER TYPE renamed it since it was recorded, or the type is another."),
+			 errhint("steward.audit_trail shows values under the labels they had.")));
+}
+
 /* What the output function said under fixed settings is read under them. */
 static Datum
 by_text(Stored stored, Oid type, int32 typmod, bool *isnull)
@@ -59,6 +76,7 @@ by_text(Stored stored, Oid type, int32 typmod, bool *isnull)
 
 	LOCAL_FCINFO(call, 3);
 
+	require_label(type, text);
 	fmgr_info(function, &input);
 	InitFunctionCallInfoData(*call, &input, 3, InvalidOid, NULL, NULL);
 	call->args[0].value = CStringGetDatum(text);

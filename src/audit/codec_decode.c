@@ -132,8 +132,12 @@ steward_decode_payload(const StewardAuditSchema *schema, char op,
 			break;
 		case STEWARD_OP_PART:
 			return;
-		case STEWARD_OP_TRUNCATE:
 		case STEWARD_OP_ENABLE:
+			if (parts.reader.left > 0 &&
+				*steward_take(&parts.reader, 1) != STEWARD_ENABLED_WITHOUT_ROWS)
+				steward_payload_corrupted("its format is unknown");
+			/* FALLTHROUGH */
+		case STEWARD_OP_TRUNCATE:
 		case STEWARD_OP_DISABLE:
 		case STEWARD_OP_REWRITE:
 			if (!parts.continues)
@@ -143,4 +147,10 @@ steward_decode_payload(const StewardAuditSchema *schema, char op,
 			steward_payload_corrupted("its operation is unknown");
 	}
 	close_parts(&parts);
+}
+
+bool
+steward_enabled_without_rows(const StewardPart *payload)
+{
+	return payload->length == 2 && payload->data[1] == STEWARD_ENABLED_WITHOUT_ROWS;
 }

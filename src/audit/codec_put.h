@@ -10,6 +10,9 @@
 
 #include "audit/codec.h"
 
+/* What follows the format in the payload of an ENABLE, or nothing. */
+#define STEWARD_ENABLED_WITHOUT_ROWS 1
+
 #define STEWARD_VARINT_MAX 10	/* bytes of a number of 64 bits */
 
 /* Room for some bytes at the end; the caller fills them and adds to len. */

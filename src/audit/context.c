@@ -5,14 +5,15 @@
  * by row does not write one each time, and that a session of short transactions
  * writes one for all of them. What a transaction wrote is its own until it commits;
  * a rollback to a savepoint takes the rows written inside with it, and so their
- * memory. A new segment, or a renamed role, makes sessions write theirs anew: so
- * the contexts of old segments can be removed with them.
+ * memory. A new segment makes sessions write theirs anew (context_segment.c says
+ * why), and so does a renamed role.
  */
 #include "base/compat.h"
 
 #include "access/transam.h"
 #include "access/xact.h"
 #include "audit/context.h"
+#include "audit/context_row.h"
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "base/catalog.h"
@@ -30,28 +31,6 @@
 #include "utils/timestamp.h"
 
 #define MAX_REMEMBERED 8
-
-/* Columns of steward.audit_context, counted from 0. */
-enum
-{
-	CONTEXT_XID,
-	CONTEXT_NUMBER,
-	CONTEXT_INCARNATION,
-	CONTEXT_RECORDED_AT,
-	CONTEXT_PID,
-	CONTEXT_LOGIN_ROLE,
-	CONTEXT_SESSION_ROLE,
-	CONTEXT_EFFECTIVE_ROLE,
-	CONTEXT_CLIENT_ADDRESS,
-	CONTEXT_APPLICATION,
-	CONTEXT_ACTOR,
-	CONTEXT_PURPOSE,
-	CONTEXT_REQUEST_ID,
-	CONTEXT_KEY,
-	CONTEXT_REPLICATION_ORIGIN,
-	CONTEXT_QUERY_ID,
-	CONTEXT_NATTS
-};
 
 /* What, when it changes, makes another context. */
 typedef struct Identity
@@ -142,7 +121,8 @@ set_said(int column, const char *text, Datum *values, bool *nulls)
 }
 
 static void
-write_context(const Identity *identity, int32 number, int32 incarnation)
+write_context(const Identity *identity, int32 number, int32 incarnation,
+			  int32 segment)
 {
 	Datum		values[CONTEXT_NATTS];
 	bool		nulls[CONTEXT_NATTS] = {false};
@@ -166,6 +146,7 @@ write_context(const Identity *identity, int32 number, int32 incarnation)
 	set_replication_origin(identity->origin, values, nulls);
 	values[CONTEXT_QUERY_ID] = Int64GetDatum((int64) identity->query_id);
 	nulls[CONTEXT_QUERY_ID] = identity->query_id == 0;
+	values[CONTEXT_SEGMENT] = Int32GetDatum(segment);
 	steward_sink_insert(&context_table, CONTEXT_NATTS, values, nulls);
 }
 
@@ -236,8 +217,14 @@ steward_context_init(void)
 	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
 }
 
+int32
+steward_context_next_number(void)
+{
+	return ++last_number;
+}
+
 StewardContextRef
-steward_context_current(int32 incarnation)
+steward_context_current(int32 incarnation, int32 *segment_number)
 {
 	Identity	identity = {GetSessionUserId(), GetUserId(),
 		replorigin_session_origin, application_name ? application_name : "",
@@ -249,6 +236,7 @@ steward_context_current(int32 incarnation)
 	Remembered *entry;
 	StewardContextRef ref;
 
+	*segment_number = segment.number;
 	if (names_changed)
 		forget_names();
 	for (int i = remembered_count - 1; i >= 0; i--)
@@ -260,8 +248,8 @@ steward_context_current(int32 incarnation)
 			return entry->ref;
 	}
 	ref.xid = U64FromFullTransactionId(GetTopFullTransactionId());
-	ref.number = ++last_number;
-	write_context(&identity, ref.number, incarnation);
+	ref.number = steward_context_next_number();
+	write_context(&identity, ref.number, incarnation, segment.number);
 	entry = remember(&identity);
 	entry->ref = ref;
 	entry->incarnation = incarnation;

@@ -16,8 +16,22 @@
 /* Registers the invalidation callback; called once by _PG_init. */
 extern void steward_context_init(void);
 
-/* The context in force; written first when it is new. */
-extern StewardContextRef steward_context_current(int32 incarnation);
+/* The context in force, for the newest segment; written first when it is new. */
+extern StewardContextRef steward_context_current(int32 incarnation,
+												 int32 *segment);
+
+/*
+ * Records a copy of a context for another segment. Needs an active snapshot. Raises
+ * ERRCODE_T_R_SERIALIZATION_FAILURE when the context is gone, with its segment.
+ */
+extern StewardContextRef steward_context_copy(const StewardContextRef *ref,
+											  int32 incarnation, int32 segment);
+
+/*
+ * Removes the contexts of the segments up to this one, which are being dropped in
+ * the same transaction. Keeps audit_context locked (RowExclusiveLock).
+ */
+extern void steward_context_remove(int32 last_segment);
 
 /* A (sub)transaction ended: forgets what it wrote, or hands it to its parent. */
 extern void steward_context_forget(SubTransactionId written_by);

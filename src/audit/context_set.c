@@ -287,7 +287,13 @@ void
 steward_said_subabort(SubTransactionId mine)
 {
 	while (top != NULL && top->owner >= mine)
-		top = top->parent;
+	{
+		Level	   *level = top;
+
+		top = level->parent;
+		give_back(&level->said);
+		pfree(level);
+	}
 }
 
 void

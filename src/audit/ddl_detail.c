@@ -152,6 +152,19 @@ member(StewardJson *json, const CollectedCommand *command,
 										   object->objectSubId));
 }
 
+/* Records have the label of an enum's value: what it was called matters to readers. */
+static void
+enum_value(StewardJson *json, const AlterEnumStmt *statement)
+{
+	if (statement->oldVal == NULL)
+	{
+		steward_json_text(json, "value_added", statement->newVal);
+		return;
+	}
+	steward_json_text(json, "value", statement->oldVal);
+	steward_json_text(json, "value_renamed_to", statement->newVal);
+}
+
 /* Commands whose parse tree says more than the catalogs do afterwards. */
 static void
 simple(StewardJson *json, const CollectedCommand *command)
@@ -193,6 +206,9 @@ simple(StewardJson *json, const CollectedCommand *command)
 			break;
 		case T_RenameStmt:
 			renamed(json, (const RenameStmt *) tree);
+			break;
+		case T_AlterEnumStmt:
+			enum_value(json, (const AlterEnumStmt *) tree);
 			break;
 		case T_AlterOwnerStmt:
 			steward_json_text(json, "owner",

@@ -9,6 +9,7 @@
 #include "base/compat.h"
 
 #include "access/relation.h"
+#include "access/tableam.h"
 #include "audit/capture.h"
 #include "audit/codec.h"
 #include "audit/enable.h"
@@ -22,10 +23,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 static void
 refuse(Relation rel, int sqlstate, const char *what, const char *hint)
@@ -108,6 +111,57 @@ open_table(FunctionCallInfo fcinfo, const char *call)
 	return steward_own_relation_open(relid, ShareRowExclusiveLock);
 }
 
+/* The table and, when it is partitioned, its partitions, all locked. */
+static List *
+tree_of(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	return rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ?
+		list_make1_oid(relid) :
+		find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+}
+
+/*
+ * Has a table no rows, whoever made them? Whoever changes it has ended, as it is
+ * locked, save for the present transaction.
+ */
+static bool
+table_is_empty(Relation rel)
+{
+	SnapshotData dirty;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	bool		found;
+
+	InitDirtySnapshot(dirty);
+	slot = table_slot_create(rel, NULL);
+	scan = table_beginscan(rel, &dirty, 0, NULL);
+	found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return !found;
+}
+
+/* Likewise with its partitions; a foreign one may have any. */
+static bool
+tree_is_empty(Relation rel)
+{
+	ListCell   *cell;
+	bool		empty = true;
+
+	foreach(cell, tree_of(rel))
+	{
+		Relation	member = relation_open(lfirst_oid(cell), NoLock);
+		char		kind = member->rd_rel->relkind;
+
+		empty = empty && kind != RELKIND_FOREIGN_TABLE &&
+			(kind == RELKIND_PARTITIONED_TABLE || table_is_empty(member));
+		relation_close(member, NoLock);
+	}
+	return empty;
+}
+
 /* Runs commands on the table, which DDL needs closed, and records the event. */
 static void
 run_and_record(Relation rel, const char *commands, char op)
@@ -118,19 +172,11 @@ run_and_record(Relation rel, const char *commands, char op)
 	if (commands[0] != '\0')
 		steward_trigger_run(commands);
 	rel = relation_open(relid, NoLock);
-	steward_capture_event(rel, op);
+	if (op == STEWARD_OP_ENABLE)
+		steward_capture_enable(rel, tree_is_empty(rel));
+	else
+		steward_capture_event(rel, op);
 	relation_close(rel, NoLock);
-}
-
-/* The table and, when it is partitioned, its partitions, all locked. */
-static List *
-tree_of(Relation rel)
-{
-	Oid			relid = RelationGetRelid(rel);
-
-	return rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ?
-		list_make1_oid(relid) :
-		find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 }
 
 /*

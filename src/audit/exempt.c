@@ -31,10 +31,12 @@ static StewardRelationRef exemption_table = {"audit_exemption"};
 static bool known = false;
 static Oid	known_role = InvalidOid;
 static bool known_exempt = false;
+static uint64 changes = 0;		/* of relations, that we heard of */
 
 static void
 on_relation_change(Datum arg, Oid relid)
 {
+	changes++;
 	if (!OidIsValid(relid) || relid == exemption_table.oid)
 		known = false;
 }
@@ -49,6 +51,7 @@ bool
 steward_exempt_session(void)
 {
 	Oid			role = GetSessionUserId();
+	uint64		before = changes;
 	Oid			table;
 
 	if (likely(known && known_role == role))
@@ -56,7 +59,8 @@ steward_exempt_session(void)
 	table = steward_relation_lookup(&exemption_table);
 	known_exempt = OidIsValid(table) && steward_grantee_is_marked(table, role);
 	known_role = role;
-	known = true;
+	/* What changed while we looked may be this. */
+	known = changes == before;
 	return known_exempt;
 }
 

@@ -14,7 +14,7 @@
 #include "access/tupconvert.h"
 #include "audit/buffer.h"
 #include "audit/move.h"
-#include "catalog/partition.h"
+#include "base/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "utils/memutils.h"
@@ -38,12 +38,6 @@ may_move(Relation rel)
 	return rel->rd_rel->relispartition &&
 		rel->rd_rel->relkind == RELKIND_RELATION &&
 		rel->rd_rel->relam == HEAP_TABLE_AM_OID;
-}
-
-static Oid
-root_of(Relation rel)
-{
-	return llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
 }
 
 /* A copy of a row of a partition, as one of the root, in the current context. */
@@ -78,7 +72,7 @@ steward_move_left(Relation rel, HeapTuple tuple, TupleTableSlot *row, int32 seq)
 											 "steward moved row",
 											 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(move.context);
-	root = relation_open(root_of(rel), AccessShareLock);
+	root = relation_open(steward_partition_root(RelationGetRelid(rel)), AccessShareLock);
 	caller = MemoryContextSwitchTo(move.context);
 	move.row = as_row_of(root, rel, row);
 	MemoryContextSwitchTo(caller);
@@ -97,7 +91,7 @@ steward_move_arrived(Relation rel, HeapTuple tuple, TupleTableSlot *row,
 	Oid			left = move.root;
 
 	move.root = InvalidOid;
-	if (!OidIsValid(left) || !may_move(rel) || root_of(rel) != left ||
+	if (!OidIsValid(left) || !may_move(rel) || steward_partition_root(RelationGetRelid(rel)) != left ||
 		HeapTupleHeaderGetCmin(tuple->t_data) != move.command ||
 		!steward_buffer_retract(move.seq))
 		return false;

@@ -21,6 +21,8 @@ typedef struct StewardRecord
 	int32		schema_version; /* 0: an event, which has no table */
 	TimestampTz changed_at;
 	StewardContextRef context;
+	int32		context_segment;	/* it was recorded for; only when
+									 * capturing */
 	char		op;				/* STEWARD_OP_... */
 	uint32		length;
 	const unsigned char *payload;

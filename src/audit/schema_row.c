@@ -7,7 +7,7 @@
 #include "audit/schema_row.h"
 #include "audit/redact.h"
 #include "audit/setting.h"
-#include "catalog/partition.h"
+#include "base/partition.h"
 #include "catalog/pg_type.h"
 #include "columns/bind.h"
 #include "mb/pg_wchar.h"
@@ -46,14 +46,6 @@ bool
 steward_schema_is_key(Relation rel, AttrNumber attnum)
 {
 	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key_of(rel));
-}
-
-static Oid
-root_of(Relation rel)
-{
-	if (!rel->rd_rel->relispartition)
-		return RelationGetRelid(rel);
-	return llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
 }
 
 static void
@@ -122,7 +114,7 @@ steward_schema_describe(Relation rel)
 
 	schema->kind = STEWARD_SCHEMA_OF_TABLE;
 	schema->relid = RelationGetRelid(rel);
-	schema->root = root_of(rel);
+	schema->root = steward_partition_root(RelationGetRelid(rel));
 	schema->schema_name = get_namespace_name(RelationGetNamespace(rel));
 	schema->table_name = pstrdup(RelationGetRelationName(rel));
 	schema->log_unchanged = setting->log_unchanged;

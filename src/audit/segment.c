@@ -37,10 +37,12 @@ static StewardRelationRef segment_key = {"audit_segment_pkey"};
 
 static StewardSegment current = {InvalidOid, 0};
 static Oid	current_home = InvalidOid;	/* the audit_segment it was read from */
+static uint64 changes = 0;		/* of relations, that we heard of */
 
 static void
 on_relation_change(Datum arg, Oid relid)
 {
+	changes++;
 	if (!OidIsValid(relid) || relid == current.relid || relid == current_home)
 		current.relid = InvalidOid;
 }
@@ -111,6 +113,7 @@ steward_segment_current(void)
 {
 	Oid			home = steward_relation_oid(&segment_table);
 	StewardSegment found = {InvalidOid, 0};
+	uint64		before = changes;
 	char	   *name;
 
 	if (OidIsValid(current.relid) && current_home == home)
@@ -120,8 +123,12 @@ steward_segment_current(void)
 		found.relid = steward_segment_relation(name);
 	if (!OidIsValid(found.relid))
 		refuse_missing();
-	current_home = home;
-	current = found;
+	/* Another may have come between the reading and the look-up of its table. */
+	if (changes == before)
+	{
+		current_home = home;
+		current = found;
+	}
 	return found;
 }
 

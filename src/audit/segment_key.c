@@ -1,5 +1,6 @@
 /*
- * segment_key.c: steward.audit_keys, what the late index of a closed segment is on.
+ * segment_key.c: steward.audit_keys, what the late index of a closed segment is on;
+ * see segment_key.h for how it is searched.
  *
  * A batch is indexed by 64-bit hashes of
  *
@@ -24,6 +25,7 @@
 #include "audit/codec_show.h"
 #include "audit/schema.h"
 #include "audit/segment.h"
+#include "audit/segment_key.h"
 #include "base/argument.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -320,6 +322,54 @@ hashes_array(int64 *hashes, int count)
 	}
 	return PointerGetDatum(construct_array(elements, kept, INT8OID, sizeof(int64),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* ---- searching ---- */
+
+ArrayType *
+steward_segment_hashes(List *relids, List *keys)
+{
+	int64	   *hashes = palloc((list_length(relids) * (list_length(keys) + 1) + 1) * sizeof(int64));
+	int			count = 0;
+	ListCell   *relid;
+
+	hashes[count++] = UNREADABLE;
+	foreach(relid, relids)
+	{
+		ListCell   *key;
+
+		hashes[count++] = hash_table(lfirst_oid(relid), keys == NIL ? SEED_TABLE : SEED_EVENT);
+		foreach(key, keys)
+			hashes[count++] = hash_row(lfirst_oid(relid), lfirst(key));
+	}
+	return DatumGetArrayTypeP(hashes_array(hashes, count));
+}
+
+/* Scalars that are shown alike whatever type modifier they were stored under. */
+static bool
+looks_alike_always(const StewardScalar *scalar)
+{
+	static const char *const names[] = {"bool", "bytea", "date", "numeric", "oid", "text", "uuid"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(scalar->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_integer(const StewardScalar *scalar)
+{
+	return strncmp(scalar->name, "vint", strlen("vint")) == 0;
+}
+
+bool
+steward_keys_look_alike(const StewardCodec *a, const StewardCodec *b)
+{
+	if (a->kind != STEWARD_SCALAR || b->kind != STEWARD_SCALAR)
+		return false;
+	return (is_integer(a->scalar) && is_integer(b->scalar)) ||
+		(strcmp(a->scalar->name, b->scalar->name) == 0 && looks_alike_always(a->scalar));
 }
 
 STEWARD_FUNCTION(steward_audit_keys)

@@ -7,8 +7,8 @@
  *		audit_segment. With the commit it is the newest: who begins to write looks
  *		after locking the segment whether it still is.
  *	2	waits until those who had locked the one before have ended.
- *	3	makes the key index of that one, which does not change any more, and adds
- *		it to audit_segment_closed.
+ *	3	makes the indexes of that one that only readers need, by key and by time,
+ *		as it does not change any more, and adds it to audit_segment_closed.
  *
  * Step 1 is a transaction, 2 and 3 are another, which may come much later: after
  * a crash or when somebody does not end, the next call or the duty does it.
@@ -31,7 +31,7 @@ static StewardRelationRef segment_table = {"audit_segment"};
 
 /*
  * Acts as the owner. That a segment was made is recorded, or stands in a table; the
- * commands that make it are not.
+ * commands that make it are not, and what they skip is no news to the caller.
  */
 static void
 begin_quietly(StewardIdentity *saved)
@@ -39,6 +39,8 @@ begin_quietly(StewardIdentity *saved)
 	steward_become_owner(saved);
 	(void) set_config_option("steward.audit_ddl", "off", PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("client_min_messages", "warning", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 }
 
@@ -89,7 +91,6 @@ steward_segment_create(int32 number)
 	run_on("COMMENT ON TABLE steward.%s IS 'a segment of the audit log'", name);
 	run_on("REVOKE ALL ON steward.%s FROM PUBLIC", name);
 	run_on("CREATE INDEX %s_xid_idx ON steward.%s USING btree (xid, first_seq)", name);
-	run_on("CREATE INDEX %s_written_at_idx ON steward.%s USING brin (written_at)", name);
 	run_on("SELECT steward.audit_protect('steward.%s')", name);
 	/* Unlike CREATE TABLE ... PARTITION OF this lets others read the log. */
 	run(psprintf("ALTER TABLE steward.audit_log ATTACH PARTITION steward.%s"
@@ -178,7 +179,7 @@ lock_to_close(void *arg)
 }
 
 static void
-make_key_index(int32 number, const char *name)
+make_indexes(int32 number, const char *name)
 {
 	StewardIdentity saved;
 
@@ -186,6 +187,7 @@ make_key_index(int32 number, const char *name)
 	run_on("CREATE INDEX IF NOT EXISTS %s_keys_idx ON steward.%s"
 		   " USING gin (steward.audit_keys(batch, first_seq, xid))", name);
 	run_on("COMMENT ON INDEX steward.%s_keys_idx IS 'the rows that batches are about'", name);
+	run_on("CREATE INDEX IF NOT EXISTS %s_written_at_idx ON steward.%s USING brin (written_at)", name);
 	run(psprintf("INSERT INTO steward.audit_segment_closed"
 				 " (number, closed_at, incarnation, batches, records, first_written_at, last_written_at)"
 				 " SELECT %d, pg_catalog.clock_timestamp(),"
@@ -209,7 +211,7 @@ steward_segment_close(int32 number, double patience)
 		return false;
 	/* Somebody else may have done it, or dropped it, meanwhile. */
 	if (steward_segment_unclosed(number - 1) == number)
-		make_key_index(number, name);
+		make_indexes(number, name);
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "audit/context.h"
 #include "audit/incarnation.h"
 #include "audit/segment.h"
 #include "audit/sink.h"
@@ -124,20 +125,36 @@ steward_sink_begin(StewardSink *sink)
 	sink->slot_count = 0;
 	sink->row_count = 0;
 	sink->epoch = 0;
+	sink->copied_count = 0;
 	sink->context = AllocSetContextCreate(CurrentMemoryContext,
 										  "steward audit write",
 										  ALLOCSET_DEFAULT_SIZES);
 }
 
+/* Two rows or more are inserted together; for one, that costs more than it saves. */
 static void
-write_rows(StewardSink *sink)
+insert_together(StewardSink *sink)
 {
-	if (sink->row_count == 0)
-		return;
+	while (sink->slot_count < sink->row_count)
+		sink->slots[sink->slot_count++] =
+			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
+	for (int i = 0; i < sink->row_count; i++)
+		ExecStoreHeapTuple(sink->rows[i], sink->slots[i], false);
 	CatalogTuplesMultiInsertWithInfo(sink->rel, sink->slots, sink->row_count,
 									 sink->indexes);
 	for (int i = 0; i < sink->row_count; i++)
 		ExecClearTuple(sink->slots[i]);
+}
+
+static void
+write_rows(StewardSink *sink)
+{
+	if (sink->row_count == 1)
+		CatalogTupleInsertWithInfo(sink->rel, sink->rows[0], sink->indexes);
+	else if (sink->row_count > 1)
+		insert_together(sink);
+	for (int i = 0; i < sink->row_count; i++)
+		heap_freetuple(sink->rows[i]);
 	sink->row_count = 0;
 }
 
@@ -149,18 +166,12 @@ write_rows(StewardSink *sink)
 static void
 add_row(StewardSink *sink, HeapTuple tuple)
 {
-	if (tuple->t_len > TOAST_TUPLE_THRESHOLD)
-	{
+	bool		alone = tuple->t_len > TOAST_TUPLE_THRESHOLD;
+
+	if (alone)
 		write_rows(sink);
-		CatalogTupleInsertWithInfo(sink->rel, tuple, sink->indexes);
-		heap_freetuple(tuple);
-		return;
-	}
-	if (sink->row_count == sink->slot_count)
-		sink->slots[sink->slot_count++] =
-			MakeSingleTupleTableSlot(RelationGetDescr(sink->rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(tuple, sink->slots[sink->row_count++], true);
-	if (sink->row_count == STEWARD_SINK_ROWS)
+	sink->rows[sink->row_count++] = tuple;
+	if (alone || sink->row_count == STEWARD_SINK_ROWS)
 		write_rows(sink);
 }
 
@@ -184,13 +195,41 @@ end_batch(StewardSink *sink)
 	steward_batch_reset(&sink->batch);
 }
 
+/*
+ * The context of a record in this segment. Another segment was the newest at the
+ * capture: then the context is of that one, and may go with it.
+ */
+static StewardContextRef
+context_here(StewardSink *sink, const StewardRecord *record)
+{
+	StewardCopiedContext *copied;
+
+	if (likely(record->context_segment == sink->segment))
+		return record->context;
+	for (int i = 0; i < Min(sink->copied_count, STEWARD_SINK_CONTEXTS); i++)
+	{
+		copied = &sink->copied[i];
+		if (copied->from.xid == record->context.xid &&
+			copied->from.number == record->context.number)
+			return copied->to;
+	}
+	copied = &sink->copied[sink->copied_count++ % STEWARD_SINK_CONTEXTS];
+	copied->from = record->context;
+	copied->to = steward_context_copy(&record->context,
+									  steward_incarnation_current(), sink->segment);
+	return copied->to;
+}
+
 void
-steward_sink_add(StewardSink *sink, const StewardRecord *record, uint32 epoch)
+steward_sink_add(StewardSink *sink, const StewardRecord *given, uint32 epoch)
 {
 	MemoryContext caller = MemoryContextSwitchTo(sink->context);
+	StewardRecord here = *given;
+	const StewardRecord *record = &here;
 
 	if (sink->rel == NULL)
 		open_segment(sink);
+	here.context = context_here(sink, given);
 	if (sink->batch.records > 0 &&
 		(epoch != sink->epoch ||
 		 STEWARD_BATCH_SIZE(&sink->batch) + record->length +

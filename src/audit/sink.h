@@ -15,6 +15,15 @@ struct ResultRelInfo;
 
 #define STEWARD_SINK_ROWS 64
 
+/* A context that was copied for the segment. */
+typedef struct StewardCopiedContext
+{
+	StewardContextRef from;
+	StewardContextRef to;
+} StewardCopiedContext;
+
+#define STEWARD_SINK_CONTEXTS 8
+
 /* A write of records to the current segment. */
 typedef struct StewardSink
 {
@@ -22,11 +31,14 @@ typedef struct StewardSink
 	struct ResultRelInfo *indexes;
 	int32		segment;
 	MemoryContext context;
-	TupleTableSlot *slots[STEWARD_SINK_ROWS];
-	int			slot_count;		/* made */
-	int			row_count;		/* filled */
+	HeapTuple	rows[STEWARD_SINK_ROWS];	/* formed, not yet written */
+	int			row_count;
+	TupleTableSlot *slots[STEWARD_SINK_ROWS];	/* to hand many over in */
+	int			slot_count;
 	StewardBatchWriter batch;
 	uint32		epoch;			/* of the batch */
+	StewardCopiedContext copied[STEWARD_SINK_CONTEXTS];
+	int			copied_count;	/* ever; the last ones are kept */
 } StewardSink;
 
 /* Begins a write; the sink is the caller's to keep until it is finished. */

@@ -3,12 +3,10 @@
  */
 #include "base/compat.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "audit/setting.h"
 #include "audit/trigger.h"
 #include "base/catalog.h"
+#include "base/trigger_row.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
@@ -19,7 +17,6 @@
 #include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -302,31 +299,13 @@ typedef enum NewTrigger
 static NewTrigger
 kind_of(Oid trigger)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	NewTrigger	kind = NEW_OTHER;
+	StewardTriggerRow row;
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		if (form->tgfoid == function_oid(&row_trigger) &&
-			!OidIsValid(form->tgparentid))
-			kind = form->tgtype == row_trigger.type && !form->tgdeferrable &&
-				form->tgattr.dim1 == 0 &&
-				heap_attisnull(tuple, Anum_pg_trigger_tgqual,
-							   RelationGetDescr(catalog)) ?
-				NEW_WHOLE : NEW_PARTIAL;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return kind;
+	if (!steward_trigger_row_read(trigger, &row) || row.clone ||
+		row.function != function_oid(&row_trigger))
+		return NEW_OTHER;
+	return row.type == row_trigger.type && !row.deferrable && !row.of_columns &&
+		!row.conditional ? NEW_WHOLE : NEW_PARTIAL;
 }
 
 void

@@ -120,7 +120,17 @@ attach(int number)
 	return taken;
 }
 
-/* Takes the mark that something is due: before looking at what it is. */
+/* Is there a mark that something is due, which was not taken yet? */
+static bool
+is_marked(void)
+{
+	return pg_atomic_read_u32(&slot->due) != 0;
+}
+
+/*
+ * Takes the mark: before looking at what is due, and not sooner, since every mark
+ * that is taken has a writer set another and wake us.
+ */
 static void
 take_due(void)
 {
@@ -323,7 +333,7 @@ duty_nap(int number)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz retry_at = slot->duties[number].retry_at;
-	long		nap = steward_duties[number]->nap(due[number]);
+	long		nap = steward_duties[number]->nap(due[number] || is_marked());
 
 	if (nap >= 0 && retry_at > now)
 		nap = Max(nap, TimestampDifferenceMilliseconds(now, retry_at));
@@ -354,12 +364,13 @@ do_duties(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
-	take_due();
 	for (int i = 0; i < steward_duty_count && !extension_changed; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (is_ours(i) && duty_nap(i) == 0 && !is_held())
-			do_duty(i);
+		if (!is_ours(i) || duty_nap(i) != 0 || is_held())
+			continue;
+		take_due();
+		do_duty(i);
 	}
 }
 
@@ -405,8 +416,8 @@ visit(void)
 			sleep_for(nap);
 	}
 	/* The extension is another one: somebody looks at it anew. */
-	if (extension_changed)
-		nap = 0;
+	take_due();
+	nap = extension_changed ? 0 : shortest_nap();
 	if (nap >= 0)
 		come_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), nap);
 }

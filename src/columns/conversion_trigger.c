@@ -12,9 +12,7 @@
  */
 #include "columns/conversion.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -25,7 +23,6 @@
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -33,6 +30,7 @@
 #include "utils/typcache.h"
 
 #include "base/catalog.h"
+#include "base/trigger_row.h"
 #include "types/encrypted.h"
 #include "types/guard.h"
 #include "types/scratch.h"
@@ -203,23 +201,13 @@ steward_conversion_trigger_stamp(Relation rel)
 {
 	StewardTriggerStamp stamp = {InvalidOid, InvalidTransactionId};
 	const Trigger *trigger = find(rel);
-	Relation	catalog;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	StewardTriggerRow row;
 
 	if (trigger == NULL)
 		return stamp;
 	stamp.oid = trigger->tgoid;
-	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(stamp.oid));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		stamp.xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	if (steward_trigger_row_read(stamp.oid, &row))
+		stamp.xmin = row.xmin;
 	return stamp;
 }
 

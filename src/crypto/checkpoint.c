@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/scan.h"
 
 #define PRUNE_TITLE "pg_steward prune certificate 1"
@@ -161,6 +162,43 @@ read_frontier(StewardScan *rest, StewardFrontier *frontier, uint64_t size)
 	return steward_frontier_unpack(frontier, size, bytes, len);
 }
 
+void
+steward_places_begin(StewardPlaces *places)
+{
+	places->count = 0;
+	steward_sha256_init(&places->sha);
+}
+
+void
+steward_places_add(StewardPlaces *places, uint64_t index)
+{
+	unsigned char bytes[8];
+
+	steward_store_be64(bytes, index);
+	places->count++;
+	steward_sha256_update(&places->sha, bytes, sizeof bytes);
+}
+
+void
+steward_places_end(StewardPlaces *places, StewardHash *digest)
+{
+	steward_sha256_final(&places->sha, digest);
+}
+
+/* Can so many records be gone behind the boundary? */
+static bool
+can_be_removed(const StewardPrune *prune)
+{
+	StewardPlaces none;
+	StewardHash digest;
+
+	if (prune->removed > prune->size - prune->boundary.size)
+		return false;
+	steward_places_begin(&none);
+	steward_places_end(&none, &digest);
+	return prune->removed > 0 || steward_hash_equals(&prune->places, &digest);
+}
+
 /* Can the tree head be one of a log that has the boundary? */
 static bool
 is_possible(const StewardPrune *prune)
@@ -168,7 +206,7 @@ is_possible(const StewardPrune *prune)
 	StewardHash root;
 
 	if (prune->boundary.size > prune->size || prune->size > STEWARD_TREE_MAX_SIZE ||
-		prune->segment > INT32_MAX)
+		prune->segment > INT32_MAX || !can_be_removed(prune))
 		return false;
 	steward_frontier_root(&root, &prune->boundary);
 	return prune->boundary.size < prune->size ||
@@ -196,6 +234,9 @@ steward_prune_parse(StewardPrune *prune, const char *text, size_t len)
 		keyword_line(&rest, "root ", &line) &&
 		steward_scan_hash(&line, &prune->root) &&
 		number_line(&rest, "segment ", &segment) && segment <= INT32_MAX &&
+		number_line(&rest, "removed ", &prune->removed) &&
+		keyword_line(&rest, "places ", &line) &&
+		steward_scan_hash(&line, &prune->places) &&
 		rest.len == 0)
 	{
 		prune->origin = origin.start;
@@ -233,6 +274,10 @@ steward_prune_format(char out[STEWARD_PRUNE_TEXT_BYTES], const StewardPrune *pru
 	end = steward_put_base64(end, prune->root.bytes, STEWARD_HASH_BYTES);
 	end = steward_put_word(end, "\nsegment ");
 	end = steward_put_number(end, prune->segment);
+	end = steward_put_word(end, "\nremoved ");
+	end = steward_put_number(end, prune->removed);
+	end = steward_put_word(end, "\nplaces ");
+	end = steward_put_base64(end, prune->places.bytes, STEWARD_HASH_BYTES);
 	*end++ = '\n';
 	*end = '\0';
 	return (size_t) (end - out);

@@ -15,6 +15,8 @@
  *	 size <size>\n			the tree head at the time, which the
  *	 root <base64>\n			pruning log had signed
  *	 segment <number>\n		the first segment that is still there
+ *	 removed <number>\n		how many records behind the boundary are gone too
+ *	 places <base64>\n		SHA-256 of their leaf indexes, be64, ascending
  *
  * Numbers are decimal without leading zeros, below 2^63; the segment below 2^31.
  */
@@ -26,7 +28,7 @@
 
 /* Room for any text that is written here, with the final NUL. */
 #define STEWARD_CHECKPOINT_TEXT_BYTES (STEWARD_NOTE_NAME_MAX + 1 + 20 + 45 + 1)
-#define STEWARD_PRUNE_TEXT_BYTES (STEWARD_NOTE_NAME_MAX + 256 + STEWARD_TREE_LEVELS * 54)
+#define STEWARD_PRUNE_TEXT_BYTES (STEWARD_NOTE_NAME_MAX + 384 + STEWARD_TREE_LEVELS * 54)
 
 /* Room for such a text with one signature line. */
 #define STEWARD_CHECKPOINT_NOTE_BYTES (STEWARD_CHECKPOINT_TEXT_BYTES + STEWARD_NOTE_LINE_BYTES)
@@ -51,7 +53,16 @@ typedef struct StewardPrune
 	uint64_t	size;
 	StewardHash root;
 	uint32_t	segment;
+	uint64_t	removed;		/* records behind the boundary */
+	StewardHash places;			/* of these */
 } StewardPrune;
+
+/* Counts and digests the leaf indexes of what was removed behind a boundary. */
+typedef struct StewardPlaces
+{
+	uint64_t	count;
+	StewardSha256 sha;
+} StewardPlaces;
 
 /* Reads the text of a checkpoint. False: it is none. An empty tree must have the
  * root of the empty tree. */
@@ -75,6 +86,11 @@ extern size_t steward_checkpoint_sign(char out[STEWARD_CHECKPOINT_NOTE_BYTES],
 extern StewardNoteStatus steward_checkpoint_open(StewardCheckpoint *checkpoint,
 												 const char *note, size_t len,
 												 const StewardNoteKey *key);
+
+/* Begin, add indexes in ascending order, end with their digest. */
+extern void steward_places_begin(StewardPlaces *places);
+extern void steward_places_add(StewardPlaces *places, uint64_t index);
+extern void steward_places_end(StewardPlaces *places, StewardHash *digest);
 
 /* The same for prune certificates. */
 extern bool steward_prune_parse(StewardPrune *prune, const char *text, size_t len);

@@ -14,8 +14,9 @@
 enum
 {
 	AT_FORMAT = 0, AT_INCARNATION = 1,
-	AT_XID = 5, AT_SEQ = 13, AT_CHANGED = 17, AT_WRITTEN = 25, AT_OP = 33,
-	AT_CONTEXT = 34, AT_SCHEMA = 66, AT_PAYLOAD_LEN = 98, AT_PAYLOAD = 102,
+	AT_XID = 5, AT_SEQ = 13, AT_STARTED = 17, AT_CHANGED = 25, AT_WRITTEN = 33,
+	AT_OP = 41, AT_CONTEXT = 42, AT_SCHEMA = 74, AT_PAYLOAD_LEN = 106,
+	AT_PAYLOAD = 110,
 	AT_IDENTITY = 5, AT_PARENT_LEN = 37, AT_PARENT = 41
 };
 
@@ -27,6 +28,7 @@ steward_leaf_record_head(unsigned char head[STEWARD_LEAF_RECORD_HEAD_BYTES],
 	steward_store_be32(head + AT_INCARNATION, record->incarnation);
 	steward_store_be64(head + AT_XID, record->xid);
 	steward_store_be32(head + AT_SEQ, record->seq);
+	steward_store_be64(head + AT_STARTED, (uint64_t) record->started_at);
 	steward_store_be64(head + AT_CHANGED, (uint64_t) record->changed_at);
 	steward_store_be64(head + AT_WRITTEN, (uint64_t) record->written_at);
 	head[AT_OP] = record->op;
@@ -76,6 +78,7 @@ steward_leaf_record_parse(StewardLeafRecord *record, const unsigned char *leaf,
 	record->incarnation = steward_load_be32(leaf + AT_INCARNATION);
 	record->xid = steward_load_be64(leaf + AT_XID);
 	record->seq = steward_load_be32(leaf + AT_SEQ);
+	record->started_at = (int64_t) steward_load_be64(leaf + AT_STARTED);
 	record->changed_at = (int64_t) steward_load_be64(leaf + AT_CHANGED);
 	record->written_at = (int64_t) steward_load_be64(leaf + AT_WRITTEN);
 	record->op = leaf[AT_OP];

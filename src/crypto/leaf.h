@@ -10,13 +10,14 @@
  *	  1	 incarnation (be32)
  *	  5	 transaction: the top-level one (be64)
  *	 13	 seq (be32)
- *	 17	 changed at (be64)
- *	 25	 written at (be64)
- *	 33	 op (1)
- *	 34	 digest of the context's row (32)
- *	 66	 digest of the schema version's row; zeros when there is none (32)
- *	 98	 length of the payload (be32)
- *	102	 payload
+ *	 17	 transaction began at (be64)
+ *	 25	 changed at (be64)
+ *	 33	 written at (be64)
+ *	 41	 op (1)
+ *	 42	 digest of the context's row (32)
+ *	 74	 digest of the schema version's row; zeros when there is none (32)
+ *	106	 length of the payload (be32)
+ *	110	 payload
  *
  * The opening of an incarnation's log, always leaf 0 and only that:
  *
@@ -38,7 +39,7 @@
 
 #define STEWARD_LEAF_RECORD 1
 #define STEWARD_LEAF_OPENING 2
-#define STEWARD_LEAF_RECORD_HEAD_BYTES 102
+#define STEWARD_LEAF_RECORD_HEAD_BYTES 110
 #define STEWARD_LEAF_OPENING_HEAD_BYTES 41
 
 /* A record as the ledger sees it. */
@@ -47,6 +48,7 @@ typedef struct StewardLeafRecord
 	uint32_t	incarnation;
 	uint64_t	xid;
 	uint32_t	seq;
+	int64_t		started_at;		/* of the transaction */
 	int64_t		changed_at;
 	int64_t		written_at;
 	unsigned char op;

@@ -58,7 +58,7 @@ show(FunctionCallInfo fcinfo, StewardPoint point)
 
 	InitMaterializedSRF(fcinfo, 0);
 	steward_trail_prepare();
-	table = steward_history_table_open(relid);
+	table = steward_history_table_open(relid, false);
 	output.table = table;
 	output.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	output.values = palloc(table->desc->natts * sizeof(Datum));

@@ -12,9 +12,11 @@
 #include "base/catalog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "history/pruned.h"
 #include "history/travel.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -59,15 +61,26 @@ static const char *const lacking_query =
 "  a.action OPERATOR(pg_catalog.->>) 'name' AS name, e.event OPERATOR(pg_catalog.->>) 'identity' AS identity,"
 "  e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'drop'"
 "   AND e.event OPERATOR(pg_catalog.->>) 'object_type' OPERATOR(pg_catalog.=) 'trigger' AS dropped,"
-"  r.op OPERATOR(pg_catalog.=) 'S' AND e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role' AS exempted"
+"  (r.op OPERATOR(pg_catalog.=) 'S' AND e.event OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) ANY ('{exempt_role,audit_role}'))"
+"   OR (e.event OPERATOR(pg_catalog.->>) 'command' OPERATOR(pg_catalog.=) ANY ('{GRANT,REVOKE}')"
+"    AND pg_catalog.strpos(e.event::pg_catalog.text, 'audit_exemption') OPERATOR(pg_catalog.>) 0)"
+"   OR (e.event OPERATOR(pg_catalog.->>) 'command' OPERATOR(pg_catalog.=) 'DROP OWNED'"
+"    AND EXISTS (SELECT FROM steward.audit_record AS f WHERE f.op OPERATOR(pg_catalog.=) 'S'"
+"     AND steward.audit_event(f.payload) OPERATOR(pg_catalog.->>) 'event' OPERATOR(pg_catalog.=) 'exempt_role')) AS exempted,"
+"  (e.event OPERATOR(pg_catalog.#>) '{details,value_renamed_to}') IS NOT NULL AS relabelled"
 COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_catalog.>=) $2)"
 " SELECT c.xid, c.incarnation, c.changed_at,"
-"  CASE WHEN c.exempted THEN 'a role was exempted from the audit'"
+"  CASE WHEN c.relabelled THEN 'ALTER TYPE renamed a value of an enum of its columns'"
+"   WHEN c.exempted THEN 'a role was exempted from the audit, or no longer'"
 "   WHEN c.dropped OR c.action OPERATOR(pg_catalog.!~) '^DETACH PARTITION'"
 "   THEN 'one of its audit triggers was dropped or disabled, maybe with a partition'"
 "   ELSE 'a partition was detached' END"
 " FROM command AS c"
-" WHERE c.exempted OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
+" WHERE coalesce(c.exempted, false)"
+"  OR (c.relabelled AND c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.format('%I.%I', n.nspname, t.typname)"
+"   FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+"   WHERE t.oid OPERATOR(pg_catalog.=) ANY ($5))))"
+"  OR (c.identity OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT n.name FROM names AS n))"
 "   AND (c.action OPERATOR(pg_catalog.~) '^DETACH PARTITION'"
 "    OR (c.action OPERATOR(pg_catalog.~) '^(DISABLE|ENABLE|ENABLE REPLICA) TRIGGER'"
 "     AND (c.name IS NULL OR pg_catalog.starts_with(c.name, '00_steward_audit_')))))"
@@ -76,6 +89,14 @@ COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1 AND r.xid OPERATOR(pg_cata
 "   AND EXISTS (SELECT FROM names AS n WHERE pg_catalog.right(c.identity, pg_catalog.length(n.name) OPERATOR(pg_catalog.+) 4)"
 "    OPERATOR(pg_catalog.=) pg_catalog.concat(' on ', n.name)))"
 " ORDER BY c.changed_at";
+
+static const char *const relabelled_query =
+"SELECT" COMMANDS " AND r.written_at OPERATOR(pg_catalog.>) $1"
+" AND (e.event OPERATOR(pg_catalog.#>) '{details,value_renamed_to}') IS NOT NULL"
+" AND e.event OPERATOR(pg_catalog.->>) 'identity' OPERATOR(pg_catalog.=) ANY (ARRAY("
+"  SELECT pg_catalog.format('%I.%I', n.nspname, t.typname) FROM pg_catalog.pg_type AS t"
+"   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+"   WHERE t.oid OPERATOR(pg_catalog.=) ANY ($2)))";
 
 /* Runs a query about a record's transaction, whose row has booleans. */
 static void
@@ -141,9 +162,10 @@ oid_array(List *relids)
 	return construct_array(members, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
 }
 
-/* Is the transaction of a row of the query after the point? */
+/* Does the transaction of a row of the query count? It is not over before since. */
 static bool
-is_after(const StewardTravel *travel, HeapTuple row, uint64 *xid)
+is_after(const StewardTravel *travel, const StewardTrailRecord *since, HeapTuple row,
+		 uint64 *xid)
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	StewardTrailTransaction *transaction;
@@ -154,8 +176,11 @@ is_after(const StewardTravel *travel, HeapTuple row, uint64 *xid)
 	wanted.id.xid = *xid;
 	wanted.id.incarnation = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
 	transaction = hash_search(travel->trail->transactions, &wanted.id, HASH_FIND, NULL);
-	return transaction != NULL && transaction->ours &&
-		!steward_point_includes(&travel->point, *xid, transaction->last_written, true);
+	if (transaction == NULL || !transaction->ours)
+		return false;
+	if (since != NULL)
+		return transaction->last_written >= since->record.changed_at;
+	return !steward_point_includes(&travel->point, *xid, transaction->last_written, true);
 }
 
 /* A role whose changes are not recorded now. */
@@ -173,38 +198,48 @@ exempt_role(MemoryContext context)
 							   psprintf("Changes of role %s are not recorded.", name));
 }
 
-/* Were records dropped, with their segments, that were written after this time? */
-static char *
-pruned_since(TimestampTz time, MemoryContext context)
+bool
+steward_enums_relabelled(const StewardHistoryTable *table, TimestampTz time)
 {
-	Oid			type = TIMESTAMPTZOID;
-	Datum		value = TimestampTzGetDatum(time);
+	Oid			types[] = {TIMESTAMPTZOID, OIDARRAYOID};
+	Datum		values[] = {TimestampTzGetDatum(time),
+	PointerGetDatum(oid_array(steward_history_enums(table)))};
+	int			level = NewGUCNestLevel();
+	StewardIdentity saved;
+	bool		found;
 
-	if (SPI_execute_with_args("SELECT FROM steward.audit_segment_closed AS c"
-							  " JOIN steward.audit_segment AS s ON s.number OPERATOR(pg_catalog.=) c.number"
-							  " WHERE c.last_written_at OPERATOR(pg_catalog.>) $1"
-							  " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS k"
-							  "  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) k.relnamespace"
-							  "  WHERE n.nspname OPERATOR(pg_catalog.=) 'steward' AND k.relname::pg_catalog.text OPERATOR(pg_catalog.=) s.name)",
-							  1, &type, &value, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the segments");
-	return SPI_processed == 0 ? NULL :
-		MemoryContextStrdup(context, "Records that were written since were pruned.");
+	steward_planner_set("jit", "off");
+	steward_become_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(relabelled_query, lengthof(types), types, values, NULL,
+							  true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the commands on enums");
+	found = SPI_processed > 0;
+	SPI_finish();
+	steward_become_caller(&saved);
+	AtEOXact_GUC(true, level);
+	return found;
 }
 
 char *
-steward_records_lacking(const StewardTravel *travel)
+steward_records_lacking(const StewardTravel *travel, const StewardTrailRecord *since)
 {
 	const StewardPoint *point = &travel->point;
+	TimestampTz time = since != NULL ? since->record.changed_at - 1 :
+		steward_point_written_after(point);
+	uint64		xmin = since == NULL && point->by_snapshot ? steward_point_xmin(point) : 0;
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[] = {TIMESTAMPTZOID, XID8OID, OIDARRAYOID, TEXTOID};
-	Datum		values[] = {TimestampTzGetDatum(steward_point_written_after(point)),
-		UInt64GetDatum(point->by_snapshot ? steward_point_xmin(point) : 0),
+	Oid			types[] = {TIMESTAMPTZOID, XID8OID, OIDARRAYOID, TEXTOID, OIDARRAYOID};
+	Datum		values[] = {TimestampTzGetDatum(time), UInt64GetDatum(xmin),
 		PointerGetDatum(oid_array(travel->table->members)),
-	CStringGetTextDatum(psprintf("00_steward_audit_row_%u\"", travel->table->relid))};
+		CStringGetTextDatum(psprintf("00_steward_audit_row_%u\"", travel->table->relid)),
+	PointerGetDatum(oid_array(steward_history_enums(travel->table)))};
 	char	   *result = NULL;
+	TimestampTz last;
+	int			level = NewGUCNestLevel();
 	StewardIdentity saved;
 
+	steward_planner_set("jit", "off");
 	steward_become_owner(&saved);
 	SPI_connect();
 	if (SPI_execute_with_args(lacking_query, lengthof(types), types, values, NULL, true,
@@ -217,7 +252,7 @@ steward_records_lacking(const StewardTravel *travel)
 		bool		isnull;
 		uint64		xid;
 
-		if (!is_after(travel, row, &xid))
+		if (!is_after(travel, since, row, &xid))
 			continue;
 		result = psprintf("At %s, in transaction " UINT64_FORMAT ", %s.",
 						  timestamptz_to_str(DatumGetTimestampTz(SPI_getbinval(row, desc, 3, &isnull))),
@@ -226,9 +261,10 @@ steward_records_lacking(const StewardTravel *travel)
 	}
 	if (result == NULL)
 		result = exempt_role(caller);
-	if (result == NULL)
-		result = pruned_since(steward_point_written_after(point), caller);
 	SPI_finish();
 	steward_become_caller(&saved);
+	AtEOXact_GUC(true, level);
+	if (result == NULL && steward_pruned_since(time, &last))
+		result = "Records that were written since were pruned.";
 	return result;
 }

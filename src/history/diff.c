@@ -50,22 +50,18 @@ put_pair(const StewardHistoryTable *table, ReturnSetInfo *result, StewardRow *ol
 {
 	Datum		values[DIFF_NATTS] = {0};
 	bool		nulls[DIFF_NATTS] = {true, true, true};
-	Jsonb	   *row = NULL;
-	Jsonb	   *key;
+	Jsonb	   *key = steward_row_key(table, (new != NULL ? new : old)->cells);
 
 	if (new != NULL)
 	{
-		row = steward_row_to_jsonb(table, new->cells);
-		values[DIFF_NEW] = JsonbPGetDatum(row);
+		values[DIFF_NEW] = JsonbPGetDatum(steward_row_to_jsonb(table, new->cells));
 		nulls[DIFF_NEW] = false;
 	}
 	if (old != NULL)
 	{
-		row = steward_row_to_jsonb(table, old->cells);
-		values[DIFF_OLD] = JsonbPGetDatum(row);
+		values[DIFF_OLD] = JsonbPGetDatum(steward_row_to_jsonb(table, old->cells));
 		nulls[DIFF_OLD] = false;
 	}
-	key = steward_row_key(table, row);
 	if (key != NULL)
 	{
 		values[DIFF_KEY] = JsonbPGetDatum(key);
@@ -127,7 +123,7 @@ STEWARD_FUNCTION(steward_diff)
 	steward_require_arguments(fcinfo, lengthof(names), names);
 	InitMaterializedSRF(fcinfo, 0);
 	steward_trail_prepare();
-	table = steward_history_table_open(PG_GETARG_OID(0));
+	table = steward_history_table_open(PG_GETARG_OID(0), false);
 	for (int i = 0; i < 2; i++)
 	{
 		travels[i] = steward_travel_begin(table,

@@ -67,6 +67,10 @@ first_leaf(FunctionCallInfo fcinfo, int32 incarnation)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be the index of a leaf", "after"),
 				 errhint("Give the last one that was read, or null to begin.")));
+	if ((uint64) (PG_GETARG_INT64(0) + 1) < boundary)
+		ereport(WARNING,
+				(errmsg("leaves before " UINT64_FORMAT " were pruned, and are not in the feed",
+						boundary)));
 	return Max(boundary, (uint64) (PG_GETARG_INT64(0) + 1));
 }
 

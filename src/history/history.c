@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "history/life.h"
+#include "history/pruned.h"
 #include "history/row_json.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
@@ -20,6 +21,7 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 #include "utils/xid8.h"
@@ -184,6 +186,22 @@ require_key(const StewardHistoryTable *table)
 				 errhint("Search steward.audit_trail for the row's values, or give the table a primary key.")));
 }
 
+/* What is left may not be all. */
+static void
+tell_of_pruning(const StewardHistoryTable *table)
+{
+	TimestampTz last;
+
+	if (!steward_pruned_since(DT_NOBEGIN, &last))
+		return;
+	ereport(NOTICE,
+			(errmsg("old records were pruned, those of table %s among them if it had any",
+					table->name),
+			 TIMESTAMP_NOT_FINITE(last) ? 0 :
+			 errdetail("Nothing is shown of what was written before %s.",
+					   timestamptz_to_str(last))));
+}
+
 STEWARD_FUNCTION(steward_history)
 {
 	static const char *const names[] = {"relation", "key"};
@@ -195,9 +213,10 @@ STEWARD_FUNCTION(steward_history)
 	steward_require_arguments(fcinfo, lengthof(names), names);
 	InitMaterializedSRF(fcinfo, 0);
 	steward_trail_prepare();
-	table = steward_history_table_open(PG_GETARG_OID(0));
+	table = steward_history_table_open(PG_GETARG_OID(0), true);
 	steward_history_require_audited(table);
 	require_key(table);
+	tell_of_pruning(table);
 	key = palloc0(table->desc->natts * sizeof(StewardCell));
 	steward_key_cells(table, PG_GETARG_JSONB_P(1), key);
 	find_decoder(&writer.decode);

@@ -9,7 +9,9 @@
  */
 #include "base/compat.h"
 
+#include "audit/segment_key.h"
 #include "history/life.h"
+#include "history/row_json.h"
 #include "miscadmin.h"
 
 typedef struct Life
@@ -25,6 +27,7 @@ typedef struct Search
 	StewardRowSlot *asked;
 	List	   *lives;
 	bool		grown;			/* a key was added since the records were read */
+	bool		by_key;			/* the key index finds the records */
 } Search;
 
 static bool
@@ -139,6 +142,57 @@ follow_further(Search *search, const StewardTrailRecord *record)
 	(void) steward_rows_after(search->keys, &change);
 }
 
+/*
+ * Does the index find a key in the records of all versions? It has values as they
+ * are shown, so that a key which had another type may be there under another hash.
+ */
+static bool
+has_one_look(StewardHistoryTable *table)
+{
+	HASH_SEQ_STATUS scan;
+	StewardVersion *found;
+
+	hash_seq_init(&scan, table->versions);
+	while ((found = hash_seq_search(&scan)) != NULL)
+	{
+		const StewardVersion *version = steward_history_version(table, found->id);
+
+		for (int i = 0; version->same_key && i < version->schema->count; i++)
+			if (version->schema->columns[i].key &&
+				!steward_keys_look_alike(version->schema->columns[i].codec,
+										 steward_history_codec(table, version->present[i])))
+			{
+				hash_seq_term(&scan);
+				return false;
+			}
+	}
+	return true;
+}
+
+static Jsonb *
+key_of(Search *search, const StewardRowSlot *slot)
+{
+	StewardCell *cells = palloc0(search->table->desc->natts * sizeof(StewardCell));
+
+	for (int k = 0; k < search->keys->width; k++)
+		cells[search->keys->key[k] - 1] = slot->key[k];
+	return steward_row_key(search->table, cells);
+}
+
+/* The records that the index finds; if it cannot by key, those of the table. */
+static void
+read_records(Search *search, StewardTrail *trail)
+{
+	List	   *keys = NIL;
+	StewardRowSlot *slot = NULL;
+	uint32		bucket = 0;
+
+	while (search->by_key &&
+		   (slot = steward_rows_next(search->keys, &bucket, slot)) != NULL)
+		keys = lappend(keys, key_of(search, slot));
+	steward_trail_read_keyed(trail, steward_segment_hashes(search->table->relids, keys));
+}
+
 static void
 trace(Search *search)
 {
@@ -153,7 +207,7 @@ trace(Search *search)
 	search->grown = false;
 	trail->filter = concerns_keys;
 	trail->filter_arg = search->keys;
-	steward_trail_read_all(trail);
+	read_records(search, trail);
 	steward_trail_sort(trail);
 	for (int64 i = 0; i < trail->count; i++)
 	{
@@ -191,6 +245,7 @@ steward_lives(StewardHistoryTable *table, StewardCell *key)
 	ListCell   *cell;
 	int			number = 0;
 
+	search.by_key = has_one_look(table);
 	search.asked = steward_rows_slot(search.keys, key, true);
 	do
 		trace(&search);

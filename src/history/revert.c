@@ -58,7 +58,7 @@ put_steps(ReturnSetInfo *result, List *steps)
 	{
 		StewardUndoStep *step = lfirst(cell);
 		StewardHistoryTable *table = step->of->table;
-		Jsonb	   *row = steward_row_to_jsonb(table, step->now != NULL ? step->now : step->then);
+		StewardCell *row = step->now != NULL ? step->now : step->then;
 
 		values[REVERT_STEP] = Int32GetDatum(++number);
 		values[REVERT_RELATION] = ObjectIdGetDatum(table->relid);

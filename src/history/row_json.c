@@ -3,39 +3,68 @@
  */
 #include "base/compat.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
+#include "audit/codec_read.h"
+#include "audit/codec_show.h"
+#include "audit/settings.h"
 #include "history/row_json.h"
-#include "nodes/makefuncs.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
-/* to_jsonb() learns the type of its argument from the call's expression. */
-static Datum
-call_to_jsonb(Oid type, Datum value)
+/*
+ * As the trail shows it, by the codec. to_jsonb() would call a cast to json that
+ * the owner of a type made, as whoever asks.
+ */
+static void
+push_cell(JsonbParseState **state, const StewardHistoryTable *table,
+		  AttrNumber attnum, StewardCell *cell)
 {
-	FmgrInfo	function;
-	Expr	   *argument = (Expr *) makeNullConst(type, -1, InvalidOid);
-	FuncExpr   *call = makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument),
-									InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	JsonbValue	null = {.type = jbvNull};
+	const StewardCodec *codec;
+	StringInfoData bytes;
+	StewardReader reader;
+	int			level;
 
-	fmgr_info(F_TO_JSONB, &function);
-	fmgr_info_set_expr((Node *) call, &function);
-	return FunctionCall1(&function, value);
+	steward_cell_resolve(table, attnum, cell);
+	if (cell->isnull)
+	{
+		(void) pushJsonbValue(state, WJB_VALUE, &null);
+		return;
+	}
+	codec = steward_history_codec(table, attnum);
+	level = steward_settings_enter();
+	initStringInfo(&bytes);
+	codec->put(codec, &bytes, cell->value);
+	reader.data = (const unsigned char *) bytes.data;
+	reader.left = bytes.len;
+	reader.encoding = GetDatabaseEncoding();
+	steward_push_value(state, WJB_VALUE, codec, steward_take_value(&reader, codec));
+	steward_settings_leave(level);
+}
+
+static void
+push_column(JsonbParseState **state, const StewardHistoryTable *table,
+			AttrNumber attnum, StewardCell *cell)
+{
+	StewardCell absent = {.isnull = true};
+	JsonbValue	name;
+
+	steward_show_cstring(&name, NameStr(TupleDescAttr(table->desc, attnum - 1)->attname));
+	(void) pushJsonbValue(state, WJB_KEY, &name);
+	push_cell(state, table, attnum,
+			  steward_history_has_column(table->desc, attnum) ? cell : &absent);
 }
 
 Jsonb *
 steward_row_to_jsonb(const StewardHistoryTable *table, StewardCell *cells)
 {
-	Datum	   *values = palloc(table->desc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(table->desc->natts * sizeof(bool));
-	HeapTuple	tuple;
+	JsonbParseState *state = NULL;
 
-	steward_row_values(table, cells, values, nulls);
-	tuple = heap_form_tuple(table->desc, values, nulls);
-	return DatumGetJsonbP(call_to_jsonb(table->desc->tdtypeid,
-										heap_copy_tuple_as_datum(tuple, table->desc)));
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < table->desc->natts; i++)
+		if (!TupleDescAttr(table->desc, i)->attisdropped)
+			push_column(&state, table, i + 1, &cells[i]);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 static const char *
@@ -45,7 +74,7 @@ key_name(const StewardHistoryTable *table, int k)
 }
 
 Jsonb *
-steward_row_key(const StewardHistoryTable *table, Jsonb *row)
+steward_row_key(const StewardHistoryTable *table, StewardCell *cells)
 {
 	JsonbParseState *state = NULL;
 
@@ -53,16 +82,7 @@ steward_row_key(const StewardHistoryTable *table, Jsonb *row)
 		return NULL;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int k = 0; k < table->key_count; k++)
-	{
-		const char *name = key_name(table, k);
-		JsonbValue	key = {.type = jbvString,.val.string = {strlen(name), (char *) name}};
-		JsonbValue	value;
-
-		if (getKeyJsonValueFromContainer(&row->root, name, strlen(name), &value) == NULL)
-			value.type = jbvNull;
-		(void) pushJsonbValue(&state, WJB_KEY, &key);
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	}
+		push_column(&state, table, table->key[k], &cells[table->key[k] - 1]);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -118,13 +138,16 @@ steward_key_cells(const StewardHistoryTable *table, Jsonb *key, StewardCell *cel
 		Form_pg_attribute attribute = TupleDescAttr(table->desc, table->key[k] - 1);
 		StewardCell *cell = &cells[table->key[k] - 1];
 		char	   *text = member_text(key, key_name(table, k));
+		int32		typmod = attribute->atttypmod;
+		Oid			type = getBaseTypeAndTypmod(attribute->atttypid, &typmod);
 		Oid			input;
 		Oid			param;
 
 		if (text == NULL)
 			refuse_key(table);
-		getTypeInputInfo(attribute->atttypid, &input, &param);
-		cell->value = OidInputFunctionCall(input, text, param, attribute->atttypmod);
+		/* Not a domain's, which would call its checks, the owner's functions. */
+		getTypeInputInfo(type, &input, &param);
+		cell->value = OidInputFunctionCall(input, text, param, typmod);
 		cell->isnull = false;
 		cell->given = true;
 		cell->version = NULL;

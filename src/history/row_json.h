@@ -9,12 +9,15 @@
 #include "history/rows.h"
 #include "utils/jsonb.h"
 
-/* A row as to_jsonb() shows it, by the present columns. */
+/*
+ * A row as the trail shows rows, by the present columns. No cast is called that the
+ * owner of a type made.
+ */
 extern Jsonb *steward_row_to_jsonb(const StewardHistoryTable *table,
 								   StewardCell *cells);
 
-/* The key of such a row; NULL when the table has none. */
-extern Jsonb *steward_row_key(const StewardHistoryTable *table, Jsonb *row);
+/* The key of a row likewise; NULL when the table has none. */
+extern Jsonb *steward_row_key(const StewardHistoryTable *table, StewardCell *cells);
 
 /*
  * Takes the values of a key from an object that has its columns and no others, else

@@ -11,6 +11,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tupdesc_details.h"
+#include "audit/codec_resolve.h"
 #include "audit/readable.h"
 #include "audit/setting.h"
 #include "base/catalog.h"
@@ -166,6 +167,18 @@ find_missing(StewardHistoryTable *table, Relation rel)
 	}
 }
 
+/* One whose rows the table has no more, though the command has not ended. */
+static bool
+is_losing_partition(Relation rel)
+{
+	bool		found = false;
+
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		(void) find_inheritance_children_extended(RelationGetRelid(rel), true,
+												  NoLock, &found, NULL);
+	return found;
+}
+
 static void
 find_all_missing(StewardHistoryTable *table, List *relids)
 {
@@ -180,6 +193,8 @@ find_all_missing(StewardHistoryTable *table, List *relids)
 		if (member->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 			table->left_out = psprintf("partition \"%s\" is a foreign table, which others may change",
 									   RelationGetRelationName(member));
+		if (is_losing_partition(member))
+			table->left_out = "a partition is being detached";
 		relation_close(member, NoLock);
 	}
 }
@@ -191,6 +206,7 @@ describe_present(StewardHistoryTable *table, Relation rel)
 	table->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											 RelationGetRelationName(rel));
 	table->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	table->codecs = palloc0((table->desc->natts + 1) * sizeof(StewardCodec *));
 	table->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	table->recorded = has_triggers(rel, "audit_row",
 								   TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
@@ -209,7 +225,7 @@ describe_present(StewardHistoryTable *table, Relation rel)
  */
 static const char *const versions_query =
 "SELECT s.id, s.relation, s.created_at, s.key,"
-" ARRAY(SELECT CASE WHEN a.attisdropped THEN NULL ELSE a.attname::pg_catalog.text END"
+" ARRAY(SELECT CASE WHEN a.attisdropped THEN NULL WHEN a.attnum IS NULL THEN s.names[u.n] ELSE a.attname::pg_catalog.text END"
 "  FROM pg_catalog.unnest(s.attnums) WITH ORDINALITY AS u (attnum, n)"
 "  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) s.relation"
 "   AND a.attnum OPERATOR(pg_catalog.=) u.attnum ORDER BY u.n),"
@@ -227,6 +243,7 @@ static const char *const versions_query =
 "  ORDER BY u.n), s.attnums"
 " FROM steward.audit_schema AS s"
 " WHERE s.relation OPERATOR(pg_catalog.=) ANY ($1)"
+"  OR ($2 AND s.root OPERATOR(pg_catalog.=) $3 AND s.kind OPERATOR(pg_catalog.=) 'r')"
 " ORDER BY s.id";
 
 enum
@@ -280,6 +297,15 @@ is_present_key(const StewardHistoryTable *table, const StewardVersion *version,
 }
 
 static void
+add_relid(StewardHistoryTable *table, Oid relid)
+{
+	MemoryContext caller = MemoryContextSwitchTo(table->context);
+
+	table->relids = list_append_unique_oid(table->relids, relid);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
 add_version(StewardHistoryTable *table, HeapTuple row)
 {
 	bool		isnull;
@@ -297,6 +323,7 @@ add_version(StewardHistoryTable *table, HeapTuple row)
 	version->created_at = DatumGetTimestampTz(SPI_getbinval(row, SPI_tuptable->tupdesc,
 															VERSION_CREATED_AT, &isnull));
 	version->schema = NULL;
+	add_relid(table, version->relid);
 	deconstruct_array(array_column(row, VERSION_ATTNUMS), INT2OID, 2, true,
 					  TYPALIGN_SHORT, &attnums, NULL, &count);
 	deconstruct_array(array_column(row, VERSION_NAMES), TEXTOID, -1, false,
@@ -320,13 +347,14 @@ add_version(StewardHistoryTable *table, HeapTuple row)
 }
 
 static void
-load_versions(StewardHistoryTable *table, ArrayType *members)
+load_versions(StewardHistoryTable *table, ArrayType *members, bool former)
 {
 	HASHCTL		control = {.keysize = sizeof(int32),
 		.entrysize = sizeof(StewardVersion),
 	.hcxt = table->context};
-	Oid			types[] = {OIDARRAYOID};
-	Datum		values[] = {PointerGetDatum(members)};
+	Oid			types[] = {OIDARRAYOID, BOOLOID, OIDOID};
+	Datum		values[] = {PointerGetDatum(members), BoolGetDatum(former),
+	ObjectIdGetDatum(table->relid)};
 	StewardIdentity saved;
 
 	table->versions = hash_create("steward history versions", 16, &control,
@@ -334,7 +362,7 @@ load_versions(StewardHistoryTable *table, ArrayType *members)
 	table->first_version = DT_NOEND;
 	steward_become_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(versions_query, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(versions_query, lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the schema versions");
 	for (uint64 i = 0; i < SPI_processed; i++)
 		add_version(table, SPI_tuptable->vals[i]);
@@ -364,7 +392,7 @@ oid_array(List *oids)
 }
 
 StewardHistoryTable *
-steward_history_table_open(Oid relid)
+steward_history_table_open(Oid relid, bool former)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "steward history table",
@@ -383,7 +411,7 @@ steward_history_table_open(Oid relid)
 	describe_present(table, rel);
 	table->members = members_of(rel);
 	find_all_missing(table, table->members);
-	load_versions(table, oid_array(table->members));
+	load_versions(table, oid_array(table->members), former);
 	relation_close(rel, NoLock);
 	MemoryContextSwitchTo(caller);
 	return table;
@@ -397,6 +425,46 @@ steward_history_version(StewardHistoryTable *table, int32 id)
 	if (version != NULL && version->schema == NULL)
 		version->schema = steward_audit_schema_read(id, table->context);
 	return version;
+}
+
+const StewardCodec *
+steward_history_codec(const StewardHistoryTable *table, AttrNumber attnum)
+{
+	const StewardCodec **codec = &table->codecs[attnum - 1];
+	MemoryContext caller;
+
+	if (*codec != NULL)
+		return *codec;
+	caller = MemoryContextSwitchTo(table->context);
+	*codec = steward_codec_for_type(TupleDescAttr(table->desc, attnum - 1)->atttypid);
+	MemoryContextSwitchTo(caller);
+	return *codec;
+}
+
+static List *
+add_enums(List *enums, const StewardCodec *codec)
+{
+	if (codec->kind == STEWARD_COMPOSITE)
+	{
+		for (int i = 0; i < codec->composite->count; i++)
+			enums = add_enums(enums, codec->composite->columns[i].codec);
+		return enums;
+	}
+	if (codec->element != NULL)
+		return add_enums(enums, codec->element);
+	return get_typtype(codec->type) == TYPTYPE_ENUM ?
+		list_append_unique_oid(enums, codec->type) : enums;
+}
+
+List *
+steward_history_enums(const StewardHistoryTable *table)
+{
+	List	   *enums = NIL;
+
+	for (int i = 0; i < table->desc->natts; i++)
+		if (steward_history_has_column(table->desc, i + 1))
+			enums = add_enums(enums, steward_history_codec(table, i + 1));
+	return enums;
 }
 
 void

@@ -35,6 +35,7 @@ typedef struct StewardHistoryTable
 {
 	Oid			relid;
 	List	   *members;		/* oids: it, and its partitions */
+	List	   *relids;			/* those that versions are of, some maybe gone */
 	char	   *name;			/* qualified and quoted */
 	TupleDesc	desc;
 	bool		partitioned;
@@ -43,6 +44,7 @@ typedef struct StewardHistoryTable
 	int			key_count;		/* 0: a row is told by all its values */
 	AttrNumber *key;
 	StewardMissing *missing;	/* by column */
+	const StewardCodec **codecs;	/* by column; see steward_history_codec */
 	HTAB	   *versions;		/* of StewardVersion */
 	TimestampTz first_version;	/* when the first of them was made */
 	MemoryContext context;		/* all of this */
@@ -54,9 +56,11 @@ typedef struct StewardHistoryTable
  * security applies to him; ERRCODE_WRONG_OBJECT_TYPE for what is no table. The
  * table stays locked (AccessShareLock) to the end of the transaction. Memory is a
  * child of the current context. Needs an active snapshot, which it reads the
- * versions by.
+ * versions by: those of the table and its partitions, and if told so of tables that
+ * were its partitions when they were recorded, by the names of their columns if
+ * they are gone.
  */
-extern StewardHistoryTable *steward_history_table_open(Oid relid);
+extern StewardHistoryTable *steward_history_table_open(Oid relid, bool former);
 
 /* The version of a record, or NULL when the record is of another table. */
 extern StewardVersion *steward_history_version(StewardHistoryTable *table,
@@ -64,6 +68,16 @@ extern StewardVersion *steward_history_version(StewardHistoryTable *table,
 
 /* Raises ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when it was never audited. */
 extern void steward_history_require_audited(const StewardHistoryTable *table);
+
+/*
+ * How the trail would record a value of a column today: with its codec values are
+ * shown without calling the casts that somebody made for the type.
+ */
+extern const StewardCodec *steward_history_codec(const StewardHistoryTable *table,
+												 AttrNumber attnum);
+
+/* The enums of which its columns hold values, also within others; a list of oids. */
+extern List *steward_history_enums(const StewardHistoryTable *table);
 
 /* Is a column there, with values of its own? */
 extern bool steward_history_has_column(TupleDesc desc, AttrNumber attnum);

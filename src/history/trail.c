@@ -15,9 +15,11 @@
 #include "base/catalog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "history/pruned.h"
 #include "history/trail.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -42,10 +44,18 @@ enum
 };
 
 void
+steward_planner_set(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
 steward_trail_prepare(void)
 {
 	steward_buffer_flush();
 	CommandCounterIncrement();
+	steward_pruning_wait();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -88,7 +98,7 @@ transaction_of(StewardTrail *trail, uint64 xid, int32 incarnation, bool ours,
 
 /*
  * The rest of a record is kept when the record was, and its first part always: a
- * filter may ask for what lies in a later one.
+ * filter may ask for what lies in a later one. By keys first parts alone are found.
  */
 static bool
 is_wanted(StewardTrail *trail, const StewardTrailRecord *record)
@@ -97,11 +107,23 @@ is_wanted(StewardTrail *trail, const StewardTrailRecord *record)
 		&trail->records[trail->count - 1];
 
 	if (record->record.op == STEWARD_OP_PART)
-		return last != NULL && last->transaction == record->transaction &&
+		return !trail->keyed && last != NULL && last->transaction == record->transaction &&
 			last->record.seq == record->record.seq - 1;
 	if (record->record.length > 0 && record->record.payload[0] == STEWARD_PAYLOAD_CONTINUES)
 		return true;
 	return trail->filter == NULL || trail->filter(record, trail->filter_arg);
+}
+
+static void
+append(StewardTrail *trail, const StewardTrailRecord *record)
+{
+	if (trail->count == trail->room)
+	{
+		trail->room *= 2;
+		trail->records = repalloc_huge(trail->records,
+									   trail->room * sizeof(StewardTrailRecord));
+	}
+	trail->records[trail->count++] = *record;
 }
 
 /* Keeps a record, copied, when it is of the table. */
@@ -121,12 +143,6 @@ keep(StewardTrail *trail, const StewardRecord *record,
 	kept.version = steward_history_version(trail->table, record->schema_version);
 	if (kept.version == NULL || !is_wanted(trail, &kept))
 		return;
-	if (trail->count == trail->room)
-	{
-		trail->room *= 2;
-		trail->records = repalloc_huge(trail->records,
-									   trail->room * sizeof(StewardTrailRecord));
-	}
 	caller = MemoryContextSwitchTo(trail->context);
 	payload = MemoryContextAllocHuge(trail->context, Max(record->length, 1));
 	memcpy(payload, record->payload, record->length);
@@ -134,7 +150,7 @@ keep(StewardTrail *trail, const StewardRecord *record,
 	kept.parts = palloc(sizeof(StewardPart));
 	kept.parts->data = payload;
 	kept.parts->length = record->length;
-	trail->records[trail->count++] = kept;
+	append(trail, &kept);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -187,25 +203,44 @@ read_batch(StewardTrail *trail, HeapTuple row, TupleDesc desc)
 	}
 }
 
-/* Reads the batches that a query finds. */
-static void
-read_batches(StewardTrail *trail, const char *query, int count, Oid *types,
+/*
+ * Opens the query as the owner. By keys the planner cannot guess how few batches
+ * there are; where there is an index, that is to be used.
+ */
+static Portal
+open_batches(const StewardTrail *trail, const char *query, int count, Oid *types,
 			 Datum *values)
 {
+	int			level = NewGUCNestLevel();
 	StewardIdentity saved;
 	SPIPlanPtr	plan;
 	Portal		portal;
-	MemoryContext batch;
 
-	SPI_connect();
-	batch = AllocSetContextCreate(CurrentMemoryContext, "steward history batch",
-								  ALLOCSET_DEFAULT_SIZES);
+	steward_planner_set("jit", "off");
+	if (trail->keyed)
+		steward_planner_set("enable_seqscan", "off");
 	steward_become_owner(&saved);
 	plan = SPI_prepare(query, count, types);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare the reading of the audit log");
 	portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 	steward_become_caller(&saved);
+	AtEOXact_GUC(true, level);
+	return portal;
+}
+
+/* Reads the batches that a query finds. */
+static void
+read_batches(StewardTrail *trail, const char *query, int count, Oid *types,
+			 Datum *values)
+{
+	Portal		portal;
+	MemoryContext batch;
+
+	SPI_connect();
+	batch = AllocSetContextCreate(CurrentMemoryContext, "steward history batch",
+								  ALLOCSET_DEFAULT_SIZES);
+	portal = open_batches(trail, query, count, types, values);
 	do
 	{
 		SPI_cursor_fetch(portal, true, ROWS_AT_ONCE);
@@ -249,6 +284,60 @@ void
 steward_trail_read_all(StewardTrail *trail)
 {
 	read_batches(trail, BATCHES, 0, NULL, NULL);
+	read_pending(trail);
+}
+
+/* A part of a record: the first of a batch, as it is too long to share one. */
+static bool
+read_part(StewardTrail *trail, StewardTrailRecord *record, const StewardTrailRecord *first,
+		  int32 seq)
+{
+	Oid			types[] = {XID8OID, INT4OID, INT4OID};
+	Datum		values[] = {UInt64GetDatum(first->transaction->id.xid),
+		Int32GetDatum((int32) first->transaction->id.incarnation),
+	Int32GetDatum(seq)};
+	StewardTrail *found = steward_trail_create(trail->table);
+
+	read_batches(found, BATCHES " WHERE l.xid OPERATOR(pg_catalog.=) $1"
+				 " AND l.incarnation OPERATOR(pg_catalog.=) $2"
+				 " AND l.first_seq OPERATOR(pg_catalog.=) $3",
+				 lengthof(types), types, values);
+	if (found->count == 0 || found->records[0].record.op != STEWARD_OP_PART)
+		return false;
+	*record = found->records[0];
+	record->transaction = first->transaction;
+	return true;
+}
+
+/* The rest of the records that were found. */
+static void
+read_parts(StewardTrail *trail)
+{
+	int64		count = trail->count;
+
+	for (int64 i = 0; i < count; i++)
+	{
+		StewardTrailRecord part = trail->records[i];
+		const StewardTrailRecord first = trail->records[i];
+
+		while (part.record.length > 0 &&
+			   part.record.payload[0] == STEWARD_PAYLOAD_CONTINUES &&
+			   read_part(trail, &part, &first, part.record.seq + 1))
+			append(trail, &part);
+	}
+}
+
+void
+steward_trail_read_keyed(StewardTrail *trail, ArrayType *hashes)
+{
+	Oid			type = INT8ARRAYOID;
+	Datum		value = PointerGetDatum(hashes);
+
+	trail->keyed = true;
+	read_batches(trail, BATCHES " WHERE steward.audit_keys(l.batch, l.first_seq, l.xid)"
+				 " OPERATOR(pg_catalog.&&) $1", 1, &type, &value);
+	read_parts(trail);
+	trail->keyed = false;
 	read_pending(trail);
 }
 

@@ -10,6 +10,7 @@
 #include "audit/record.h"
 #include "history/point.h"
 #include "history/table.h"
+#include "utils/array.h"
 
 /* A transaction that was met; not only those that changed the table. */
 typedef struct StewardTrailTransaction
@@ -51,25 +52,34 @@ typedef struct StewardTrail
 	int64		room;
 	StewardTrailFilter filter;	/* NULL: keep all */
 	void	   *filter_arg;
+	bool		keyed;			/* not all batches are read; see read_keyed */
 	MemoryContext context;
 } StewardTrail;
 
 /*
  * Writes what the current subtransaction collected, so that it can be read, and
  * pushes a snapshot that shows it and all that committed: for the whole call of a
- * function. The caller pops it.
+ * function. The caller pops it. Segments are not pruned until the transaction ends.
  */
 extern void steward_trail_prepare(void);
+
+/*
+ * Sets what the planner goes by until the caller's level of settings ends. Compiling a
+ * query of the log takes longer than running it, whatever its guessed costs.
+ */
+extern void steward_planner_set(const char *setting, const char *value);
 
 /* A trail without records, in the current context. */
 extern StewardTrail *steward_trail_create(StewardHistoryTable *table);
 
 /*
  * Read records into the trail; they need steward_trail_prepare. All; those of
+ * batches that have one of the hashes of segment_key.h; those of
  * transactions after a point, and some others; those of one transaction. What is
  * still in memory is read too. Raise ERRCODE_DATA_CORRUPTED.
  */
 extern void steward_trail_read_all(StewardTrail *trail);
+extern void steward_trail_read_keyed(StewardTrail *trail, ArrayType *hashes);
 extern void steward_trail_read_after(StewardTrail *trail,
 									 const StewardPoint *point);
 extern void steward_trail_read_one(StewardTrail *trail, uint64 xid);

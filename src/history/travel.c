@@ -7,7 +7,7 @@
  * was not audited for a while, or rows were told apart by another key.
  *
  * The way forward begins where the table is known to have been empty, at a
- * TRUNCATE, and does what followed.
+ * TRUNCATE or because it was when its audit began, and does what followed.
  *
  * Each change says what the row was before and after, so each step is checked.
  */
@@ -84,13 +84,16 @@ way_back(StewardTravel *travel)
 	return obstacle;
 }
 
-/* Neither way tells what was not recorded. */
+/*
+ * Neither way tells what was not recorded: after the point, or, forward, since the
+ * record it begins with.
+ */
 static void
-check_commands(const StewardTravel *travel)
+check_commands(const StewardTravel *travel, const StewardTrailRecord *since)
 {
 	char	   *lacking = travel->table->left_out != NULL ?
 		psprintf("By the settings of its audit %s.", travel->table->left_out) :
-		steward_records_lacking(travel);
+		steward_records_lacking(travel, since);
 
 	if (lacking != NULL)
 		ereport(ERROR,
@@ -103,16 +106,40 @@ check_commands(const StewardTravel *travel)
 
 /* ---- the way forward ---- */
 
+/* Had the table no rows after this? */
+static bool
+is_empty_after(const StewardTravel *travel, const StewardTrailRecord *record)
+{
+	return record->version->relid == travel->table->relid &&
+		(record->record.op == STEWARD_OP_TRUNCATE ||
+		 (record->record.op == STEWARD_OP_ENABLE &&
+		  steward_enabled_without_rows(&record->parts[0])));
+}
+
 static int64
-last_truncate(const StewardTravel *travel)
+last_empty(const StewardTravel *travel)
 {
 	int64		i = travel->trail->count - 1;
 
-	while (i >= 0 && (travel->trail->records[i].record.op != STEWARD_OP_TRUNCATE ||
-					  travel->trail->records[i].version->relid != travel->table->relid ||
+	while (i >= 0 && (!is_empty_after(travel, &travel->trail->records[i]) ||
 					  !steward_trail_includes(&travel->point, &travel->trail->records[i])))
 		i--;
 	return i;
+}
+
+/*
+ * What of a record closes the way forward. After the point only what says that the
+ * settings of the audit, which are known as they are now, may have been others.
+ */
+static const char *
+obstacle_forward(const StewardTravel *travel, const StewardTrailRecord *record)
+{
+	char		op = record->record.op;
+
+	if (!steward_trail_includes(&travel->point, record) &&
+		op != STEWARD_OP_ENABLE && op != STEWARD_OP_DISABLE)
+		return NULL;
+	return obstacle_of(travel, record);
 }
 
 static Obstacle
@@ -125,9 +152,11 @@ way_forward(StewardTravel *travel)
 	travel->trail = steward_trail_create(travel->table);
 	steward_trail_read_all(travel->trail);
 	steward_trail_sort(travel->trail);
-	begin = last_truncate(travel);
+	begin = last_empty(travel);
 	if (begin < 0)
-		obstacle.reason = "before that, its rows are only partly in the trail";
+		obstacle.reason = "it had rows when its audit began, of which there is no record";
+	else
+		check_commands(travel, &travel->trail->records[begin]);
 	/* The partitions that were truncated with it. */
 	while (begin >= 0 && begin + 1 < travel->trail->count &&
 		   travel->trail->records[begin + 1].record.op == STEWARD_OP_TRUNCATE &&
@@ -138,8 +167,7 @@ way_forward(StewardTravel *travel)
 	for (int64 i = begin + 1; i < travel->trail->count && obstacle.reason == NULL; i++)
 	{
 		obstacle.record = &travel->trail->records[i];
-		if (steward_trail_includes(&travel->point, obstacle.record))
-			obstacle.reason = obstacle_of(travel, obstacle.record);
+		obstacle.reason = obstacle_forward(travel, obstacle.record);
 	}
 	return obstacle;
 }
@@ -164,8 +192,7 @@ give_up(const StewardTravel *travel, const Obstacle *back, const Obstacle *forwa
 {
 	char	   *detail = describe(back);
 
-	if (forward->record != NULL)
-		detail = psprintf("%s %s", detail, describe(forward));
+	detail = psprintf("%s %s", detail, describe(forward));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("rows of table %s at that time are not known",
@@ -209,7 +236,7 @@ steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 	travel->rows = steward_rows_create(table);
 	travel->trail = steward_trail_create(table);
 	back = way_back(travel);
-	check_commands(travel);
+	check_commands(travel, NULL);
 	if (back.reason != NULL)
 	{
 		forward = way_forward(travel);

@@ -54,9 +54,18 @@ extern bool steward_partition_is_new(const StewardTravel *travel,
 									 const StewardTrailRecord *record);
 
 /*
- * What command after the point may have left changes without records, as a
- * sentence; NULL: none.
+ * Was a value of an enum of the table's columns renamed after this time? Records
+ * have the label it had.
  */
-extern char *steward_records_lacking(const StewardTravel *travel);
+extern bool steward_enums_relabelled(const StewardHistoryTable *table,
+									 TimestampTz time);
+
+/*
+ * What command may have left changes without records, as a sentence; NULL: none.
+ * Commands of transactions after the point count; those after since, when given,
+ * where a way forward begins.
+ */
+extern char *steward_records_lacking(const StewardTravel *travel,
+									 const StewardTrailRecord *since);
 
 #endif							/* STEWARD_HISTORY_TRAVEL_H */

@@ -6,7 +6,8 @@
  * taken in the reverse order of what they undo. That is the order that every
  * constraint allows, save where one change caused another after itself: a parent
  * is recorded before the children that went with it. So a step that a constraint
- * refuses waits until others are taken.
+ * refuses waits until others are taken; and a step that a later one undid, as a
+ * foreign key carried that one's change on to a row that was ready, is taken again.
  */
 #include "base/compat.h"
 
@@ -15,6 +16,9 @@
 #include "executor/spi.h"
 #include "history/undo.h"
 #include "utils/memutils.h"
+
+/* How often what others undid is done again. */
+#define ROUNDS 3
 
 pg_attribute_noreturn()
 static void disturbed(const StewardUndoStep *step);
@@ -61,21 +65,15 @@ present_row(StewardUndoStep *step)
 	return row;
 }
 
+/* Runs the statement of a step, or that which makes its row of this one. */
 static void
-take_step(void *arg)
+run_step(StewardUndoStep *step, StewardCell *row)
 {
-	StewardUndoStep *step = arg;
-	const StewardHistoryTable *table = step->of->table;
-	StewardCell *row = present_row(step);
 	char	   *statement = step->statement;
 	int			result;
 	uint64		processed;
 
-	if (steward_undo_same(table, row, step->then))
-		return;
-	if (step->now != NULL && !is_between(table, row, step->now, step->then))
-		disturbed(step);
-	if (step->now != NULL && !steward_undo_same(table, row, step->now))
+	if (!steward_undo_same(step->of->table, row, step->now))
 	{
 		StewardUndoStep rest = *step;
 
@@ -90,6 +88,34 @@ take_step(void *arg)
 		disturbed(step);
 }
 
+static void
+take_step(void *arg)
+{
+	StewardUndoStep *step = arg;
+	const StewardHistoryTable *table = step->of->table;
+	StewardCell *row = present_row(step);
+
+	if (steward_undo_same(table, row, step->then))
+		return;
+	if (step->now != NULL && !is_between(table, row, step->now, step->then))
+		disturbed(step);
+	run_step(step, step->now == NULL ? NULL : row);
+}
+
+/*
+ * The row was made as it should be, and is ours since: what it is otherwise now, our
+ * own statements made it.
+ */
+static void
+take_step_again(void *arg)
+{
+	StewardUndoStep *step = arg;
+	StewardCell *row = steward_undo_read(step->of, step->then, true);
+
+	if (!steward_undo_same(step->of->table, row, step->then))
+		run_step(step, row);
+}
+
 /* May it succeed when others have been taken? */
 static bool
 may_wait(int sqlstate)
@@ -102,7 +128,7 @@ may_wait(int sqlstate)
 
 /* Takes the steps that can be taken; the first error of those that wait. */
 static ErrorData *
-take_some(List *steps, int *taken, MemoryContext scratch)
+take_some(List *steps, void (*take) (void *), int *taken, MemoryContext scratch)
 {
 	ErrorData  *first = NULL;
 	ListCell   *cell;
@@ -115,7 +141,7 @@ take_some(List *steps, int *taken, MemoryContext scratch)
 
 		if (step->done)
 			continue;
-		error = steward_attempt(take_step, step, scratch);
+		error = steward_attempt(take, step, scratch);
 		if (error == NULL)
 		{
 			step->done = true;
@@ -151,21 +177,54 @@ check_rows(StewardUndoStep *step)
 	}
 }
 
+/* Takes all steps, some after others. */
+static void
+take_all(List *steps, void (*take) (void *), MemoryContext scratch)
+{
+	ErrorData  *waiting;
+	int			taken;
+
+	do
+		waiting = take_some(steps, take, &taken, scratch);
+	while (waiting != NULL && taken > 0);
+	if (waiting != NULL)
+		ReThrowError(waiting);
+}
+
+/* The steps whose row is not as it should be, to be taken again. */
+static List *
+undone(List *steps)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, steps)
+	{
+		StewardUndoStep *step = lfirst(cell);
+
+		if (step->then == NULL ||
+			steward_undo_same(step->of->table, steward_undo_read(step->of, step->then, true),
+							  step->then))
+			continue;
+		step->done = false;
+		result = lappend(result, step);
+	}
+	return result;
+}
+
 void
 steward_undo_apply(List *steps)
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
 												  "steward undo step",
 												  ALLOCSET_DEFAULT_SIZES);
-	ErrorData  *waiting;
+	List	   *again;
 	ListCell   *cell;
-	int			taken;
 
-	do
-		waiting = take_some(steps, &taken, scratch);
-	while (waiting != NULL && taken > 0);
-	if (waiting != NULL)
-		ReThrowError(waiting);
+	take_all(steps, take_step, scratch);
+	/* A trigger that changes what it likes would go on for ever. */
+	for (int round = 0; round < ROUNDS && (again = undone(steps)) != NIL; round++)
+		take_all(again, take_step_again, scratch);
 	foreach(cell, steps)
 		check_rows(lfirst(cell));
 }

@@ -9,10 +9,11 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "catalog/partition.h"
+#include "base/partition.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "history/row_json.h"
+#include "history/travel.h"
 #include "history/undo.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -69,9 +70,7 @@ tables_of(uint64 xid)
 														   1, &isnull));
 		MemoryContext spi = MemoryContextSwitchTo(caller);
 
-		if (get_rel_relispartition(relid))
-			relid = llast_oid(get_partition_ancestors(relid));
-		relids = list_append_unique_oid(relids, relid);
+		relids = list_append_unique_oid(relids, steward_partition_root(relid));
 		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
@@ -125,13 +124,18 @@ open_table(Oid relid, uint64 xid)
 {
 	StewardUndoTable *of = palloc0(sizeof(StewardUndoTable));
 
-	of->table = steward_history_table_open(relid);
+	of->table = steward_history_table_open(relid, false);
 	of->trail = steward_trail_create(of->table);
 	of->rows = steward_rows_create(of->table);
 	steward_trail_read_one(of->trail, xid);
 	steward_trail_sort(of->trail);
 	for (int64 i = 0; i < of->trail->count; i++)
 		check_record(of->table, &of->trail->records[i]);
+	if (of->trail->count > 0 &&
+		steward_enums_relabelled(of->table, of->trail->records[0].time))
+		refuse(xid, psprintf("ALTER TYPE renamed a value of an enum of table %s since.",
+							 of->table->name),
+			   "Make good the rows by hand.");
 	if (of->table->key_count > 0)
 		steward_undo_where(of);
 	return of;
@@ -197,7 +201,7 @@ key_text(const StewardUndoTable *of, const StewardRowSlot *slot)
 		cells[i].isnull = true;
 	for (int k = 0; k < of->rows->width; k++)
 		cells[of->rows->key[k] - 1] = slot->key[k];
-	key = steward_row_key(of->table, steward_row_to_jsonb(of->table, cells));
+	key = steward_row_key(of->table, cells);
 	return JsonbToCString(NULL, &key->root, VARSIZE(key));
 }
 

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/stringinfo.h"
 #include "libpq/pqsignal.h"
+#include "utils/timestamp.h"
 
 char *
 steward_command_expand(const char *command, const char *path)
@@ -79,4 +81,62 @@ steward_command_kill(pid_t pid)
 	(void) kill(-pid, SIGKILL);
 	/* It may not have made its group yet. */
 	(void) kill(pid, SIGKILL);
+}
+
+bool
+steward_command_start(StewardCommand *command, const char *setting,
+					  const char *text, const char *path, int timeout)
+{
+	char	   *expanded = steward_command_expand(text, path);
+
+	command->setting = setting;
+	command->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	command->pid = fork();
+	if (command->pid == 0)
+		steward_command_become(expanded, -1);
+	if (command->pid < 0)
+	{
+		command->pid = 0;
+		ereport(LOG,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not start %s: %m", setting)));
+	}
+	pfree(expanded);
+	return command->pid > 0;
+}
+
+StewardCommandState
+steward_command_check(StewardCommand *command, const char *detail,
+					  const char *hint)
+{
+	int			status = 0;
+	bool		late = false;
+	pid_t		done = waitpid(command->pid, &status, WNOHANG);
+
+	/* One that has ended by now has ended in time. */
+	if (done == 0 && GetCurrentTimestamp() >= command->deadline)
+	{
+		late = true;
+		steward_command_kill(command->pid);
+		done = waitpid(command->pid, &status, 0);
+	}
+	if (done != command->pid)
+		return STEWARD_COMMAND_RUNS;
+	command->pid = 0;
+	if (!late && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return STEWARD_COMMAND_SUCCEEDED;
+	ereport(LOG,
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			 late ? errmsg("%s did not finish in time", command->setting) :
+			 errmsg("%s failed: %s", command->setting, wait_result_to_str(status)),
+			 errdetail("%s", detail),
+			 errhint("%s", hint)));
+	return STEWARD_COMMAND_FAILED;
+}
+
+void
+steward_command_stop(const StewardCommand *command)
+{
+	if (command->pid > 0)
+		steward_command_kill(command->pid);
 }

@@ -4,9 +4,7 @@
 #include "keys/revocation_ship.h"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/guc.h"
 #include "keys/command.h"
@@ -14,8 +12,7 @@
 #include "utils/timestamp.h"
 
 /* The command under way, so that it does not outlive the worker. */
-static pid_t command_pid = 0;
-static TimestampTz deadline;
+static StewardCommand command;
 static struct stat command_status;	/* of the journal that it copies */
 
 /* A journal that rests this long is copied: two changes may bear one time. */
@@ -27,58 +24,25 @@ static TimestampTz again_at = 0;
 static void
 start_command(const struct stat *status)
 {
-	char	   *command = steward_command_expand(steward_revocation_command,
-												 steward_revocation_file);
-
 	command_status = *status;
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										   steward_revocation_timeout);
 	again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 										   steward_revocation_interval);
-	command_pid = fork();
-	if (command_pid == 0)
-		steward_command_become(command, -1);
-	if (command_pid < 0)
-	{
-		command_pid = 0;
-		ereport(LOG,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not start steward.revocation_command: %m")));
-	}
-	pfree(command);
+	(void) steward_command_start(&command, "steward.revocation_command",
+								 steward_revocation_command,
+								 steward_revocation_file,
+								 steward_revocation_timeout);
 }
 
 /* Has the command ended? Takes note of its result. */
 static void
 check_command(void)
 {
-	int			status = 0;
-	bool		late = false;
-	pid_t		done = waitpid(command_pid, &status, WNOHANG);
-
-	/* One that has ended by now has ended in time. */
-	if (done == 0 && GetCurrentTimestamp() >= deadline)
-	{
-		late = true;
-		steward_command_kill(command_pid);
-		done = waitpid(command_pid, &status, 0);
-	}
-	if (done != command_pid)
+	if (steward_command_check(&command, "The revocation journal was not copied.",
+							  "It is run again after steward.revocation_interval.") !=
+		STEWARD_COMMAND_SUCCEEDED)
 		return;
-	command_pid = 0;
-	if (!late && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-	{
-		shipped = command_status;
-		ereport(DEBUG1, (errmsg("revocation journal was copied by steward.revocation_command")));
-		return;
-	}
-	ereport(LOG,
-			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-			 late ? errmsg("steward.revocation_command did not finish in time") :
-			 errmsg("steward.revocation_command failed: %s",
-					wait_result_to_str(status)),
-			 errdetail("The revocation journal was not copied."),
-			 errhint("It is run again after steward.revocation_interval.")));
+	shipped = command_status;
+	ereport(DEBUG1, (errmsg("revocation journal was copied by steward.revocation_command")));
 }
 
 void
@@ -90,8 +54,7 @@ steward_revocation_ship_now(void)
 void
 steward_revocation_ship_end(void)
 {
-	if (command_pid > 0)
-		steward_command_kill(command_pid);
+	steward_command_stop(&command);
 }
 
 /* Is the journal another one than was copied last? */
@@ -127,9 +90,9 @@ steward_revocation_ship(void)
 	struct stat status;
 	long		left;
 
-	if (command_pid > 0)
+	if (command.pid > 0)
 		check_command();
-	if (command_pid == 0 && is_changed(&status))
+	if (command.pid == 0 && is_changed(&status))
 	{
 		left = Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), again_at),
 				   time_to_rest(&status));
@@ -137,5 +100,5 @@ steward_revocation_ship(void)
 			return left;
 		start_command(&status);
 	}
-	return command_pid > 0 ? 50 : -1;
+	return command.pid > 0 ? 50 : -1;
 }

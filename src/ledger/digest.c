@@ -16,7 +16,9 @@
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
@@ -33,6 +35,7 @@
 #define CONTEXT_NUMBER_COLUMN 2
 #define CONTEXT_INCARNATION_COLUMN 3
 #define SCHEMA_ID_COLUMN 1
+#define SCHEMA_CODECS_COLUMN 14
 
 static StewardRelationRef context_table = {"audit_context"};
 static StewardRelationRef context_index = {"audit_context_xid_number_idx"};
@@ -58,6 +61,16 @@ typedef struct SchemaEntry
 	int32		version;
 	StewardHash digest;
 } SchemaEntry;
+
+/* Of a row that is missing: no fields. */
+static void
+digest_nothing(StewardHash *digest, const char *name)
+{
+	StewardSha256 row;
+
+	steward_row_begin(&row, name);
+	steward_row_end(&row, digest);
+}
 
 static HTAB *
 make_table(StewardDigests *digests, const char *name, Size key, Size entry)
@@ -88,6 +101,8 @@ steward_digests_begin(int32 incarnation)
 
 	digests->incarnation = incarnation;
 	digests->context = context;
+	digest_nothing(&digests->missing_context, context_table.name);
+	digest_nothing(&digests->missing_schema, schema_table.name);
 	make_tables(digests);
 	return digests;
 }
@@ -207,89 +222,159 @@ append_value(StringInfo out, Datum value, Oid type)
 }
 
 static void
-digest_tuple(StewardHash *digest, const char *name, HeapTuple tuple, TupleDesc desc)
+add_columns(StewardSha256 *row, HeapTuple tuple, TupleDesc desc)
 {
 	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
 	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
-	StewardSha256 row;
 	StringInfoData field;
 
 	initStringInfo(&field);
 	heap_deform_tuple(tuple, desc, values, nulls);
-	steward_row_begin(&row, name);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		if (TupleDescAttr(desc, i)->attisdropped)
 			continue;
 		if (nulls[i])
 		{
-			steward_row_null(&row);
+			steward_row_null(row);
 			continue;
 		}
 		resetStringInfo(&field);
 		append_value(&field, values[i], TupleDescAttr(desc, i)->atttypid);
-		steward_row_bytes(&row, field.data, field.len);
+		steward_row_bytes(row, field.data, field.len);
 	}
-	steward_row_end(&row, digest);
 	pfree(field.data);
 	pfree(values);
 	pfree(nulls);
 }
 
-/* The digest of the first row with these keys; incarnation 0 means any. */
+/* The composite types that a codec names, each by its digest. */
 static void
-digest_row(StewardHash *digest, StewardRelationRef *table_ref,
-		   StewardRelationRef *index_ref, int nkeys, ScanKey keys, int32 incarnation)
+add_composites_of(StewardSha256 *row, StewardDigests *digests, int32 version,
+				  const char *codec)
 {
-	Relation	table = steward_relation_open(table_ref, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(table, steward_relation_oid(index_ref), true,
-										  GetActiveSnapshot(), nkeys, keys);
+	static const char word[] = "composite:";
+
+	for (const char *at = strstr(codec, word); at != NULL; at = strstr(at, word))
+	{
+		long		id;
+
+		at += strlen(word);
+		id = strtol(at, NULL, 10);
+		/* Older than what names it: that ends the descent. */
+		if (id <= 0 || id >= version)
+			steward_row_null(row);
+		else
+		{
+			StewardHash digest = *steward_digest_schema(digests, (int32) id);
+
+			steward_row_bytes(row, digest.bytes, sizeof digest);
+		}
+	}
+}
+
+/*
+ * After the columns of a schema version: what its columns' types looked like. Its
+ * own row has only their numbers.
+ */
+static void
+add_composites(StewardSha256 *row, HeapTuple tuple, TupleDesc desc,
+			   StewardDigests *digests, int32 version)
+{
+	bool		isnull;
+	Datum		codecs = heap_getattr(tuple, SCHEMA_CODECS_COLUMN, desc, &isnull);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	check_stack_depth();
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(codecs), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			add_composites_of(row, digests, version, TextDatumGetCString(elements[i]));
+}
+
+/* Which row is wanted. */
+typedef struct Lookup
+{
+	StewardRelationRef *table;
+	StewardRelationRef *index;
+	int			nkeys;
+	ScanKeyData keys[2];
+	int32		incarnation;	/* 0: any */
+	StewardDigests *digests;	/* of a schema version, else NULL */
+	int32		version;
+} Lookup;
+
+/* The digest of the one row with these keys; of none or several, that of nothing. */
+static void
+digest_row(StewardHash *digest, Lookup *lookup)
+{
+	Relation	table = steward_relation_open(lookup->table, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(table);
+	SysScanDesc scan = systable_beginscan(table, steward_relation_oid(lookup->index), true,
+										  GetActiveSnapshot(), lookup->nkeys, lookup->keys);
 	HeapTuple	tuple;
+	int			found = 0;
 	bool		isnull;
 
-	memset(digest, 0, sizeof(StewardHash));
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		if (incarnation != 0 &&
-			DatumGetInt32(heap_getattr(tuple, CONTEXT_INCARNATION_COLUMN,
-									   RelationGetDescr(table), &isnull)) != incarnation)
+		StewardSha256 row;
+
+		if (lookup->incarnation != 0 &&
+			DatumGetInt32(heap_getattr(tuple, CONTEXT_INCARNATION_COLUMN, desc, &isnull)) !=
+			lookup->incarnation)
 			continue;
-		digest_tuple(digest, table_ref->name, tuple, RelationGetDescr(table));
-		break;
+		/* Whoever adds another would have readers of the log choose. */
+		if (found++ > 0)
+			break;
+		steward_row_begin(&row, lookup->table->name);
+		add_columns(&row, tuple, desc);
+		if (lookup->digests != NULL)
+			add_composites(&row, tuple, desc, lookup->digests, lookup->version);
+		steward_row_end(&row, digest);
 	}
 	systable_endscan(scan);
 	relation_close(table, AccessShareLock);
+	if (found != 1)
+		digest_nothing(digest, lookup->table->name);
 }
 
 static void
 read_context(StewardHash *digest, int32 incarnation, const StewardContextRef *ref)
 {
-	ScanKeyData keys[2];
+	Lookup		lookup = {.table = &context_table, .index = &context_index, .nkeys = 2,
+	.incarnation = incarnation};
 
-	ScanKeyInit(&keys[0], CONTEXT_XID_COLUMN, BTEqualStrategyNumber, F_XID8EQ,
+	ScanKeyInit(&lookup.keys[0], CONTEXT_XID_COLUMN, BTEqualStrategyNumber, F_XID8EQ,
 				UInt64GetDatum(ref->xid));
-	ScanKeyInit(&keys[1], CONTEXT_NUMBER_COLUMN, BTEqualStrategyNumber, F_INT4EQ,
+	ScanKeyInit(&lookup.keys[1], CONTEXT_NUMBER_COLUMN, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(ref->number));
-	digest_row(digest, &context_table, &context_index, 2, keys, incarnation);
+	digest_row(digest, &lookup);
 }
 
 static void
-read_schema(StewardHash *digest, int32 version)
+read_schema(StewardHash *digest, StewardDigests *digests, int32 version)
 {
-	ScanKeyData key;
+	Lookup		lookup = {.table = &schema_table, .index = &schema_key, .nkeys = 1,
+	.digests = digests, .version = version};
 
-	ScanKeyInit(&key, SCHEMA_ID_COLUMN, BTEqualStrategyNumber, F_INT4EQ,
+	ScanKeyInit(&lookup.keys[0], SCHEMA_ID_COLUMN, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(version));
-	digest_row(digest, &schema_table, &schema_key, 1, &key, 0);
+	digest_row(digest, &lookup);
 }
 
 void
 steward_digest_incarnation(StewardHash *digest, int32 incarnation)
 {
-	ScanKeyData key;
+	Lookup		lookup = {.table = &incarnation_table, .index = &incarnation_key, .nkeys = 1};
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(incarnation));
-	digest_row(digest, &incarnation_table, &incarnation_key, 1, &key, 0);
+	ScanKeyInit(&lookup.keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(incarnation));
+	digest_row(digest, &lookup);
 }
 
 /* Keeps memory bounded. */
@@ -345,7 +430,7 @@ steward_digest_schema(StewardDigests *digests, int32 version)
 		StewardHash digest;
 
 		forget_many(digests);
-		read_schema(&digest, version);
+		read_schema(&digest, digests, version);
 		entry = hash_search(digests->schemas, &version, HASH_ENTER, &found);
 		entry->digest = digest;
 	}

@@ -17,6 +17,8 @@ typedef struct StewardDigests
 {
 	int32		incarnation;
 	MemoryContext context;
+	StewardHash missing_context;
+	StewardHash missing_schema;
 	HTAB	   *contexts;
 	HTAB	   *schemas;
 	StewardContextRef last_context; /* xid 0: none */
@@ -30,9 +32,10 @@ extern StewardDigests *steward_digests_begin(int32 incarnation);
 extern void steward_digests_end(StewardDigests *digests);
 
 /*
- * Digest of the context that a record refers to, of a schema version; read with the
- * active snapshot. A row that is missing has the digest of no row: zeros, which no
- * row has; so has version 0, which events have.
+ * Digest of the context that a record refers to, of a schema version with the
+ * composite types that its columns are made of; read with the active snapshot. Where
+ * the row is missing, or is there twice, it is that of no fields: missing_context,
+ * missing_schema. Version 0, which events have, has zeros.
  */
 extern const StewardHash *steward_digest_context(StewardDigests *digests,
 												 const StewardContextRef *ref);

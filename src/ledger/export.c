@@ -10,7 +10,6 @@
 #include "ledger/export.h"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "access/xact.h"
@@ -45,9 +44,8 @@ static char *note_to_export = NULL; /* NULL: none is outstanding */
 static char *note_under_way = NULL;
 static char *note_exported = NULL;
 static TimestampTz export_at = 0;	/* not before */
-static TimestampTz deadline = 0;
 static TimestampTz look_at = 0; /* whether the command has ended */
-static pid_t command_pid = 0;
+static StewardCommand command;
 
 static bool
 command_is_set(void)
@@ -113,8 +111,7 @@ read_exported(void)
 static void
 end_command(int code, Datum arg)
 {
-	if (command_pid > 0)
-		steward_command_kill(command_pid);
+	steward_command_stop(&command);
 }
 
 static void
@@ -122,30 +119,22 @@ start_command(void)
 {
 	static bool registered = false;
 	char	   *path = file_name("");
-	char	   *command = steward_command_expand(steward_checkpoint_command, path);
 	TimestampTz now = GetCurrentTimestamp();
 
 	write_file(note_to_export);
 	if (!registered)
 		before_shmem_exit(end_command, (Datum) 0);
 	registered = true;
-	note_under_way = note_to_export;
-	note_to_export = NULL;
-	deadline = TimestampTzPlusMilliseconds(now, steward_checkpoint_timeout);
-	look_at = TimestampTzPlusMilliseconds(now, POLL_MILLISECONDS);
-	command_pid = fork();
-	if (command_pid == 0)
-		steward_command_become(command, -1);
-	if (command_pid < 0)
+	if (steward_command_start(&command, "steward.checkpoint_command",
+							  steward_checkpoint_command, path,
+							  steward_checkpoint_timeout))
 	{
-		command_pid = 0;
-		ereport(LOG,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not start steward.checkpoint_command: %m")));
-		note_to_export = note_under_way;
-		export_at = TimestampTzPlusMilliseconds(now, RETRY_MILLISECONDS);
+		note_under_way = note_to_export;
+		note_to_export = NULL;
+		look_at = TimestampTzPlusMilliseconds(now, POLL_MILLISECONDS);
 	}
-	pfree(command);
+	else
+		export_at = TimestampTzPlusMilliseconds(now, RETRY_MILLISECONDS);
 	pfree(path);
 }
 
@@ -166,14 +155,8 @@ note_success(void)
 
 /* It failed: the note is tried again, unless there is a newer one. */
 static void
-note_failure(bool late, int status)
+note_failure(void)
 {
-	ereport(LOG,
-			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-			 late ? errmsg("steward.checkpoint_command did not finish in time") :
-			 errmsg("steward.checkpoint_command failed: %s", wait_result_to_str(status)),
-			 errdetail("The checkpoint was not handed out."),
-			 errhint("It is run again, with the newest checkpoint.")));
 	if (note_to_export == NULL)
 		note_to_export = note_under_way;
 	else
@@ -186,24 +169,19 @@ note_failure(bool late, int status)
 static void
 check_command(void)
 {
-	int			status = 0;
-	bool		late = false;
-	pid_t		done = waitpid(command_pid, &status, WNOHANG);
-
 	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), POLL_MILLISECONDS);
-	if (done == 0 && GetCurrentTimestamp() >= deadline)
+	switch (steward_command_check(&command, "The checkpoint was not handed out.",
+								  "It is run again, with the newest checkpoint."))
 	{
-		late = true;
-		steward_command_kill(command_pid);
-		done = waitpid(command_pid, &status, 0);
+		case STEWARD_COMMAND_RUNS:
+			break;
+		case STEWARD_COMMAND_SUCCEEDED:
+			note_success();
+			break;
+		case STEWARD_COMMAND_FAILED:
+			note_failure();
+			break;
 	}
-	if (done != command_pid)
-		return;
-	command_pid = 0;
-	if (!late && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		note_success();
-	else
-		note_failure(late, status);
 }
 
 /* ---- the duty ---- */
@@ -275,14 +253,14 @@ time_to_seal(void)
 static bool
 time_to_export(void)
 {
-	return command_pid == 0 && note_to_export != NULL && command_is_set() &&
+	return command.pid == 0 && note_to_export != NULL && command_is_set() &&
 		GetCurrentTimestamp() >= export_at;
 }
 
 static void
 run(void)
 {
-	if (command_pid > 0)
+	if (command.pid > 0)
 		check_command();
 	if (due_to_seal && time_to_seal() <= 0)
 		seal();
@@ -294,7 +272,7 @@ run(void)
 static long
 time_to_command(void)
 {
-	if (command_pid > 0)
+	if (command.pid > 0)
 		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), look_at);
 	if (note_to_export != NULL && command_is_set())
 		return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), export_at);
@@ -304,12 +282,12 @@ time_to_command(void)
 static long
 nap(bool due)
 {
-	long		command = time_to_command();
+	long		left = time_to_command();
 
 	due_to_seal |= due;
 	if (!due_to_seal)
-		return command;
-	return command < 0 ? time_to_seal() : Min(command, time_to_seal());
+		return left;
+	return left < 0 ? time_to_seal() : Min(left, time_to_seal());
 }
 
 static const StewardDuty duty = {.name = "ledger", .run = run, .nap = nap};

@@ -8,15 +8,20 @@
  */
 #include "ledger/fork.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
+#include "audit/incarnation.h"
 #include "base/argument.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "ledger/block.h"
+#include "ledger/certificate.h"
 #include "ledger/event.h"
 #include "ledger/log.h"
 #include "ledger/scan.h"
 #include "ledger/session.h"
 #include "ledger/values.h"
+#include "ledger/walk.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -146,13 +151,96 @@ check_ended(int32 incarnation)
 			   "steward.ledger_fork shows by whom and why.");
 }
 
+/*
+ * What was prepared in the old life belongs to it, but is not there before it is
+ * committed: what is acknowledged now would be something else then.
+ */
+static void
+check_prepared(int32 incarnation)
+{
+	if (SPI_execute("SELECT FROM pg_catalog.pg_prepared_xacts AS p"
+					" WHERE p.database OPERATOR(pg_catalog.=) pg_catalog.current_database()",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	if (SPI_processed > 0)
+		refuse(incarnation, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "there are prepared transactions, which may belong to it",
+			   "Commit them or roll them back; pg_prepared_xacts shows them.");
+}
+
+/* What the event says of a row of ledger_fork AS f. */
+#define EVENT_TEXT \
+	"pg_catalog.format('%s, %s unsealed records of root %s, by %s: %s', f.incarnation, f.unsealed," \
+	" pg_catalog.encode(f.unsealed_root, 'hex'), f.acknowledged_by, f.reason)"
+
+/* May the event have been pruned? */
+static bool
+may_be_pruned(int32 incarnation, uint64 xid)
+{
+	StewardBlock block;
+	StewardPlaces places;
+
+	if (!steward_block_of_xid(incarnation, xid, &block))
+		return false;
+	if ((uint64) block.first_leaf < steward_walk_boundary(incarnation))
+		return true;
+	steward_places_begin(&places);
+	steward_certificate_places(incarnation, (uint64) block.first_leaf, &places);
+	return places.count > 0;
+}
+
+bool
+steward_fork_recorded(int32 incarnation)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(incarnation)};
+	HeapTuple	row;
+	TupleDesc	desc;
+	bool		isnull;
+	int32		recorded_in;
+	uint64		xid;
+
+	if (SPI_execute_with_args("SELECT f.recorded_in, f.xid, EXISTS (SELECT FROM steward.audit_record AS r"
+							  "  WHERE r.incarnation OPERATOR(pg_catalog.=) f.recorded_in AND r.xid OPERATOR(pg_catalog.=) f.xid"
+							  "  AND CASE WHEN r.op OPERATOR(pg_catalog.=) 'L' THEN"
+							  "   (steward.audit_event(r.payload) OPERATOR(pg_catalog.->>) 'fork') OPERATOR(pg_catalog.=) " EVENT_TEXT " END)"
+							  " FROM steward.ledger_fork AS f WHERE f.incarnation OPERATOR(pg_catalog.=) $1",
+							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed");
+	if (SPI_processed == 0)
+		return false;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	recorded_in = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
+	xid = DatumGetUInt64(SPI_getbinval(row, desc, 2, &isnull));
+	/* One's own event is written when the transaction commits. */
+	return DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)) ||
+		(xid != 0 && xid == U64FromFullTransactionId(GetTopFullTransactionIdIfAny())) ||
+		may_be_pruned(recorded_in, xid);
+}
+
+/* Records it, as the row of ledger_fork is. */
+static void
+record_event(int32 incarnation)
+{
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(incarnation)};
+
+	if (SPI_execute_with_args("SELECT " EVENT_TEXT " FROM steward.ledger_fork AS f"
+							  " WHERE f.incarnation OPERATOR(pg_catalog.=) $1",
+							  1, types, values, NULL, false, 0) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "SPI_execute_with_args failed");
+	steward_ledger_event("acknowledge fork", "fork",
+						 SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+}
+
 STEWARD_FUNCTION(steward_acknowledge_fork)
 {
 	static const char *const names[] = {"incarnation", "reason"};
 	StewardSession session;
 	StewardTail tail;
-	Oid			types[5] = {INT4OID, TEXTOID, INT8OID, BYTEAOID, TEXTOID};
-	Datum		values[5];
+	Oid			types[7] = {INT4OID, TEXTOID, INT8OID, BYTEAOID, TEXTOID, INT4OID, XID8OID};
+	Datum		values[7];
 	int32		incarnation;
 	char	   *caller;
 
@@ -162,18 +250,20 @@ STEWARD_FUNCTION(steward_acknowledge_fork)
 	caller = GetUserNameFromId(GetUserId(), false);
 	steward_session_begin(&session);
 	check_ended(incarnation);
+	check_prepared(incarnation);
 	steward_fork_tail(incarnation, false, &tail);
 	values[0] = Int32GetDatum(incarnation);
 	values[1] = PG_GETARG_DATUM(1);
 	values[2] = Int64GetDatum((int64) tail.records);
 	values[3] = steward_value_of_hash(&tail.root);
 	values[4] = CStringGetTextDatum(caller);
-	if (SPI_execute_with_args("INSERT INTO steward.ledger_fork (incarnation, reason, unsealed, unsealed_root, acknowledged_by, acknowledged_at)"
-							  " VALUES ($1, $2, $3, $4, $5, pg_catalog.clock_timestamp())",
-							  5, types, values, NULL, false, 0) != SPI_OK_INSERT)
+	values[5] = Int32GetDatum(steward_incarnation_current());
+	values[6] = UInt64GetDatum(U64FromFullTransactionId(GetTopFullTransactionId()));
+	if (SPI_execute_with_args("INSERT INTO steward.ledger_fork (incarnation, reason, unsealed, unsealed_root, acknowledged_by, acknowledged_at, recorded_in, xid)"
+							  " VALUES ($1, $2, $3, $4, $5, pg_catalog.clock_timestamp(), $6, $7)",
+							  7, types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "SPI_execute_with_args failed");
-	steward_ledger_event("acknowledge fork", "fork",
-						 psprintf("%d: %s", incarnation, text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	record_event(incarnation);
 	steward_session_end(&session);
 	PG_RETURN_VOID();
 }

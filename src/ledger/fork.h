@@ -33,4 +33,11 @@ extern char *steward_fork_reason(int32 incarnation);
 extern bool steward_fork_acknowledged(int32 incarnation, uint64 *records,
 									  StewardHash *root);
 
+/*
+ * Has the log the event of an acknowledgment, saying what its row says? True also
+ * where it may have been pruned, and in the transaction that acknowledges. SPI is
+ * connected.
+ */
+extern bool steward_fork_recorded(int32 incarnation);
+
 #endif							/* STEWARD_LEDGER_FORK_H */

@@ -89,7 +89,9 @@ CREATE TABLE steward.ledger_fork (
     unsealed        bigint NOT NULL,
     unsealed_root   bytea NOT NULL,
     acknowledged_by text NOT NULL,
-    acknowledged_at timestamptz NOT NULL
+    acknowledged_at timestamptz NOT NULL,
+    recorded_in     integer NOT NULL,
+    xid             xid8 NOT NULL
 ) USING heap;
 COMMENT ON TABLE steward.ledger_fork IS 'ended incarnations that an operator has explained';
 COMMENT ON COLUMN steward.ledger_fork.incarnation IS 'the incarnation that ended';
@@ -98,17 +100,21 @@ COMMENT ON COLUMN steward.ledger_fork.unsealed IS 'how many of its records were 
 COMMENT ON COLUMN steward.ledger_fork.unsealed_root IS 'root of the Merkle tree over these';
 COMMENT ON COLUMN steward.ledger_fork.acknowledged_by IS 'role that acknowledged it';
 COMMENT ON COLUMN steward.ledger_fork.acknowledged_at IS 'when';
+COMMENT ON COLUMN steward.ledger_fork.recorded_in IS 'the incarnation whose log has the event of it';
+COMMENT ON COLUMN steward.ledger_fork.xid IS 'the transaction of that event';
 
 CREATE TABLE steward.ledger_prune (
     incarnation integer NOT NULL,
     boundary    bigint NOT NULL,
+    segment     integer NOT NULL,
     certificate bytea NOT NULL,
     pruned_at   timestamptz NOT NULL,
-    PRIMARY KEY (incarnation, boundary)
+    PRIMARY KEY (incarnation, boundary, segment)
 ) USING heap;
 COMMENT ON TABLE steward.ledger_prune IS 'what was pruned, by certificates that the ledger signed';
 COMMENT ON COLUMN steward.ledger_prune.incarnation IS 'the log: audit_incarnation.id';
 COMMENT ON COLUMN steward.ledger_prune.boundary IS 'the first leaf whose record is still there';
+COMMENT ON COLUMN steward.ledger_prune.segment IS 'the first segment that is still there';
 COMMENT ON COLUMN steward.ledger_prune.certificate IS 'the certificate, a signed note, in UTF-8';
 COMMENT ON COLUMN steward.ledger_prune.pruned_at IS 'when';
 

@@ -134,7 +134,7 @@ STEWARD_FUNCTION(steward_prove)
 	Datum		result;
 
 	steward_require_arguments(fcinfo, lengthof(names), names);
-	steward_session_begin(&session);
+	steward_session_begin_reading(&session);
 	checkpoint = newest_checkpoint(PG_GETARG_INT32(0), &newest);
 	steward_tree_begin(tree, PG_GETARG_INT32(0));
 	wanted.xid = U64FromFullTransactionId(PG_GETARG_FULLTRANSACTIONID(1));
@@ -186,7 +186,7 @@ STEWARD_FUNCTION(steward_prove_consistency)
 
 	steward_require_argument(fcinfo, 0, "old_size");
 	old_size = PG_GETARG_INT64(0);
-	steward_session_begin(&session);
+	steward_session_begin_reading(&session);
 	incarnation = PG_ARGISNULL(2) ? steward_log_default() : PG_GETARG_INT32(2);
 	checkpoint = PG_ARGISNULL(1) ? newest_checkpoint(incarnation, &block) :
 		checkpoint_at(incarnation, PG_GETARG_INT64(1), &block);
@@ -257,7 +257,7 @@ STEWARD_FUNCTION(steward_export_ledger)
 	uint64		end;
 
 	InitMaterializedSRF(fcinfo, 0);
-	steward_session_begin(&session);
+	steward_session_begin_reading(&session);
 	incarnation = PG_ARGISNULL(0) ? steward_log_default() : PG_GETARG_INT32(0);
 	if (incarnation != 0 && steward_block_newest_committed(incarnation, &newest))
 	{

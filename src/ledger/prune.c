@@ -7,6 +7,7 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "audit/context.h"
 #include "audit/segment.h"
 #include "audit/sink.h"
 #include "base/argument.h"
@@ -14,6 +15,7 @@
 #include "catalog/pg_type_d.h"
 #include "crypto/checkpoint.h"
 #include "executor/spi.h"
+#include "ledger/certificate.h"
 #include "ledger/error.h"
 #include "ledger/event.h"
 #include "ledger/log.h"
@@ -45,6 +47,7 @@ typedef struct Pruning
 	StewardFrontier boundary;	/* at the first record that stays */
 	StewardHash tile[STEWARD_TILE_WIDTH];	/* leaves of the tile before it */
 	bool		kept[STEWARD_TILE_WIDTH];	/* is its hash kept already? */
+	StewardPlaces places;		/* behind the boundary, of what is gone */
 } Pruning;
 
 static void
@@ -89,8 +92,12 @@ look_at_leaf(void *arg, const StewardLeaf *leaf)
 		/* The opening has a row of its own. */
 		pruning->kept[place] = leaf->record == NULL;
 	}
-	else if (goes && leaf->record != NULL)
-		keep_hash(pruning->incarnation, leaf->index, &leaf->hash);
+	else if (goes)
+	{
+		steward_places_add(&pruning->places, leaf->index);
+		if (leaf->record != NULL)
+			keep_hash(pruning->incarnation, leaf->index, &leaf->hash);
+	}
 	(void) steward_frontier_append(&pruning->frontier, &leaf->hash, NULL, NULL);
 	return true;
 }
@@ -102,6 +109,16 @@ refuse_altered(const StewardBlock *block)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("block " INT64_FORMAT " of incarnation %d does not verify, so nothing is pruned",
 					block->number, block->incarnation),
+			 errhint("steward.verify_ledger() shows what was changed.")));
+}
+
+static pg_attribute_noreturn() void
+refuse_hashes(int32 incarnation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("hashes in ledger_pruned_leaf stand for records of incarnation %d that were not pruned, so nothing is pruned",
+					incarnation),
 			 errhint("steward.verify_ledger() shows what was changed.")));
 }
 
@@ -164,18 +181,20 @@ look_at_log(Pruning *pruning, const StewardBlock *newest)
 	/* Nothing stays: the next record will. */
 	if (!pruning->has_boundary)
 		set_boundary(pruning, STEWARD_BLOCK_END(newest));
+	/* What a prune before left further on. */
+	steward_certificate_places(pruning->incarnation, pruning->frontier.size, &pruning->places);
 }
 
 static void
-write_certificate(const Pruning *pruning, const StewardBlock *newest)
+write_certificate(Pruning *pruning, const StewardBlock *newest)
 {
 	StewardPrune prune = {0};
 	StewardSigner signer;
 	StewardNoteKey key;
 	char	   *note = palloc(STEWARD_PRUNE_NOTE_BYTES);
 	size_t		length;
-	Datum		values[4];
-	bool		nulls[4] = {false};
+	Datum		values[5];
+	bool		nulls[5] = {false};
 
 	steward_signer_need(&signer);
 	steward_signer_key(&key, &signer, pruning->incarnation);
@@ -185,15 +204,18 @@ write_certificate(const Pruning *pruning, const StewardBlock *newest)
 	prune.size = STEWARD_BLOCK_END(newest);
 	prune.root = newest->root;
 	prune.segment = (uint32) pruning->last_segment + 1;
+	prune.removed = pruning->places.count;
+	steward_places_end(&pruning->places, &prune.places);
 	length = steward_prune_sign(note, &key, steward_signer_seed(&signer), &prune);
 	steward_signer_done();
 	if (length == 0)
 		steward_ledger_corrupted("a certificate cannot be written");
 	values[0] = Int32GetDatum(pruning->incarnation);
 	values[1] = Int64GetDatum((int64) pruning->boundary.size);
-	values[2] = steward_value_of_bytes(note, length);
-	values[3] = TimestampTzGetDatum(GetCurrentTimestamp());
-	steward_sink_insert(&prune_table, 4, values, nulls);
+	values[2] = Int32GetDatum(pruning->last_segment + 1);
+	values[3] = steward_value_of_bytes(note, length);
+	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+	steward_sink_insert(&prune_table, 5, values, nulls);
 }
 
 static pg_attribute_noreturn() void
@@ -219,11 +241,13 @@ prune_log(int32 incarnation, int32 last_segment, int64 records)
 	pruning->total = records;
 	if (!steward_block_newest(incarnation, &newest))
 		refuse_unsealed(incarnation, records);
+	if (!steward_certificate_fits(incarnation))
+		refuse_hashes(incarnation);
+	steward_places_begin(&pruning->places);
 	look_at_log(pruning, &newest);
 	if (pruning->seen != records)
 		refuse_unsealed(incarnation, records - pruning->seen);
-	if (pruning->boundary.size > steward_walk_boundary(incarnation))
-		write_certificate(pruning, &newest);
+	write_certificate(pruning, &newest);
 	pfree(pruning);
 }
 
@@ -326,6 +350,7 @@ STEWARD_FUNCTION(steward_prune_audit)
 	if (count > 0)
 	{
 		drop_segments(segments);
+		steward_context_remove(llast_int(segments));
 		steward_ledger_event("prune audit", "segments",
 							 psprintf("%d to %d", linitial_int(segments), llast_int(segments)));
 	}
@@ -346,7 +371,8 @@ STEWARD_FUNCTION(steward_prune_certificate)
 	values[0] = Int32GetDatum(PG_ARGISNULL(0) ? steward_log_default() : PG_GETARG_INT32(0));
 	if (SPI_execute_with_args("SELECT p.certificate FROM steward.ledger_prune AS p"
 							  " WHERE p.incarnation OPERATOR(pg_catalog.=) $1"
-							  " ORDER BY p.boundary USING OPERATOR(pg_catalog.>) LIMIT 1",
+							  " ORDER BY p.boundary USING OPERATOR(pg_catalog.>), p.segment USING OPERATOR(pg_catalog.>)"
+							  " LIMIT 1",
 							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed");
 	fcinfo->isnull = SPI_processed == 0;

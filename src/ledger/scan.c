@@ -73,7 +73,8 @@ hash_leaf(StewardLeafScan *scan, const StewardLeafRecord *leaf, StewardHash *has
 }
 
 static bool
-give_record(StewardLeafScan *scan, const StewardLogRow *row, const StewardRecord *record)
+give_record(StewardLeafScan *scan, const StewardLogRow *row, TimestampTz started_at,
+			const StewardRecord *record)
 {
 	StewardLeafRecord leaf;
 	StewardHash hash;
@@ -81,6 +82,7 @@ give_record(StewardLeafScan *scan, const StewardLogRow *row, const StewardRecord
 	leaf.incarnation = (uint32) scan->incarnation;
 	leaf.xid = row->xid;
 	leaf.seq = (uint32) record->seq;
+	leaf.started_at = started_at;
 	leaf.changed_at = record->changed_at;
 	leaf.written_at = row->written_at;
 	leaf.op = (unsigned char) record->op;
@@ -165,7 +167,7 @@ give_batch(StewardLeafScan *scan, const StewardLogRow *row, bytea *batch)
 		   next_record(scan, row, &reader, records == 0 ? batch : NULL, &record))
 	{
 		records++;
-		scan->stopped = !give_record(scan, row, &record);
+		scan->stopped = !give_record(scan, row, reader.started_at, &record);
 	}
 	if (records != row->records && !scan->stopped)
 		report_damage(scan, row, "it says another number of records than it holds");

@@ -13,9 +13,19 @@ typedef struct StewardSession
 {
 	MemoryContext caller;		/* results go here */
 	StewardIdentity identity;
+	bool		pushed;			/* a snapshot */
 } StewardSession;
 
 extern void steward_session_begin(StewardSession *session);
+
+/*
+ * The same, to read what was sealed. A prune drops a segment for old snapshots too,
+ * which do not see its certificate: so prunes are kept away (AccessShareLock on the
+ * log, to the end of the transaction), and the active snapshot is taken after that.
+ * In a transaction with one snapshot for all that is older than a prune it raises
+ * ERRCODE_T_R_SERIALIZATION_FAILURE.
+ */
+extern void steward_session_begin_reading(StewardSession *session);
 
 /* Ends it; an error ends it by itself. */
 extern void steward_session_end(StewardSession *session);

@@ -261,7 +261,10 @@ verify(StewardFindings *findings, bool whole, int64 since, const char *checkpoin
 		check_log(findings, lfirst_int(cell), since);
 	}
 	if (whole)
+	{
 		steward_verify_strangers(findings);
+		run_part(steward_verify_indexes, STEWARD_FOUND_ALTERED, findings, 0, 0);
+	}
 	run_part(steward_verify_keys, STEWARD_FOUND_KEY, findings, 0, 0);
 	steward_verify_triggers(findings);
 	if (checkpoint == NULL)
@@ -292,7 +295,7 @@ STEWARD_FUNCTION(steward_verify_ledger)
 
 		checkpoint = pg_server_to_any(given, strlen(given), PG_UTF8);
 	}
-	steward_session_begin(&session);
+	steward_session_begin_reading(&session);
 	verify(&findings, PG_ARGISNULL(0), PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0), checkpoint);
 	steward_session_end(&session);
 	PG_RETURN_NULL();

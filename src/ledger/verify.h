@@ -50,6 +50,10 @@ extern void steward_verify_opening(StewardFindings *findings, int32 incarnation)
 extern void steward_verify_tail(StewardFindings *findings, int32 incarnation);
 extern void steward_verify_strangers(StewardFindings *findings);
 
+/* Rows of the log and of contexts that are there, but not in the index. */
+extern void steward_verify_indexes(StewardFindings *findings, int32 unused,
+								   int64 unused_number);
+
 /* A life that ended: is it explained? */
 extern void steward_verify_fork(StewardFindings *findings, int32 incarnation,
 								int64 unused);

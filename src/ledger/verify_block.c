@@ -42,6 +42,9 @@ typedef struct BlockCheck
 	StewardTileReader tiles;
 	StewardPlace tile_start;	/* first leaf of the tile that is being read */
 	StewardPlace last;			/* record before */
+	const StewardDigests *digests;
+	StewardPlace contextless;	/* first record without a context, or seq 0 */
+	StewardPlace schemaless;	/* first whose schema version is missing */
 	uint64		unreadable;		/* rows of the log */
 	int			bad_count;
 	BadEntry	bad[MAX_BAD];
@@ -76,6 +79,35 @@ check_order(BlockCheck *check, const StewardPlace *place)
 }
 
 static bool
+is_hash(const StewardHash *one, const StewardHash *other)
+{
+	return memcmp(one, other, sizeof(StewardHash)) == 0;
+}
+
+/* What a record refers to must have been there when it was sealed. */
+static void
+check_references(BlockCheck *check, const StewardLeafRecord *record, const StewardPlace *place)
+{
+	if (check->contextless.seq == 0 &&
+		is_hash(&record->context, &check->digests->missing_context))
+		check->contextless = *place;
+	if (check->schemaless.seq == 0 &&
+		is_hash(&record->schema, &check->digests->missing_schema))
+		check->schemaless = *place;
+}
+
+static void
+report_references(BlockCheck *check)
+{
+	if (check->contextless.seq != 0)
+		steward_finding(check->findings, STEWARD_FOUND_CONTEXT, &check->contextless,
+						"The context of this record was missing, or there twice, when it was sealed, and is.");
+	if (check->schemaless.seq != 0)
+		steward_finding(check->findings, STEWARD_FOUND_SCHEMA, &check->schemaless,
+						"The schema version of this record was missing when it was sealed, and is.");
+}
+
+static bool
 check_leaf(void *arg, const StewardLeaf *leaf)
 {
 	BlockCheck *check = arg;
@@ -87,6 +119,7 @@ check_leaf(void *arg, const StewardLeaf *leaf)
 		place.xid = leaf->record->xid;
 		place.seq = (int32) leaf->record->seq;
 		check_order(check, &place);
+		check_references(check, leaf->record, &place);
 	}
 	if (leaf->index % STEWARD_TILE_WIDTH == 0 || check->tile_start.leaf < 0)
 		check->tile_start = place;
@@ -254,6 +287,7 @@ judge(BlockCheck *check, const StewardWalk *walk, const StewardBlock *before, bo
 	if (frontier_fits(check))
 	{
 		report_tiles(check);
+		report_references(check);
 		return;
 	}
 	if (walk->opening_missing)
@@ -298,6 +332,20 @@ begin_frontier(BlockCheck *check, const StewardBlock *before)
 	return false;
 }
 
+/* Of a block without records the tiles have what is whole of 256 leaves. */
+static void
+check_pruned(BlockCheck *check, const StewardPlace *place)
+{
+	uint64		end = STEWARD_BLOCK_END(check->block);
+
+	if (steward_tile_frontier(&check->tiles, end - end % STEWARD_TILE_WIDTH, &check->frontier) &&
+		memcmp(check->frontier.hashes, check->block->frontier.hashes,
+			   check->frontier.count * sizeof(StewardHash)) == 0)
+		return;
+	steward_finding(check->findings, STEWARD_FOUND_BLOCK, place,
+					"The header of this block, whose records were pruned, does not have the hashes of ledger_tile.");
+}
+
 void
 steward_verify_block_records(StewardFindings *findings, const StewardBlock *block,
 							 StewardDigests *digests, bool is_present)
@@ -311,6 +359,7 @@ steward_verify_block_records(StewardFindings *findings, const StewardBlock *bloc
 
 	check->findings = findings;
 	check->block = block;
+	check->digests = digests;
 	check->tile_start = place;
 	check->last = place;
 	steward_tile_reader_begin(&check->tiles, block->incarnation);
@@ -321,8 +370,12 @@ steward_verify_block_records(StewardFindings *findings, const StewardBlock *bloc
 		return;
 	}
 	steward_verify_header(findings, block, before);
-	if (steward_walk_floor(block->incarnation) >= (uint64) STEWARD_BLOCK_END(block) ||
-		!begin_frontier(check, before))
+	if (steward_walk_floor(block->incarnation) >= (uint64) STEWARD_BLOCK_END(block))
+	{
+		check_pruned(check, &place);
+		return;
+	}
+	if (!begin_frontier(check, before))
 		return;
 	steward_walk_block(&walk, before, block);
 	judge(check, &walk, before, is_present);

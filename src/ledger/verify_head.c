@@ -6,13 +6,13 @@
 #include "catalog/pg_type_d.h"
 #include "crypto/checkpoint.h"
 #include "executor/spi.h"
+#include "ledger/certificate.h"
 #include "ledger/log.h"
 #include "ledger/signer.h"
 #include "ledger/tree.h"
 #include "ledger/values.h"
 #include "ledger/xids.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
 
 #define FETCH_ROWS 1000
 
@@ -256,37 +256,65 @@ steward_verify_opening(StewardFindings *findings, int32 incarnation)
 
 /* ---- certificates ---- */
 
-/* Rightly signed by any of our keys? */
-static bool
-open_prune(StewardPrune *prune, int32 incarnation, const StewardSlot *note)
+/* Tells of a difference once. */
+typedef struct PrunedTiles
 {
-	StewardSigner *signers;
-	int			count = steward_signers(&signers);
+	StewardTileReader reader;
+	bool		differ;
+} PrunedTiles;
 
-	for (int i = count - 1; i >= 0; i--)
+static void
+compare_tile(void *context, unsigned int level, uint64_t index, const StewardHash *hash)
+{
+	PrunedTiles *tiles = context;
+	StewardHash stored;
+
+	/* Those of the lowest level are what is computed from. */
+	if (!steward_tile_keeps(level) || level == STEWARD_TILE_HEIGHT)
+		return;
+	if (!steward_tile_read(&tiles->reader, level / STEWARD_TILE_HEIGHT, index, &stored) ||
+		memcmp(&stored, hash, sizeof stored) != 0)
+		tiles->differ = true;
+}
+
+/*
+ * Where records are gone, all that is left of the tree are tiles: each level must
+ * follow from the one below, and the frontier of the certificate from them.
+ */
+static bool
+pruned_tiles_fit(int32 incarnation, const StewardFrontier *boundary)
+{
+	PrunedTiles upper = {.differ = false};
+	StewardTileReader lowest;
+	StewardFrontier frontier;
+	uint64		count = boundary->size / STEWARD_TILE_WIDTH;
+
+	steward_tile_reader_begin(&upper.reader, incarnation);
+	steward_tile_reader_begin(&lowest, incarnation);
+	steward_frontier_init(&frontier);
+	for (uint64 i = 0; i < count && !upper.differ; i++)
 	{
-		StewardNoteKey key;
+		StewardHash hash;
 
-		steward_signer_key(&key, &signers[i], incarnation);
-		if (steward_prune_open(prune, (const char *) note->data, note->length, &key) ==
-			STEWARD_NOTE_OK)
-			return true;
+		CHECK_FOR_INTERRUPTS();
+		if (!steward_tile_read(&lowest, 1, i, &hash) ||
+			!steward_frontier_add(&frontier, STEWARD_TILE_HEIGHT, &hash, compare_tile, &upper))
+			return false;
 	}
-	return false;
+	return !upper.differ &&
+		memcmp(frontier.hashes, boundary->hashes, frontier.count * sizeof(StewardHash)) == 0;
 }
 
 static void
-check_prune(StewardFindings *findings, int32 incarnation, uint64 boundary,
+check_prune(StewardFindings *findings, int32 incarnation, uint64 boundary, uint32 segment,
 			const StewardSlot *note)
 {
 	StewardPlace place = {incarnation, 0, (int64) boundary, 0, 0};
-	StewardTree *tree = palloc(sizeof(StewardTree));
 	StewardCheckpoint head = {0};
 	StewardPrune prune;
-	StewardHash hash;
-	uint64		index = 0;
 
-	if (!open_prune(&prune, incarnation, note) || prune.boundary.size != boundary)
+	if (!steward_certificate_open(&prune, incarnation, note) ||
+		prune.boundary.size != boundary || prune.segment != segment)
 	{
 		steward_finding(findings, STEWARD_FOUND_SIGNATURE, &place,
 						"The certificate of a prune does not verify.");
@@ -295,31 +323,22 @@ check_prune(StewardFindings *findings, int32 incarnation, uint64 boundary,
 	head.size = prune.size;
 	head.root = prune.root;
 	check_head(findings, &place, &head);
-	/* What the frontier holds of 256 leaves and more must be in the tiles. */
-	steward_tree_begin(tree, incarnation);
-	for (unsigned int i = 0; i < prune.boundary.count; i++)
-	{
-		unsigned int level = pg_leftmost_one_pos64(boundary - index);
-
-		if (level >= STEWARD_TILE_HEIGHT &&
-			(!steward_tree_subtree(tree, level, index >> level, &hash) ||
-			 memcmp(&hash, &prune.boundary.hashes[i], sizeof hash) != 0))
-			steward_finding(findings, STEWARD_FOUND_TILE, &place,
-							"Hashes in ledger_tile before leaf " UINT64_FORMAT " are not those of the prune certificate.",
-							boundary);
-		index += UINT64CONST(1) << level;
-	}
+	if (!pruned_tiles_fit(incarnation, &prune.boundary))
+		steward_finding(findings, STEWARD_FOUND_TILE, &place,
+						"Hashes in ledger_tile before leaf " UINT64_FORMAT " are missing or not those of the prune certificate.",
+						boundary);
 }
 
 void
 steward_verify_prunes(StewardFindings *findings, int32 incarnation)
 {
+	StewardPlace place = {incarnation, 0, -1, 0, 0};
 	Oid			types[1] = {INT4OID};
 	Datum		values[1] = {Int32GetDatum(incarnation)};
 	SPITupleTable *rows;
 	uint64		count;
 
-	if (SPI_execute_with_args("SELECT p.boundary, p.certificate FROM steward.ledger_prune AS p"
+	if (SPI_execute_with_args("SELECT p.boundary, p.segment, p.certificate FROM steward.ledger_prune AS p"
 							  " WHERE p.incarnation OPERATOR(pg_catalog.=) $1"
 							  " ORDER BY p.boundary USING OPERATOR(pg_catalog.<)",
 							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
@@ -330,9 +349,13 @@ steward_verify_prunes(StewardFindings *findings, int32 incarnation)
 	{
 		bool		isnull;
 		int64		boundary = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull));
-		StewardSlot note = steward_value_bytes(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+		int32		segment = DatumGetInt32(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+		StewardSlot note = steward_value_bytes(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &isnull));
 
-		check_prune(findings, incarnation, (uint64) boundary, &note);
+		check_prune(findings, incarnation, (uint64) boundary, (uint32) segment, &note);
 	}
 	SPI_freetuptable(rows);
+	if (!steward_certificate_fits(incarnation))
+		steward_finding(findings, STEWARD_FOUND_MISSING, &place,
+						"Hashes in ledger_pruned_leaf stand for other records than the newest prune certificate counts.");
 }

@@ -10,6 +10,7 @@
 #include "ledger/fork.h"
 #include "ledger/xids.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 /* Records older than this, and than ten intervals, should have been sealed. */
@@ -88,10 +89,59 @@ void
 steward_verify_strangers(StewardFindings *findings)
 {
 	report_rows(findings, STEWARD_FOUND_INSERTED,
+				"The batch that begins with this record is of no transaction: blocks begin with transaction 1.",
+				"SELECT l.incarnation, l.xid, l.first_seq FROM steward.audit_log AS l"
+				" WHERE l.xid OPERATOR(pg_catalog.<) '1'::pg_catalog.xid8 LIMIT 20", 0, NULL, NULL);
+	report_rows(findings, STEWARD_FOUND_INSERTED,
 				"The log holds batches of an incarnation that there is not.",
 				"SELECT l.incarnation, NULL::pg_catalog.xid8, NULL::pg_catalog.int4 FROM steward.audit_log AS l"
 				" WHERE NOT EXISTS (SELECT FROM steward.audit_incarnation AS i WHERE i.id OPERATOR(pg_catalog.=) l.incarnation)"
 				" GROUP BY l.incarnation", 0, NULL, NULL);
+}
+
+/* ---- rows that no index leads to ---- */
+
+static int64
+count_rows(const char *table, bool by_index)
+{
+	static const char *const scans[] = {"enable_indexscan", "enable_indexonlyscan", "enable_seqscan", "enable_bitmapscan"};
+	int			guc_nest_level = NewGUCNestLevel();
+	int64		count;
+	bool		isnull;
+
+	for (int i = 0; i < lengthof(scans); i++)
+		(void) set_config_option(scans[i], (i < 2) == by_index && i < 3 ? "on" : "off",
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM steward.%s AS t"
+							 " WHERE t.xid OPERATOR(pg_catalog.>=) '0'::pg_catalog.xid8", table),
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	AtEOXact_GUC(false, guc_nest_level);
+	return count;
+}
+
+/*
+ * Blocks are read by index, the trail is read in any way: a row that was put on a
+ * page, but not into the index, would be in the trail and in no block.
+ */
+void
+steward_verify_indexes(StewardFindings *findings, int32 unused, int64 unused_number)
+{
+	static const char *const tables[] = {"audit_log", "audit_context"};
+
+	for (int i = 0; i < lengthof(tables); i++)
+	{
+		int64		there = count_rows(tables[i], false);
+		int64		found = count_rows(tables[i], true);
+
+		if (there != found)
+			steward_finding(findings, there > found ? STEWARD_FOUND_INSERTED : STEWARD_FOUND_MISSING,
+							&STEWARD_NOWHERE,
+							"Table %s has " INT64_FORMAT " rows, of which its index finds " INT64_FORMAT ".",
+							tables[i], there, found);
+	}
 }
 
 /* ---- lives that ended ---- */
@@ -103,6 +153,9 @@ check_acknowledged(StewardFindings *findings, int32 incarnation, uint64 records,
 	StewardPlace place = {incarnation, 0, -1, 0, 0};
 	StewardTail tail;
 
+	if (!steward_fork_recorded(incarnation))
+		steward_finding(findings, STEWARD_FOUND_FORK, &place,
+						"The acknowledgment of this incarnation in ledger_fork is not the one that was recorded in the log, or none was.");
 	steward_fork_tail(incarnation, false, &tail);
 	if (tail.records == records && memcmp(root, &tail.root, sizeof(StewardHash)) == 0)
 		return;

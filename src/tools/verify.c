@@ -214,9 +214,9 @@ run_prune(const Request *request)
 
 	if (result == VERIFIED)
 		printf("ok: the prune certificate is signed by this key\n"
-			   "log %s, records before leaf %llu are gone, the first segment left is %u\n",
+			   "log %s, records before leaf %llu are gone, and %llu behind it, the first segment left is %u\n",
 			   request->keys[0].name, (unsigned long long) prune.boundary.size,
-			   (unsigned int) prune.segment);
+			   (unsigned long long) prune.removed, (unsigned int) prune.segment);
 	return result;
 }
 
@@ -364,6 +364,20 @@ run_consistency(const Request *request)
 	return result;
 }
 
+/* A hash in place of a record hides it, unless the certificate counts it. */
+static bool
+hashes_are_allowed(const StewardExport *export)
+{
+	StewardPlaces places = export->places;
+	StewardHash digest;
+
+	steward_places_end(&places, &digest);
+	if (export->prune == NULL)
+		return export->hashes == 0;
+	return export->hashes == export->prune->removed &&
+		steward_hash_equals(&digest, &export->prune->places);
+}
+
 /* Every leaf was fed: is the tree the one that was signed? */
 static int
 check_export(const Request *request, const StewardExport *export,
@@ -380,6 +394,10 @@ check_export(const Request *request, const StewardExport *export,
 		return not_verified("the exported leaves do not have the root of the checkpoint");
 	if (export->head_differs)
 		return not_verified("the exported leaves do not have the root of the prune certificate");
+	if (!hashes_are_allowed(export))
+		return not_verified("%llu hashes stand for records, which are not those that %s",
+							(unsigned long long) export->hashes, export->prune == NULL ?
+							"were pruned: there is no certificate" : "the prune certificate counts");
 	printf("ok: the export is the log: %llu leaves from leaf %llu on\n",
 		   (unsigned long long) (export->tree.size - export->first),
 		   (unsigned long long) export->first);

@@ -25,6 +25,7 @@ typedef struct StewardExport
 	uint64_t	first;			/* leaf that it begins with */
 	const StewardPrune *prune;	/* NULL: it begins with leaf 0 */
 	bool		head_differs;	/* not the tree that the certificate tells of */
+	StewardPlaces places;		/* of the hashes that stand for records */
 	uint64_t	lines;
 	uint64_t	records;
 	uint64_t	openings;

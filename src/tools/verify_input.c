@@ -122,6 +122,7 @@ steward_export_begin(StewardExport *export, const StewardPrune *prune)
 	if (prune != NULL)
 		export->tree = prune->boundary;
 	export->first = export->tree.size;
+	steward_places_begin(&export->places);
 }
 
 /* When the tree is as large as the one that the certificate tells of, it must be
@@ -164,6 +165,7 @@ steward_export_line(StewardExport *export, char *line, size_t len)
 		if (!steward_scan_hash(&text, &hash))
 			return false;
 		export->hashes++;
+		steward_places_add(&export->places, export->tree.size);
 	}
 	else
 	{
@@ -263,6 +265,8 @@ steward_describe_leaf(FILE *stream, const unsigned char *leaf, size_t len)
 			fputc(record.op, stream);
 		else
 			fprintf(stream, "0x%02x", (unsigned int) record.op);
+		fputs(", begun ", stream);
+		print_time(stream, record.started_at);
 		fputs(", changed ", stream);
 		print_time(stream, record.changed_at);
 		fputs(", written ", stream);

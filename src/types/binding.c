@@ -4,12 +4,11 @@
  */
 #include "types/binding.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "base/catalog.h"
-#include "access/genam.h"
+#include "base/trigger_row.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type_d.h"
@@ -21,7 +20,6 @@
 #include "types/type_info.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #define BOUND_TYPE \
@@ -118,25 +116,10 @@ check_trigger(Relation rel, const Trigger *bound)
 static bool
 binds(Oid trigger)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		result = false;
+	StewardTriggerRow row;
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		result = form->tgfoid == bind_function() && !OidIsValid(form->tgparentid);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return result;
+	return steward_trigger_row_read(trigger, &row) && !row.clone &&
+		row.function == bind_function();
 }
 
 void

@@ -70,7 +70,7 @@ def spools():
 
 LEDGER_KEY = note.Key.of_seed('log.example/steward/1', bytes(range(32)))
 LEAVES = [leaf.opening_leaf(1, bytes(32), b'a signed checkpoint')] + [
-    leaf.record_leaf(1, 700 + i, i, i, -i, b'I', bytes(32), bytes(32), bytes(i)) for i in range(20)]
+    leaf.record_leaf(1, 700 + i, i, -i, i, -i, b'I', bytes(32), bytes(32), bytes(i)) for i in range(20)]
 HASHES = list(map(tree.leaf_hash, LEAVES))
 
 

@@ -183,6 +183,22 @@ SELECT steward.enable_audit('contexted');
 RESET steward.require_context;
 SELECT key, actor FROM said(50);
 
+-- What was said in subtransactions that failed takes no memory from the others.
+BEGIN;
+DO $$
+BEGIN
+    FOR i IN 1 .. 20000 LOOP
+        BEGIN
+            PERFORM steward.set_context('actor ' || i, 'purpose', 'request');
+            RAISE division_by_zero;
+        EXCEPTION WHEN division_by_zero THEN NULL;
+        END;
+    END LOOP;
+END
+$$;
+SELECT used_bytes < 1000000 AS little FROM pg_backend_memory_contexts WHERE name = 'TopTransactionContext';
+COMMIT;
+
 -- The query id, on request.
 SET compute_query_id = on;
 INSERT INTO contexted VALUES (60);

@@ -112,6 +112,63 @@ SELECT *, pg_typeof(v) FROM steward.as_of(NULL::typed, :'v0') ORDER BY id;
 ALTER TABLE typed ALTER v TYPE integer USING v + 1;
 SELECT * FROM steward.as_of(NULL::typed, :'v0');
 
+-- It goes forward from where the audit began, when there were no rows.
+CREATE TABLE begun (id integer PRIMARY KEY);
+SELECT steward.enable_audit('begun');
+INSERT INTO begun VALUES (1), (2);
+SELECT clock_timestamp() AS b0 \gset
+TRUNCATE begun;
+SELECT * FROM steward.as_of(NULL::begun, :'b0') ORDER BY id;
+-- What the transaction itself had inserted counts as rows, also in a partition.
+CREATE TABLE begun_with (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE begun_with_1 PARTITION OF begun_with DEFAULT;
+BEGIN;
+INSERT INTO begun_with VALUES (1);
+SELECT steward.enable_audit('begun_with');
+COMMIT;
+SELECT clock_timestamp() AS b1 \gset
+TRUNCATE begun_with;
+CREATE PROCEDURE say_why(query text) LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+BEGIN
+    EXECUTE query;
+    RAISE EXCEPTION 'it is known';
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RAISE NOTICE '%', regexp_replace(detail, '\d{4}-\S+ \S+ \S+|\d\d+', 'N', 'g');
+END
+$$;
+CALL say_why(format('SELECT FROM steward.as_of(NULL::begun_with, %L)', :'b1'));
+-- Not where changes after that were not recorded, though before the time asked for.
+CREATE TABLE unseen (id integer PRIMARY KEY);
+SELECT steward.enable_audit('unseen');
+INSERT INTO unseen VALUES (1);
+ALTER TABLE unseen DISABLE TRIGGER "00_steward_audit_row";
+INSERT INTO unseen VALUES (2);
+ALTER TABLE unseen ENABLE ALWAYS TRIGGER "00_steward_audit_row";
+SELECT clock_timestamp() AS u0 \gset
+TRUNCATE unseen;
+CALL say_why(format('SELECT FROM steward.as_of(NULL::unseen, %L)', :'u0'));
+-- Nor while a role was exempt, though it is no longer and was before the time.
+CREATE ROLE past_importer;
+GRANT USAGE ON SCHEMA past TO past_importer;
+CREATE TABLE imported (id integer PRIMARY KEY);
+GRANT INSERT ON imported TO past_importer;
+SELECT steward.enable_audit('imported');
+SELECT steward.exempt_role('past_importer', 'test');
+SELECT clock_timestamp() AS i0 \gset
+SET SESSION AUTHORIZATION past_importer;
+INSERT INTO imported VALUES (1);
+RESET SESSION AUTHORIZATION;
+SELECT steward.audit_role('past_importer');
+CALL say_why(format('SELECT FROM steward.as_of(NULL::imported, %L)', :'i0'));
+SELECT steward.exempt_role('past_importer', 'test');
+SELECT clock_timestamp() AS i1 \gset
+DROP OWNED BY past_importer;
+CALL say_why(format('SELECT FROM steward.as_of(NULL::imported, %L)', :'i1'));
+DROP ROLE past_importer;
+
 -- Changes that were not recorded are noticed, though the triggers are as they were.
 CREATE TABLE gap (id integer PRIMARY KEY, v integer);
 SELECT steward.enable_audit('gap');
@@ -158,6 +215,57 @@ SELECT * FROM steward.as_of(NULL::part, :'p0');
 CREATE TABLE chosen (id integer PRIMARY KEY, v integer, w integer);
 SELECT steward.enable_audit('chosen', exclude => '{w}');
 SELECT * FROM steward.as_of(NULL::chosen, clock_timestamp());
+
+-- Values are recorded by label: after one was renamed, or two were exchanged, the rows
+-- before are not known, and no other is shown in place of one.
+CREATE TYPE light AS ENUM ('red', 'green');
+CREATE TYPE lights AS (l light[], n integer);
+CREATE TABLE signal (id integer PRIMARY KEY, s lights);
+INSERT INTO signal VALUES (1, '("{red}",1)'), (2, '("{green}",1)');
+SELECT steward.enable_audit('signal');
+SELECT clock_timestamp() AS e0 \gset
+UPDATE signal SET s.n = 2;
+ALTER TYPE light RENAME VALUE 'red' TO 'blue';
+CALL say_why(format('SELECT FROM steward.as_of(NULL::signal, %L)', :'e0'));
+SELECT i.* FROM steward.audit_record AS r JOIN steward.audit_schema AS s ON s.id = r.schema_version AND s.table_name = 'signal'
+ CROSS JOIN LATERAL steward.audit_image(NULL::signal, r.schema_version, r.op, r.payload, old => true) AS i WHERE r.op = 'U';
+SELECT old->'s'->'l' AS old FROM steward.history('signal', '{"id": 1}');
+SELECT clock_timestamp() AS e1 \gset
+UPDATE signal SET s.n = 3;
+SELECT * FROM steward.as_of(NULL::signal, :'e1') ORDER BY id;
+ALTER TYPE light RENAME VALUE 'green' TO 'other';
+ALTER TYPE light RENAME VALUE 'blue' TO 'green';
+ALTER TYPE light RENAME VALUE 'other' TO 'blue';
+CALL say_why(format('SELECT FROM steward.as_of(NULL::signal, %L)', :'e1'));
+SELECT max(xid::text::bigint) AS q FROM steward.history('signal', '{"id": 1}') \gset
+CALL say_why(format('SELECT FROM steward.revert(%L)', :'q'));
+ALTER TYPE light ADD VALUE 'yellow';
+SELECT details FROM steward.ddl_trail WHERE command = 'ALTER TYPE' AND identity = 'past.light' ORDER BY changed_at, xid, seq;
+
+-- An owner's casts and checks do not run as who looks back.
+CREATE ROLE past_owner;
+GRANT USAGE, CREATE ON SCHEMA past TO past_owner;
+GRANT USAGE ON SCHEMA steward TO past_owner;
+SET ROLE past_owner;
+CREATE TYPE shade AS ENUM ('dark', 'light');
+CREATE TYPE pair AS (a shade, b integer);
+CREATE FUNCTION run_as(shade) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'cast as %', current_user; RETURN '1'; END $$;
+CREATE FUNCTION run_as(pair) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'cast as %', current_user; RETURN '1'; END $$;
+CREATE CAST (shade AS json) WITH FUNCTION run_as(shade);
+CREATE CAST (pair AS json) WITH FUNCTION run_as(pair);
+CREATE FUNCTION check_as(integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'check as %', current_user; RETURN true; END $$;
+CREATE DOMAIN checked AS integer CHECK (check_as(VALUE));
+CREATE TABLE trap (id checked PRIMARY KEY, s shade, t shade[], p pair);
+RESET ROLE;
+SELECT steward.enable_audit('trap');
+SELECT clock_timestamp() AS w0 \gset
+SET ROLE past_owner;
+INSERT INTO trap VALUES (1, 'dark', '{light}', '(dark,1)');
+RESET ROLE;
+SELECT * FROM steward.as_of(NULL::trap, clock_timestamp());
+SELECT * FROM steward.diff('trap', :'w0', clock_timestamp());
+SELECT new FROM steward.history('trap', '{"id": 1}');
+SELECT r.key, r.statement FROM (SELECT xid FROM steward.history('trap', '{"id": 1}')) AS h, steward.revert(h.xid) AS r;
 
 -- What may be asked for.
 SELECT * FROM steward.as_of(1, now());
@@ -263,6 +371,21 @@ CALL try_revert(:'y');
 COMMIT;
 CALL try_revert(:'y');
 
+-- A key that moved on to where another was: the foreign key carries the second change
+-- back to the row that the first was for.
+CREATE TABLE above (id integer PRIMARY KEY);
+CREATE TABLE below (id integer PRIMARY KEY, above integer REFERENCES above ON UPDATE CASCADE);
+INSERT INTO above VALUES (16), (6);
+INSERT INTO below VALUES (1, 16), (2, 6);
+SELECT steward.enable_audit('above'), steward.enable_audit('below');
+BEGIN;
+SELECT pg_current_xact_id() AS w \gset
+UPDATE above SET id = id + 10;
+COMMIT;
+SELECT count(*) FROM steward.revert(:'w', true);
+SELECT * FROM above ORDER BY id;
+SELECT * FROM below ORDER BY id;
+
 -- Only with the caller's own rights, and not against a trigger.
 CREATE TABLE stamped (id integer PRIMARY KEY, v integer, changes integer DEFAULT 0);
 CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.changes := OLD.changes + 1; RETURN NEW; END $$;
@@ -293,5 +416,5 @@ ROLLBACK;
 
 SET client_min_messages = warning;
 DROP SCHEMA past CASCADE;
-DROP OWNED BY past_reader;
-DROP ROLE past_reader;
+DROP OWNED BY past_reader, past_owner;
+DROP ROLE past_reader, past_owner;

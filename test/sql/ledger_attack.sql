@@ -12,10 +12,16 @@ END $$;
 SET client_min_messages = warning;
 CREATE EXTENSION pg_steward;
 RESET client_min_messages;
+CREATE TYPE place AS (street text, city text);
+CREATE TYPE address AS (at place, since date);
 CREATE TABLE account (id integer PRIMARY KEY, balance integer);
+CREATE TABLE customer (id integer PRIMARY KEY, addresses address[]);
 SELECT steward.enable_audit('account');
+SELECT steward.enable_audit('customer');
 SELECT steward.create_ledger_key('example.com/attack');
+SET application_name = 'the clerk';
 INSERT INTO account SELECT i, 100 FROM generate_series(1, 1000) AS i;
+INSERT INTO customer VALUES (1, ARRAY[ROW(ROW('high street', 'york'), NULL)]::address[]);
 SELECT steward.seal_ledger() > 0;
 SET application_name = 'the culprit';
 UPDATE account SET balance = 0 WHERE id = 7;
@@ -157,6 +163,45 @@ CALL disarm();
 UPDATE steward.audit_incarnation SET started_at = started_at - interval '1 day';
 SELECT * FROM findings();
 ROLLBACK;
+-- Another who it was beside the one: readers of the trail see both.
+BEGIN;
+INSERT INTO steward.audit_context SELECT xid, number, incarnation, recorded_at, pid, 'mallory', session_role, effective_role, client_address, application, actor, purpose, request_id, context_key, replication_origin, query_id
+  FROM steward.audit_context WHERE application = 'the culprit';
+SELECT count(*) FROM steward.audit_trail WHERE application = 'the culprit';
+SELECT * FROM findings();
+ROLLBACK;
+-- What a composite type was, of which the schema version of the table has the number.
+BEGIN;
+CALL disarm();
+UPDATE steward.audit_schema SET names = ARRAY['city', 'street'] WHERE table_name = 'place';
+SELECT new->'addresses' AS addresses FROM steward.audit_trail WHERE relation = 'public.customer' AND operation = 'INSERT';
+SELECT DISTINCT finding, block FROM findings() ORDER BY 2, 1;
+ROLLBACK;
+-- When the transaction began, such that all else stays as it was: one microsecond
+-- later, and the time of the first record, which is counted from there, one less.
+BEGIN;
+CALL disarm();
+CREATE TEMP TABLE times AS SELECT xid, seq, changed_at, transaction_started_at FROM steward.audit_record;
+WITH at AS (SELECT ctid, CASE WHEN get_byte(batch, 9) < 128 THEN 13 ELSE 14 END AS step FROM steward.audit_log_1)
+UPDATE steward.audit_log_1 AS l SET batch = set_byte(set_byte(batch, 8, get_byte(batch, 8) + 1), step, get_byte(batch, step) - 2)
+  FROM at WHERE l.ctid = at.ctid AND first_seq > 1 AND get_byte(batch, 8) < 255 AND get_byte(batch, step) % 128 >= 2;
+SELECT count(*) FILTER (WHERE r.changed_at <> t.changed_at) AS changes, count(*) FILTER (WHERE r.transaction_started_at <> t.transaction_started_at) > 0 AS starts
+  FROM steward.audit_record AS r JOIN times AS t USING (xid, seq);
+SELECT DISTINCT finding, block FROM findings();
+ROLLBACK;
+-- A record that a hash stands for, as if it had been pruned.
+BEGIN;
+CALL disarm();
+INSERT INTO steward.ledger_pruned_leaf SELECT 1, leaf, sha256('\x00'::bytea || decode(line, 'base64')) FROM steward.export_ledger() WHERE leaf = (SELECT first_leaf FROM steward.ledger_block WHERE number = 2);
+DELETE FROM steward.audit_log WHERE xid = (SELECT xid FROM steward.audit_trail WHERE application = 'the culprit');
+SELECT * FROM findings(:'exported');
+ROLLBACK;
+-- A transaction that no block can hold.
+BEGIN;
+CALL disarm();
+INSERT INTO steward.audit_log SELECT segment, written_at, '0', incarnation, 1, records, batch FROM steward.audit_log WHERE first_seq BETWEEN 300 AND 400;
+SELECT * FROM findings();
+ROLLBACK;
 -- The ledger itself.
 BEGIN;
 CALL disarm();
@@ -243,6 +288,32 @@ SELECT finding, detail FROM findings(:'exported');
 INSERT INTO steward.ledger_key SELECT 0, origin, public_key, NULL, created_at FROM old_key;
 SELECT finding, detail FROM findings(:'exported');
 ROLLBACK;
+
+-- Who it was, removed before anybody sealed it: nobody can tell who, but that it is gone.
+SET application_name = 'a second culprit';
+UPDATE account SET balance = 0 WHERE id = 9;
+BEGIN;
+ALTER TABLE steward.audit_context DISABLE TRIGGER ALL;
+DELETE FROM steward.audit_context WHERE application = 'a second culprit';
+ALTER TABLE steward.audit_context ENABLE ALWAYS TRIGGER steward_audit_guard;
+ALTER TABLE steward.audit_context ENABLE ALWAYS TRIGGER steward_audit_guard_row;
+COMMIT;
+SELECT steward.seal_ledger() > 0 AS sealed;
+SELECT finding, seq, detail FROM findings() WHERE block IS NOT NULL;
+
+-- Rows that were put on pages, and not into the index by which blocks are read.
+BEGIN;
+ALTER TABLE steward.audit_log_1 DISABLE TRIGGER ALL;
+UPDATE pg_index SET indisready = false WHERE indrelid IN ('steward.audit_log_1'::regclass, 'steward.audit_context'::regclass);
+COMMIT;
+\c
+BEGIN;
+INSERT INTO steward.audit_log SELECT segment, written_at, xid, incarnation, first_seq + 7, records, batch FROM steward.audit_log ORDER BY xid DESC LIMIT 1;
+INSERT INTO steward.audit_context SELECT * FROM steward.audit_context ORDER BY xid DESC LIMIT 1;
+UPDATE pg_index SET indisready = true WHERE indrelid IN ('steward.audit_log_1'::regclass, 'steward.audit_context'::regclass);
+COMMIT;
+\c
+SELECT finding, block, regexp_replace(detail, '[0-9]+', '#', 'g') AS detail FROM steward.verify_ledger() WHERE detail ~ 'index';
 
 \c contrib_regression
 DROP DATABASE regress_ledger_attack;

@@ -165,7 +165,7 @@ is(trail('runs'), 'public.person unknown', 'a read that runs is in the trail, wi
 my $victim = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
 kill 'KILL', $victim;
 eval { $runs->quit };
-$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not come back';
+steward_recovered($node);
 is(trail('runs'), 'public.person unknown', 'kill -9: its beginning stays, its end is not known');
 
 # Immediate stops while many read: each read that its client saw has a record. Half of
@@ -197,7 +197,7 @@ for my $round (1 .. $rounds)
 	steward_poll(sub { return !grep { -s "$work/$round.$_.out" < 4000 } 0 .. 3; });
 	$round % 2 ? $node->stop('immediate') : kill('KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'crash%' LIMIT 1}) || die 'no victim');
 	$_->finish for @clients;
-	$round % 2 ? $node->start : $node->poll_query_until('postgres', 'SELECT 1', '1');
+	$round % 2 ? $node->start : steward_recovered($node);
 	$node->safe_psql('heavy', 'SELECT steward.import_access()');
 	for my $client (0 .. 3)
 	{

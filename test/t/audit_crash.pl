@@ -135,7 +135,7 @@ for my $round (1 .. $rounds)
 			q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1});
 		kill 'KILL', $victim if $victim;
 		$_->finish for @running;
-		$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not come back';
+		steward_recovered($node);
 	}
 	else
 	{

@@ -169,7 +169,8 @@ for my $database ('plain', 'custom')
 $copy->safe_psql('plain', <<'SQL');
 BEGIN;
 INSERT INTO customer VALUES (601);
-INSERT INTO steward.audit_context SELECT xid, number, 1, recorded_at, pid, 'stranger', 'stranger', 'stranger', NULL, 'other life'
+INSERT INTO steward.audit_context (xid, number, incarnation, recorded_at, pid, login_role, session_role, effective_role, application, segment)
+    SELECT xid, number, 1, recorded_at, pid, 'stranger', 'stranger', 'stranger', 'other life', segment
     FROM steward.audit_context WHERE xid = pg_current_xact_id();
 COMMIT;
 SQL

@@ -1,6 +1,8 @@
 # Random histories of tables: after each transaction the rows are copied. as_of() must
 # show each copy, diff() what lies between two of them, and revert() bring the copy
-# before back. What is not known must be refused, and nothing else.
+# before back. What is not known must be refused, and nothing else. On the way the log
+# gets new segments, old ones are pruned, transactions are prepared, partitions made
+# and detached, and half of the tables are empty when their audit begins.
 # STEWARD_SOAK=1 plays ten thousand histories, else forty; STEWARD_SEED repeats a run.
 use strict;
 use warnings;
@@ -27,6 +29,7 @@ $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION pg_steward;
 CREATE SCHEMA driver;
+SELECT steward.create_ledger_key('test.example/history');
 CREATE TABLE driver.copy (step integer, relation text, row jsonb);
 CREATE TABLE driver.moment (step integer, at timestamptz, snapshot pg_snapshot, xid xid8);
 CREATE TABLE driver.counted (what text PRIMARY KEY, times bigint);
@@ -88,7 +91,8 @@ CREATE FUNCTION driver.shown(of_step integer, r regclass, source text) RETURNS t
         source);
 $$;
 
--- What the table had then is shown, or refused when it cannot be known.
+-- What the table had then is shown, or refused when it cannot be known; either when
+-- that is NULL.
 CREATE FUNCTION driver.check_as_of(of_step integer, r regclass, known boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     m driver.moment := (SELECT x FROM driver.moment AS x WHERE x.step = of_step);
@@ -120,12 +124,13 @@ CREATE FUNCTION driver.check_diff(one integer, other integer, r regclass) RETURN
 DECLARE
     a timestamptz := (SELECT at FROM driver.moment WHERE step = one);
     b timestamptz := (SELECT at FROM driver.moment WHERE step = other);
-    old_rows text := format('SELECT to_jsonb(x) FROM steward.as_of(NULL::%s, %L) AS x', r, a);
-    new_rows text := format('SELECT to_jsonb(x) FROM steward.as_of(NULL::%s, %L) AS x', r, b);
+    -- As text too: in jsonb NULL and a null of type jsonb are the same.
+    old_rows text := format('SELECT x::text AS t, to_jsonb(x) AS j FROM steward.as_of(NULL::%s, %L) AS x', r, a);
+    new_rows text := format('SELECT x::text AS t, to_jsonb(x) AS j FROM steward.as_of(NULL::%s, %L) AS x', r, b);
 BEGIN
-    PERFORM driver.check_same('diff ' || r || ', old', format('(%s EXCEPT ALL %s)', old_rows, new_rows),
+    PERFORM driver.check_same('diff ' || r || ', old', format('SELECT j FROM (%s EXCEPT ALL %s) AS x', old_rows, new_rows),
         format('SELECT old FROM steward.diff(%L, %L, %L) WHERE old IS NOT NULL', r, a, b));
-    PERFORM driver.check_same('diff ' || r || ', new', format('(%s EXCEPT ALL %s)', new_rows, old_rows),
+    PERFORM driver.check_same('diff ' || r || ', new', format('SELECT j FROM (%s EXCEPT ALL %s) AS x', new_rows, old_rows),
         format('SELECT new FROM steward.diff(%L, %L, %L) WHERE new IS NOT NULL', r, a, b));
 END
 $$;
@@ -166,7 +171,12 @@ my $directory = PostgreSQL::Test::Utils::tempdir('script');
 my %times;
 
 # The present columns of the tables of a history: name, type.
-my (%columns, $number, $serial);
+my (%columns, $serial);
+my $number = 0;
+
+# Histories that share a log, and the last of them that pruned it.
+my $batch = 20;
+my $pruned = 0;
 
 sub id { return 1 + int(rand(9)) }
 
@@ -199,7 +209,7 @@ sub change
 	my $where = 'WHERE id ' . pick('=', '=', '<', '>') . ' ' . id();
 	my $more = $table eq 'child' ? ', parent' : $table eq 'part' ? ', region' : '';
 	my $parent = chance(0.2) ? 'NULL' : id();
-	my $region = pick(q{'a'}, q{'b'}, q{'c'});
+	my $region = pick(q{'a'}, q{'b'}, q{'c'}, q{'d'});
 	my $further = $table eq 'child' ? ", $parent" : $table eq 'part' ? ", $region" : '';
 	my @ways = (
 		"INSERT INTO $table (id, $name$more) VALUES (" . id() . ", $value$further)",
@@ -212,6 +222,9 @@ sub change
 		"DELETE FROM $table WHERE id = " . id(),
 		"DELETE FROM $table $where",
 		"WITH gone AS (DELETE FROM $table WHERE id = 3 RETURNING *) INSERT INTO $table (id, $name$more) SELECT id + 1, $name$more FROM gone");
+	push @ways, "INSERT INTO $table (id, $name$more) VALUES (" . id() . ", $value$further) ON CONFLICT (id) DO UPDATE SET $name = EXCLUDED.$name",
+	  "MERGE INTO $table AS t USING (VALUES (" . id() . '), (' . (10 + id()) . ")) AS s (i) ON t.id = s.i WHEN MATCHED AND t.id > 4 THEN DELETE WHEN MATCHED THEN UPDATE SET $name = $value WHEN NOT MATCHED THEN INSERT (id, $name$more) VALUES (i, $value$further)"
+	  if $table ne 'part';
 	push @ways, "UPDATE child SET parent = $parent $where" if $table eq 'child';
 	push @ways, ("UPDATE part SET region = $region $where") x 3 if $table eq 'part';
 	return pick(@ways);
@@ -267,7 +280,8 @@ sub transaction
 		push @lines, 'ROLLBACK TO s' . $depth-- . ';' if $depth > 0 && chance(0.3);
 		push @lines, 'RELEASE s' . $depth-- . ';' if $depth > 0 && chance(0.3);
 	}
-	push @lines, q{SELECT coalesce(pg_current_xact_id_if_assigned()::text, '0') AS x \gset}, 'COMMIT;';
+	push @lines, q{SELECT coalesce(pg_current_xact_id_if_assigned()::text, '0') AS x \gset};
+	push @lines, chance(0.8) ? 'COMMIT;' : ("PREPARE TRANSACTION 'twice';", chance(0.8) ? "COMMIT PREPARED 'twice';" : "ROLLBACK PREPARED 'twice';");
 	return @lines;
 }
 
@@ -275,12 +289,15 @@ sub transaction
 sub history
 {
 	my @tables = qw(parent child part nokey);
-	my (%truncated, @script);
+	my (%truncated, %altered, @script);
+	my $detached = -1;
+	my $begun_empty = chance(0.5);
 	my $list = 'ARRAY[' . join(', ', map { "'$_'" } @tables) . ']::regclass[]';
+	my $enable = "SELECT FROM unnest($list) AS t, LATERAL steward.enable_audit(t);";
 	my $action = pick('CASCADE', 'SET NULL', 'SET DEFAULT');
 	my $steps = 4 + int(rand(5));
 
-	$number++;
+	$pruned = 0 if $number++ % $batch == 0;
 	$serial = 0;
 	%columns = (
 		parent => [ [ 'a', 'integer' ], [ 'b', 'text' ] ],
@@ -289,7 +306,7 @@ sub history
 		nokey => [ [ 'a', 'integer' ], [ 'b', 'text' ] ]);
 	push @script, "\\echo history $number", "CREATE SCHEMA h$number;", "SET search_path = h$number;", <<SQL;
 CREATE TABLE parent (id integer PRIMARY KEY, a integer, b text);
-CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent ON DELETE $action ON UPDATE CASCADE, v text, n numeric(8,2));
+CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent ON DELETE $action ON UPDATE CASCADE, v text, n numeric(8,2), g integer GENERATED ALWAYS AS (id * 2) STORED);
 CREATE TABLE part (id integer, region text, v integer, j jsonb, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
 CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a');
 CREATE TABLE part_b (j jsonb, gone integer, id integer NOT NULL, v integer, region text NOT NULL);
@@ -297,21 +314,52 @@ ALTER TABLE part_b DROP COLUMN gone;
 ALTER TABLE part ATTACH PARTITION part_b FOR VALUES IN ('b');
 CREATE TABLE part_c PARTITION OF part DEFAULT;
 CREATE TABLE nokey (a integer, b text);
+TRUNCATE driver.copy, driver.moment;
+@{[ $begun_empty ? $enable : '' ]}
 INSERT INTO parent SELECT g, g, 'b' || g FROM generate_series(1, 6) AS g;
 INSERT INTO child SELECT g, 1 + g % 6, 'v' || g, g FROM generate_series(1, 6) AS g;
 INSERT INTO part SELECT g, substr('abc', 1 + g % 3, 1), g, '{}' FROM generate_series(1, 6) AS g;
 INSERT INTO nokey SELECT g % 3, 'n' FROM generate_series(1, 6) AS g;
-TRUNCATE driver.copy, driver.moment;
-SELECT FROM unnest($list) AS t, LATERAL steward.enable_audit(t);
+@{[ $begun_empty ? '' : $enable ]}
 SELECT driver.copy_rows(0, $list, NULL);
 SQL
 	for my $step (1 .. $steps)
 	{
 		my $revertible = chance(0.3);
 
+		# After that little is known, so only the last of a log do it.
+		my $prunes = $number % $batch >= $batch - 4 && chance(0.3);
+
+		if ($prunes || chance(0.15))
+		{
+			push @script, 'SET client_min_messages = warning;', 'CALL steward.switch_segment();', 'RESET client_min_messages;';
+			if ($prunes)
+			{
+				push @script, 'SELECT steward.seal_ledger() >= 0;', "SELECT driver.count_one('pruned') FROM steward.prune_audit('infinity') AS p WHERE p > 0;";
+				$pruned = $number;
+			}
+		}
 		if (chance(0.25))
 		{
-			push @script, '\set x 0', map { alter(pick(@tables)) . ';' } 1 .. 1 + int(rand(2));
+			push @script, '\set x 0';
+			for (1 .. 1 + int(rand(2)))
+			{
+				my $table = pick(@tables);
+
+				push @script, alter($table) . ';';
+				$altered{$table} = 1;
+			}
+			$revertible = 0;
+		}
+		elsif (chance(0.08))
+		{
+			push @script, '\set x 0', q{CALL driver.try('CREATE TABLE IF NOT EXISTS part_d PARTITION OF part FOR VALUES IN (''d'')');};
+			$revertible = 0;
+		}
+		elsif ($detached < 0 && chance(0.04))
+		{
+			push @script, '\set x 0', 'ALTER TABLE part DETACH PARTITION part_a;';
+			$detached = $step;
 			$revertible = 0;
 		}
 		elsif (chance(0.1))
@@ -336,13 +384,16 @@ SQL
 		{
 			my @before = grep { $_ <= $step } @{ $truncated{$table} // [] };
 			my @after = grep { $_ > $step } @{ $truncated{$table} // [] };
-			my $known = @after && !@before ? 'false' : 'true';
+			my $known = @after && !@before && !$begun_empty ? 'false' : 'true';
+
+			# Forward, what ADD COLUMN gave to a row may be forgotten.
+			$known = 'NULL' if (@after && $altered{$table}) || $pruned || ($table eq 'part' && $detached >= 0 && ($step < $detached || @after));
 
 			push @script, "SELECT driver.check_as_of($step, '$table', $known);";
 		}
 		my ($first, $second) = sort { $a <=> $b } int(rand($steps + 1)), int(rand($steps + 1));
 
-		push @script, "SELECT driver.check_diff($first, $second, '$table');" unless $truncated{$table};
+		push @script, "SELECT driver.check_diff($first, $second, '$table');" unless $truncated{$table} || $pruned || ($table eq 'part' && $detached >= 0);
 	}
 	# A drop is no part of a history.
 	push @script, "SET search_path = public;", "SET client_min_messages = warning;", "DROP SCHEMA h$number CASCADE;", 'RESET client_min_messages;';
@@ -376,15 +427,14 @@ sub play
 	return 0;
 }
 
-my $batch = 20;
 my $played = 0;
-for my $half (0, 1)
+HALF: for my $half (0, 1)
 {
 	$node->append_conf('postgresql.conf', 'track_commit_timestamp = ' . ($half ? 'on' : 'off'));
 	$node->restart;
 	for (1 .. $histories / 2 / $batch)
 	{
-		play($batch) or last;
+		play($batch) or last HALF;
 		$played += $batch;
 	}
 }
@@ -394,6 +444,7 @@ is($played, $histories, 'as_of, diff and revert agree with the copies in every h
 note(join ', ', map { "$_: $times{$_}" } sort keys %times);
 cmp_ok($times{as_of} // 0, '>', 10 * $histories, 'rows were compared with copies');
 cmp_ok($times{$_} // 0, '>', $histories / 4, "$_ was checked") for qw(diff empty refused);
+cmp_ok($times{pruned} // 0, '>', $histories / 20, 'segments were pruned on the way');
 cmp_ok($times{revert} // 0, '>', $histories, 'transactions were reverted');
 
 # When a transaction committed, the server knows now: not when it was prepared.

@@ -190,7 +190,7 @@ for my $round (1 .. $crashes)
 	{
 		kill 'KILL', $victim;
 		$writers->finish;
-		$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not come back';
+		steward_recovered($node);
 	}
 	else
 	{

@@ -139,6 +139,25 @@ SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'trigger d
 ROLLBACK;
 SQL
 
+is($standby->safe_psql('postgres', <<'SQL'), "fork", 'nor when the acknowledgment is altered with it');
+BEGIN;
+ALTER TABLE steward.audit_log_1 DISABLE TRIGGER ALL;
+ALTER TABLE steward.ledger_fork DISABLE TRIGGER ALL;
+DELETE FROM steward.audit_log_1 WHERE incarnation = 1 AND xid >= (SELECT pg_snapshot_xmax(snapshot) FROM steward.ledger_block WHERE incarnation = 1 ORDER BY number DESC LIMIT 1);
+UPDATE steward.ledger_fork SET unsealed = 0, unsealed_root = sha256('');
+SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'trigger disabled';
+ROLLBACK;
+SQL
+is($standby->safe_psql('postgres', <<'SQL'), "fork", 'and a row alone acknowledges nothing');
+BEGIN;
+ALTER TABLE steward.ledger_fork DISABLE TRIGGER ALL;
+CREATE TEMP TABLE given AS SELECT * FROM steward.ledger_fork;
+DELETE FROM steward.ledger_fork;
+INSERT INTO steward.ledger_fork SELECT incarnation, 'another', unsealed, unsealed_root, acknowledged_by, acknowledged_at, recorded_in, xid FROM given;
+SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'trigger disabled';
+ROLLBACK;
+SQL
+
 # ---- dump and restore ----
 
 my $other = steward_node('other', extension => 0, conf => "steward.seal_interval = 0\nsteward.root_key_file = '"
@@ -207,6 +226,9 @@ change($node, 250);
 is($node->safe_psql('postgres', 'SELECT steward.prune_audit((SELECT last_written_at FROM steward.audit_segment_closed WHERE number = 1))'), 0, 'nothing is pruned that was written later');
 is($node->safe_psql('postgres', "SELECT steward.prune_audit((SELECT last_written_at + interval '1 us' FROM steward.audit_segment_closed WHERE number = 1))"), 1, 'a segment is pruned');
 is($node->safe_psql('postgres', 'SELECT min(segment) FROM steward.audit_log'), 2, 'its records are gone');
+is($node->safe_psql('postgres', 'SELECT min(segment) FROM steward.audit_context'), 2, 'and the contexts of them alone');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.audit_record AS r LEFT JOIN steward.audit_context AS c
+	ON c.xid = r.context_xid AND c.number = r.context AND c.incarnation = r.incarnation WHERE c.segment IS DISTINCT FROM r.segment}), 0, 'what is left has its contexts');
 is(findings($node, $middle), '', 'what is left verifies, with checkpoints of before');
 is(findings($node, $lost), '', 'also with old ones');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM steward.ledger_pruned_leaf'), '>=', 50, 'the pruned records of the long transaction are kept as hashes');
@@ -254,6 +276,35 @@ change($node, 230);
 is(findings($node, $middle), '', 'the rest verifies');
 export_verifies('after another');
 is($node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_record WHERE op = 'L' AND steward.audit_event(payload)->>'action' = 'prune audit'"), 1, 'the last prune is in the log; the one before was pruned');
+# What is left of what was pruned: a header that fits itself, and tiles.
+like($node->safe_psql('postgres', <<'SQL'), qr/^The header of this block, whose records were pruned, does not have the hashes of ledger_tile\.$/m, 'a header of a pruned block is compared with the tiles');
+BEGIN;
+DO $$ DECLARE b steward.ledger_block; h bytea[]; r bytea; n integer; BEGIN
+    ALTER TABLE steward.ledger_block DISABLE TRIGGER ALL;
+    SELECT * INTO b FROM steward.ledger_block WHERE first_leaf + leaves >= 256 ORDER BY number LIMIT 1;
+    n := octet_length(b.frontier) / 32;
+    FOR i IN 1 .. n LOOP h[i] := substr(b.frontier, i * 32 - 31, 32); END LOOP;
+    h[1] := sha256(h[1]);
+    r := h[n];
+    FOR i IN REVERSE n - 1 .. 1 LOOP r := sha256('\x01'::bytea || h[i] || r); END LOOP;
+    UPDATE steward.ledger_block SET root = r, frontier = h[1] || substr(b.frontier, 33) WHERE number = b.number;
+END $$;
+SELECT detail FROM steward.verify_ledger();
+ROLLBACK;
+SQL
+is($node->safe_psql('postgres', <<'SQL'), 't', 'tiles of what was pruned are compared with the certificate');
+BEGIN;
+ALTER TABLE steward.ledger_tile DISABLE TRIGGER ALL;
+UPDATE steward.ledger_tile SET hashes = sha256(hashes) || substr(hashes, 33) WHERE level = 1 AND index = 0;
+SELECT bool_or(finding = 'tile altered' AND detail ~ 'are missing or not those of the prune certificate') FROM steward.verify_ledger();
+ROLLBACK;
+SQL
+is($node->safe_psql('postgres', <<'SQL'), 'missing', 'a hash that the certificate does not count is found');
+BEGIN;
+INSERT INTO steward.ledger_pruned_leaf SELECT incarnation, first_leaf, sha256('') FROM steward.ledger_block ORDER BY number DESC LIMIT 1;
+SELECT DISTINCT finding FROM steward.verify_ledger() WHERE finding <> 'inserted';
+ROLLBACK;
+SQL
 # What does not verify is not pruned.
 $node->safe_psql('postgres', "CALL steward.switch_segment(patience => '10s')");
 $node->safe_psql('postgres', <<'SQL');

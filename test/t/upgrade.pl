@@ -90,6 +90,7 @@ SELECT steward.create_policy('old sessions', 'app.session', 'seen', '90 days');
 CREATE TABLE app.person (id bigint PRIMARY KEY, name steward.encrypted_text('pii/person.name'), born steward.encrypted_date('pii/person.born'));
 SELECT steward.bind_subject('app.person', 'person', 'id');
 SELECT steward.enable_audit('app.person');
+SELECT steward.create_ledger_key('test.example/upgrade');
 INSERT INTO app.person SELECT g, 'name' || g, date '1980-01-01' + g FROM pg_catalog.generate_series(1, 20) AS g;
 
 CREATE TABLE app.converting (id int PRIMARY KEY, phone text NOT NULL);
@@ -133,10 +134,17 @@ my %questions = (
 		(SELECT pg_catalog.count(*) FROM steward.audit_log AS l WHERE l.segment = s.number
 		 AND steward.audit_keys(l.batch, l.first_seq, l.xid) && steward.audit_key_hash('app.person'::regclass, '{"id": 5}')) AS found
 		FROM steward.audit_segment AS s LEFT JOIN steward.audit_segment_closed AS c USING (number) ORDER BY 1},
+	blocks => q{SELECT pg_catalog.count(*), pg_catalog.md5(pg_catalog.string_agg(b::text, E'\n' ORDER BY incarnation, number)) FROM steward.ledger_block AS b},
 	policies => q{SELECT name, relation FROM steward.policy ORDER BY 1},
 	conversion => q{SELECT relation, phase FROM steward.column_progress},
 	types => q{SELECT attrelid::regclass, attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = attrelid WHERE relnamespace = 'app'::regnamespace AND attnum > 0 AND NOT attisdropped ORDER BY attrelid::regclass::text COLLATE "C", attnum},
 	findings => q{SELECT pg_catalog.count(*) FROM pg_catalog.unnest('{t,x,j,b,n,d,z,a,l,c}'::name[]) AS c, steward.verify_column('app.value', c)});
+
+# The worker of the old server has nothing left to seal.
+$old->safe_psql('shop', 'SELECT steward.seal_ledger()');
+my $checkpoint = $old->safe_psql('shop', 'SELECT steward.ledger_checkpoint()');
+my $ledger = q{SELECT finding, incarnation, pg_catalog.regexp_replace(detail, '[0-9]+', '#', 'g') FROM steward.verify_ledger(checkpoint => '} . $checkpoint . q{')};
+is($old->safe_psql('shop', $ledger), '', 'the ledger verifies before');
 my %before = map { $_ => $old->safe_psql('shop', $questions{$_}) } sort keys %questions;
 
 like($before{values}, qr/^\(7,t7,.*iban7,l7,t,phone7\)$/m, 'the old server holds what was stored');
@@ -188,6 +196,22 @@ is($new->safe_psql('shop', 'SELECT pg_catalog.count(t::text) FROM app.value_decr
 is($new->safe_psql('shop', 'SELECT pg_catalog.count(t::text) FROM app.value_decrypted', extra_params => [ '-U', 'searcher' ]), '0', 'the view shows nothing to others');
 like(steward_error($new, 'SELECT t::text FROM app.value', database => 'shop', user => 'searcher'), qr/^ERROR:  permission denied for key/, 'who could not cannot');
 is($new->safe_psql('shop', q{SELECT id FROM app.value WHERE t = 't9'}, extra_params => [ '-U', 'searcher' ]), '9', 'who could search can');
+
+# ---- the ledger: another life of the database ----
+
+# The upgrade itself may be recorded; what it has is of the new cluster.
+like($new->safe_psql('shop', $ledger),
+	qr/\Afork\|1\|The database of this incarnation was (left: nothing was recorded in this one yet|restored or upgraded into another cluster); it left # records unsealed\. [^\n]*\z/,
+	'the ledger verifies, and an upgrade is a fork');
+$new->safe_psql('shop', q{UPDATE app.person SET born = '1998-01-01' WHERE id = 11});
+ok($new->poll_query_until('shop', q{SELECT EXISTS (SELECT FROM steward.ledger_block WHERE incarnation = 2)}), 'the new life has a log');
+like($new->safe_psql('shop', $ledger), qr/\Afork\|1\|The database of this incarnation was restored or upgraded into another cluster; it left # records unsealed\. [^\n]*\z/, 'it is explained');
+like($new->safe_psql('shop', 'SELECT steward.ledger_checkpoint()'), qr{^test\.example/upgrade/2\n}, 'with a name of its own');
+is($new->safe_psql('shop', q{SELECT pg_catalog.convert_from(parent, 'UTF8') FROM steward.ledger_opening WHERE incarnation = 2}), "$checkpoint\n", 'which begins with the checkpoint of before');
+$new->safe_psql('shop', q{SELECT steward.acknowledge_fork(1, 'pg_upgrade')});
+is($new->safe_psql('shop', $ledger), '', 'and after that nothing is found');
+is($new->safe_psql('shop', 'SELECT pg_catalog.split_part(steward.prove(incarnation, xid, seq), chr(10), 1) FROM steward.audit_record WHERE incarnation = 1 LIMIT 1'),
+	'c2sp.org/tlog-proof@v1', 'old records are proved');
 
 # ---- and goes on ----
 

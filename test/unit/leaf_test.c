@@ -21,7 +21,7 @@ test_record(void)
 	unsigned char expected[STEWARD_HASH_BYTES];
 	unsigned char prefixed[1 + sizeof leaf];
 	StewardLeafRecord record = {
-		.incarnation = 2, .xid = 0x100000003, .seq = 4, .changed_at = -5,
+		.incarnation = 2, .xid = 0x100000003, .seq = 4, .started_at = -7, .changed_at = -5,
 		.written_at = 6, .op = 'U', .payload = (const unsigned char *) "hello",
 		.payload_len = 5
 	};
@@ -36,13 +36,14 @@ test_record(void)
 	put_be(leaf + 1, 2, 4);
 	put_be(leaf + 5, 0x100000003, 8);
 	put_be(leaf + 13, 4, 4);
-	put_be(leaf + 17, (uint64_t) -5, 8);
-	put_be(leaf + 25, 6, 8);
-	leaf[33] = 'U';
-	fill_sequence(leaf + 34, 32, 10);
-	fill_sequence(leaf + 66, 32, 50);
-	put_be(leaf + 98, 5, 4);
-	memcpy(leaf + 102, "hello", 5);
+	put_be(leaf + 17, (uint64_t) -7, 8);
+	put_be(leaf + 25, (uint64_t) -5, 8);
+	put_be(leaf + 33, 6, 8);
+	leaf[41] = 'U';
+	fill_sequence(leaf + 42, 32, 10);
+	fill_sequence(leaf + 74, 32, 50);
+	put_be(leaf + 106, 5, 4);
+	memcpy(leaf + 110, "hello", 5);
 
 	steward_leaf_record_head(head, &record);
 	tap_bytes(head, leaf, sizeof head, "the leaf of a record");
@@ -53,10 +54,10 @@ test_record(void)
 	tap_bytes(hash.bytes, expected, sizeof expected, "and its hash");
 	tap_ok(steward_leaf_record_parse(&parsed, leaf, sizeof leaf) &&
 		   parsed.incarnation == 2 && parsed.xid == 0x100000003 && parsed.seq == 4 &&
-		   parsed.changed_at == -5 && parsed.written_at == 6 && parsed.op == 'U' &&
+		   parsed.started_at == -7 && parsed.changed_at == -5 && parsed.written_at == 6 && parsed.op == 'U' &&
 		   steward_hash_equals(&parsed.context, &record.context) &&
 		   steward_hash_equals(&parsed.schema, &record.schema) &&
-		   parsed.payload == leaf + 102 && parsed.payload_len == 5, "it is read back");
+		   parsed.payload == leaf + 110 && parsed.payload_len == 5, "it is read back");
 	for (size_t len = 0; len < sizeof leaf; len++)
 	{
 		Guarded		copy = guard_copy(leaf, len);
@@ -64,9 +65,9 @@ test_record(void)
 		accepted += steward_leaf_record_parse(&parsed, copy.bytes, len);
 		guard_free(&copy);
 	}
-	leaf[101]--;
+	leaf[109]--;
 	accepted += steward_leaf_record_parse(&parsed, leaf, sizeof leaf);
-	leaf[101]++;
+	leaf[109]++;
 	accepted += steward_leaf_opening_parse(&opening, leaf, sizeof leaf);
 	leaf[0] = 3;
 	accepted += steward_leaf_record_parse(&parsed, leaf, sizeof leaf);

@@ -369,7 +369,13 @@ test_prune(void)
 	char		again[STEWARD_PRUNE_TEXT_BYTES];
 	size_t		len;
 	size_t		text_len;
+	StewardPlaces places;
 
+	steward_places_begin(&places);
+	steward_places_add(&places, 301);
+	steward_places_add(&places, 305);
+	prune.removed = places.count;
+	steward_places_end(&places, &prune.places);
 	steward_frontier_init(&prune.boundary);
 	randombytes_buf(&prune.root, sizeof prune.root);
 	for (int i = 0; i < 300; i++)
@@ -379,7 +385,8 @@ test_prune(void)
 		   parsed.boundary.size == 300 && parsed.boundary.count == prune.boundary.count &&
 		   memcmp(parsed.boundary.hashes, prune.boundary.hashes,
 				  parsed.boundary.count * sizeof(StewardHash)) == 0 &&
-		   parsed.size == 1000 && parsed.segment == 7 &&
+		   parsed.size == 1000 && parsed.segment == 7 && parsed.removed == 2 &&
+		   steward_hash_equals(&parsed.places, &prune.places) &&
 		   steward_hash_equals(&parsed.root, &prune.root),
 		   "a prune certificate opens");
 	text_len = steward_prune_format(again, &parsed);
@@ -387,6 +394,13 @@ test_prune(void)
 	tap_ok(steward_checkpoint_open(&checkpoint, note, len, &key) == STEWARD_NOTE_BAD_TEXT,
 		   "it is no checkpoint");
 	test_flips("a prune certificate", note, true);
+	prune.removed = 701;
+	tap_ok(steward_prune_sign(note, &key, seed, &prune) == 0, "no more removed than there are");
+	prune.removed = 0;
+	tap_ok(steward_prune_sign(note, &key, seed, &prune) == 0, "nothing removed has one digest");
+	steward_places_begin(&places);
+	steward_places_end(&places, &prune.places);
+	tap_ok(steward_prune_sign(note, &key, seed, &prune) > 0, "that of nothing");
 	prune.size = 299;
 	tap_ok(steward_prune_sign(note, &key, seed, &prune) == 0, "no boundary behind the end");
 	prune.size = 300;

@@ -19,25 +19,31 @@ my $key = "$origin+53fba21a+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
 my $c2sp_key = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
 my @key = ('--key', $key);
 my $sign = "\xe2\x80\x94 $origin";
-my $root = 'l2/qAde2XL+OweJgRxGO9Qg1cZrtqMaiUJ0aP9oqpBY=';
-my $new = "$origin\n5\n$root\n\n$sign U/uiGk0E1gM2wCPboxgH96swFpZGxlIRrpsvy9668kU7hYmp4w48BdaTNYoPlmCuhotIkl2BOyBsVHiuZcWRh//Ntwo=\n";
-my $old = "$origin\n3\nvR6OIee9CeoxCPfm4GZxgsPHUZy41Vq40ixtukiYzYQ=\n\n$sign U/uiGkie7o9XKT8XOljoDG7e3vTGE9s+l16bYOBGkafrpYdN2mflahJ1+d9htlIqfVIYQO6q4WC/SFKFSGaIJB66PwA=\n";
+my $root = '9WD1bbTjPY8X81UoQPHGPWgwK/BWruhyTEdgj72qCfg=';
+my $new = "$origin\n5\n$root\n\n$sign U/uiGgU3PZC+HOz1jq1mQH9tnfIoikCrgvr03Cml+5wrJOLMQ7R9QOY0XaYzOGUzbT4CK8kaEhG0tdTFx+k553YlYgk=\n";
+my $old = "$origin\n3\nMDahlojIvNbSxiyIjQJeQkKbLE/GZbug7dgEEEVtyeA=\n\n$sign U/uiGsoTlsVU8TbH+CbHS5iq1Plq4vfshRFC2gbXzRsn0ynb3KQtD1UsoQn2SQ6n3/j4JrR5/mH2ZMIGxI3it11xEgw=\n";
 my $empty = "$origin\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n$sign U/uiGgIG253Y/axtU6t3aOcXuYSBPGR43pPavyIaW6vqX2FopjUftWpTDoZq2ZHKvnmQP0PZzdo8L6fTQvDzqfjwtQI=\n";
 my $prune = "pg_steward prune certificate 1\norigin $origin\nboundary 3\n"
-  . "frontier 7gDDR0lpTyn0Zt9dFGOjv0tBJApFyCOGS64rAdR7e5Q=\nfrontier 3PdEABsnn+bmttYmf9v6ZHdGxJG518193dq8u6P5SFQ=\n"
-  . "size 4\nroot WzDG9vlvwHZnrS16k0EOS+ybd3vAaYywTM1xjzpvrLU=\nsegment 2\n\n"
-  . "$sign U/uiGjDYC+Fp2R0iMHTfaypmAztr4RcTgDfsLh1PdTfBgReBwFrCroQj4529mFVAB8EM8+kXuMNPByx+Ga8fIkID3AA=\n";
+  . "frontier TRWUS/dt8uLEmCEgKF7Or88vAO/H8R7cSNd43cRqJB4=\nfrontier pJPuIsjXLfSFLGIkhYPuQ8JWP41KzzavbRcCUCrlcAA=\n"
+  . "size 4\nroot 4aA7y9gJ5bWm4ogu7ya2YTGxl2l0HXOcDED8bofENfI=\nsegment 2\nremoved 0\nplaces 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n"
+  . "$sign U/uiGmllfTbFqvZRgVLuvv+wXYg1RaQa9PgxSmc5qsMsOhAvG9fK5WfRZpRe/4lh7bQKWsd/cbU8xisQ27bfn0HNlwU=\n";
+# The same, where leaf 3 went too.
+my $further = "pg_steward prune certificate 1\norigin $origin\nboundary 3\n"
+  . "frontier TRWUS/dt8uLEmCEgKF7Or88vAO/H8R7cSNd43cRqJB4=\nfrontier pJPuIsjXLfSFLGIkhYPuQ8JWP41KzzavbRcCUCrlcAA=\n"
+  . "size 4\nroot 4aA7y9gJ5bWm4ogu7ya2YTGxl2l0HXOcDED8bofENfI=\nsegment 2\nremoved 1\nplaces 1WiKUtVaAuxK6l7B6t//4cng7mpN2+I3f5gybULfyXU=\n\n"
+  . "$sign U/uiGrs5fH171OIJ7xRllxaqA7v5CJ5r5oWlV4dbrLoGpkdW06zfgQmeg1tfe3jOXYmdd2y7Bj3jZ5AyEZp4viwU4gE=\n";
 my @leaves = (
 	'AgAAAAGlYUUnDOazvr0d0BK3OUhnfdYY1JZIi8YIo8tDzjVH3QAAAAA=',
-	'AQAAAAEAAAAAAAAC6QAAAAEAAwFuuXzCQAADAW65fe1ASQIwxrHYM8UcxCZJICJne3TGDYKJGTEiGkLbnnuwYgXp6SUmAVXJYGcfwZlZCj6Pqr3pnusnaCOLRqelF+z0BDkAAAAHcGF5bG9hZA==',
-	'AQAAAAEAAAAAAAAC6QAAAAL//////////3//////////BwIwxrHYM8UcxCZJICJne3TGDYKJGTEiGkLbnnuwYgXp6SUmAVXJYGcfwZlZCj6Pqr3pnusnaCOLRqelF+z0BDkAAAAA',
+	'AQAAAAEAAAAAAAAC6QAAAAEAAwFuuXrgAAADAW65fMJAAAMBbrl97UBJAjDGsdgzxRzEJkkgImd7dMYNgokZMSIaQtuee7BiBenpJSYBVclgZx/BmVkKPo+qveme6ydoI4tGp6UX7PQEOQAAAAdwYXlsb2Fk',
+	'AQAAAAEAAAAAAAAC6QAAAAL//////////v//////////f/////////8HAjDGsdgzxRzEJkkgImd7dMYNgokZMSIaQtuee7BiBenpJSYBVclgZx/BmVkKPo+qveme6ydoI4tGp6UX7PQEOQAAAAA=',
 	'b3RoZXI=',
-	'AQAAAAEAAAAAAAAC6gAAAAEAAwFuuYoiQAADAW65iiJBVQIwxrHYM8UcxCZJICJne3TGDYKJGTEiGkLbnnuwYgXp6SUmAVXJYGcfwZlZCj6Pqr3pnusnaCOLRqelF+z0BDkAAAABeA==',
+	'AQAAAAEAAAAAAAAC6gAAAAEAAwFuuXrgAAADAW65iiJAAAMBbrmKIkFVAjDGsdgzxRzEJkkgImd7dMYNgokZMSIaQtuee7BiBenpJSYBVclgZx/BmVkKPo+qveme6ydoI4tGp6UX7PQEOQAAAAF4',
 );
-my @siblings = qw(QDefUUaQGNpJZlb88+5eMUiNzy6LxX8horIE9MnQbqA= blQgUm8RP2siAAVM8o1l4awEobNHifmnPHzEMXTtml8=
-  IBJ4cbuYUG/LLrJqsPcmqX/QQHwDFAmKRBjjH0CrdKY= 3PdEABsnn+bmttYmf9v6ZHdGxJG518193dq8u6P5SFQ=);
-my ($left, $right, $last) = qw(7gDDR0lpTyn0Zt9dFGOjv0tBJApFyCOGS64rAdR7e5Q=
-  OCdzmZ7J83TQq5+dN2DyoHff1gRxZGh5p6vm2Gjejs8= amNKZowhQBDIqqw+otwErYfH+qF0XmcBaKMlwS6Joko=);
+my @siblings = qw(7U0H9MdMjFmtUoKZfMM24z+YZXhgdwacCl6UTON+qcQ= blQgUm8RP2siAAVM8o1l4awEobNHifmnPHzEMXTtml8=
+  IBJ4cbuYUG/LLrJqsPcmqX/QQHwDFAmKRBjjH0CrdKY= pJPuIsjXLfSFLGIkhYPuQ8JWP41KzzavbRcCUCrlcAA=);
+my ($left, $right, $last) = qw(TRWUS/dt8uLEmCEgKF7Or88vAO/H8R7cSNd43cRqJB4=
+  FsNhs28cLqzru12WEm2O3zK6G3PWeHJTR2h+/uVTvpw= EorupE238oT4lAYVX6FG9EckxNm69nvSwmcsYWmkdew=);
+my $leaf3 = $siblings[2];
 my $growth = "old 3\n$siblings[3]\n$siblings[2]\n$left\n$last\n\n$new";
 
 # The inclusion proof of a leaf, with it or without.
@@ -109,6 +115,7 @@ spew('new', $new);
 spew('old', $old);
 spew('empty', $empty);
 spew('prune', $prune);
+spew('further', $further);
 spew('growth', $growth);
 
 # Checkpoints.
@@ -123,9 +130,9 @@ is_refused([ 'checkpoint', '--key', $c2sp_key, 'new' ], 'no signature is of this
 is_refused([ 'checkpoint', @key, 'prune' ], 'not of the right form', 'a prune certificate as checkpoint');
 for my $case (
 	[ 'size', $new =~ s/^5$/6/mr, 'a signature in the name of this key is wrong' ],
-	[ 'root', $new =~ s/^l2/l3/mr, 'a signature in the name of this key is wrong' ],
-	[ 'signature', $new =~ s/Ntwo=/Ntwp=/r, 'it is not a signed note' ],
-	[ 'scalar', $new =~ s/E1gM/E1gN/r, 'a signature in the name of this key is wrong' ],
+	[ 'root', $new =~ s/^9W/9X/mr, 'a signature in the name of this key is wrong' ],
+	[ 'signature', $new =~ s/YlYgk=/YlYgl=/r, 'it is not a signed note' ],
+	[ 'scalar', $new =~ s/U3PZ/U3Pa/r, 'a signature in the name of this key is wrong' ],
 	[ 'no signature', "$origin\n5\n$root\n\n", 'it is not a signed note' ],
 	[ 'carriage returns', $new =~ s/\n/\r\n/gr, 'it is not a signed note' ],
 	[ 'a zero byte', $new =~ s/5/\0/r, 'it is not a signed note' ],
@@ -140,8 +147,8 @@ for my $case (
 # Inclusion.
 my @said = (
 	qr/^opening of incarnation 1, which has no parent$/m,
-	qr/^record: incarnation 1, transaction 745, seq 1, op I, changed 2026-10-22 16:00:00\.123456 UTC, written 2026-10-22 16:00:00\.200000 UTC, payload of 7 bytes$/m,
-	qr/^record: incarnation 1, transaction 745, seq 2, op 0x07, changed 1999-12-31 23:59:59\.999999 UTC, written 294277-01-09 04:00:54\.775807 UTC, payload of 0 bytes$/m,
+	qr/^record: incarnation 1, transaction 745, seq 1, op I, begun 2026-10-22 16:00:00\.000000 UTC, changed 2026-10-22 16:00:00\.123456 UTC, written 2026-10-22 16:00:00\.200000 UTC, payload of 7 bytes$/m,
+	qr/^record: incarnation 1, transaction 745, seq 2, op 0x07, begun 1999-12-31 23:59:59\.999998 UTC, changed 1999-12-31 23:59:59\.999999 UTC, written 294277-01-09 04:00:54\.775807 UTC, payload of 0 bytes$/m,
 	qr/^a leaf of another form, 5 bytes$/m);
 for my $index (0 .. 3)
 {
@@ -165,7 +172,7 @@ for my $case (
 	[ 'an index too large', $proof =~ s/^index 1$/index 9223372036854775808/mr, 'not an inclusion proof' ],
 	[ 'a hash less', $proof =~ s/^\Q$last\E\n//mr, 'does not lead' ],
 	[ 'a hash more', $proof =~ s/^\Q$last\E\n/$last\n$last\n/mr, 'does not lead' ],
-	[ 'a hash altered', $proof =~ s/^amN/amM/mr, 'does not lead' ],
+	[ 'a hash altered', $proof =~ s/^Eor/Eos/mr, 'does not lead' ],
 	[ 'another order', $proof =~ s/^(\Q$right\E\n)(\Q$last\E\n)/$2$1/mr, 'does not lead' ],
 	[ 'the old checkpoint', $proof =~ s/\Q$new\E\z/$old/r, 'does not lead' ],
 	[ 'no checkpoint', $proof =~ s/\Q$new\E\z//r, 'the checkpoint of the proof: it is not a signed note' ],
@@ -211,6 +218,17 @@ spew('rest', join '', map { "$_\n" } @leaves[ 3, 4 ]);
 is_verified([ @export, '--prune', 'prune', 'rest' ], 'the export is the log: 2 leaves from leaf 3 on', 'export behind a prune');
 is_refused([ @export, 'rest' ], 'ends after 2 leaves, the checkpoint has 5', 'without the certificate');
 is_refused([ @export, '--prune', 'prune', 'records' ], 'more leaves than the checkpoint', 'from the beginning behind a prune');
+# A hash hides a record: only where the certificate counts it.
+spew('hidden', "hash $siblings[2]\n" . join '', map { "$_\n" } @leaves[ 1 .. 4 ]);
+is_refused([ @export, 'hidden' ], 'do not have the root', 'another hash');
+spew('hidden', "hash $siblings[1]\n" . join '', map { "$_\n" } @leaves[ 1 .. 4 ]);
+is_refused([ @export, 'hidden' ], '1 hashes stand for records, which are not those that were pruned', 'a hash in place of a leaf');
+spew('hidden', "hash $last\n$leaves[4]\n");
+is_refused([ @export, '--prune', 'further', 'hidden' ], 'do not have the root', 'a hash of another record');
+spew('hidden', "hash $leaf3\n$leaves[4]\n");
+is_refused([ @export, '--prune', 'prune', 'hidden' ], '1 hashes stand for records, which are not those that the prune certificate counts', 'a hash that the certificate does not count');
+is_verified([ @export, '--prune', 'further', 'hidden' ], 'the export is the log', 'a hash that it counts');
+is_refused([ @export, '--prune', 'further', 'rest' ], '0 hashes stand for records', 'a certificate that counts more');
 spew('other', join '', map { "$_\n" } @leaves[ 4, 3 ]);
 is_refused([ @export, '--prune', 'prune', 'other' ], 'do not have the root of the checkpoint', 'behind a prune, swapped');
 for my $case (

@@ -46,8 +46,8 @@ def verify(chosen, key):
         size, root = open_checkpoint(slurp(chosen.file), key)
         return '%d leaves, root %s' % (size, root.hex())
     if chosen.command == 'prune':
-        boundary, _, size, _, segment = open_prune(slurp(chosen.file), key)
-        return 'boundary %d of %d, segment %d' % (boundary, size, segment)
+        boundary, _, size, _, segment, (removed, _) = open_prune(slurp(chosen.file), key)
+        return 'boundary %d of %d, %d removed behind it, segment %d' % (boundary, size, removed, segment)
     if chosen.command == 'inclusion':
         index, leaf, size = verify_inclusion(key, slurp(chosen.proof), slurp(chosen.record))
         return 'leaf %d of %d\n%s' % (index, size, describe(leaf))

@@ -15,7 +15,7 @@
 
 #define LEAVES 4096
 #define LEVELS 13
-#define MAX_WORDS 40
+#define MAX_WORDS 200
 
 static StewardHash tree[LEVELS][LEAVES];
 
@@ -211,7 +211,7 @@ answer_checkpoint(void)
 	free(seed.bytes);
 }
 
-/* prune NAME SEED BOUNDARY SIZE SEGMENT: the note */
+/* prune NAME SEED BOUNDARY SIZE SEGMENT PLACE...: the note */
 static void
 answer_prune(void)
 {
@@ -220,7 +220,13 @@ answer_prune(void)
 	Bytes		seed = signer(&key);
 	StewardPrune prune = {.origin = key.name, .origin_len = strlen(key.name)};
 	StewardFrontier whole;
+	StewardPlaces places;
 
+	steward_places_begin(&places);
+	for (int i = 6; i < count; i++)
+		steward_places_add(&places, number(i));
+	prune.removed = places.count;
+	steward_places_end(&places, &prune.places);
 	grow(&prune.boundary, number(3));
 	grow(&whole, number(4));
 	prune.size = whole.size;
@@ -299,16 +305,17 @@ answer_open(void)
 	free(file.bytes);
 }
 
-/* record INCARNATION XID SEQ CHANGED WRITTEN OP CONTEXT SCHEMA PAYLOAD: leaf hash */
+/* record INCARNATION XID SEQ STARTED CHANGED WRITTEN OP CONTEXT SCHEMA PAYLOAD: leaf hash */
 static void
 answer_record(void)
 {
-	Bytes		payload = bytes_of(word(9));
+	Bytes		payload = bytes_of(word(10));
 	StewardLeafRecord record = {
 		.incarnation = (uint32_t) number(1), .xid = number(2),
-		.seq = (uint32_t) number(3), .changed_at = strtoll(word(4), NULL, 10),
-		.written_at = strtoll(word(5), NULL, 10),
-		.op = (unsigned char) number(6), .context = hash_of(7), .schema = hash_of(8),
+		.seq = (uint32_t) number(3), .started_at = strtoll(word(4), NULL, 10),
+		.changed_at = strtoll(word(5), NULL, 10),
+		.written_at = strtoll(word(6), NULL, 10),
+		.op = (unsigned char) number(7), .context = hash_of(8), .schema = hash_of(9),
 		.payload = payload.bytes, .payload_len = (uint32_t) payload.len
 	};
 	StewardHash hash;

@@ -16,7 +16,7 @@ use Test::More;
 
 our @EXPORT = qw(steward_directory steward_keyring steward_root_keys steward_node
   steward_set steward_await steward_session steward_error steward_file_holds
-  steward_tree_holds steward_poll);
+  steward_tree_holds steward_poll steward_recovered);
 
 my $serial = 0;
 
@@ -128,6 +128,17 @@ sub steward_poll
 		select(undef, undef, undef, 0.1);
 	}
 	return 0;
+}
+
+# Waits until a node that crashed by itself takes connections again. (A query would
+# die of the pipe that psql leaves behind when it is refused at once.)
+sub steward_recovered
+{
+	my ($node) = @_;
+
+	steward_poll(sub { return system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0; })
+	  or die 'the server did not come back';
+	return;
 }
 
 # The error a statement gives the client, empty when it succeeds. In a session

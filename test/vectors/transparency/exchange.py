@@ -151,7 +151,7 @@ def alterations(tap, peer):
 def leaves(peer):
     for size in range(60):
         record = (secrets.randbits(32), secrets.randbits(64), secrets.randbits(32),
-                  secrets.randbits(64) - 2 ** 63, secrets.randbits(64) - 2 ** 63)
+                  *(secrets.randbits(64) - 2 ** 63 for _ in range(3)))
         op, one, other, payload = (secrets.token_bytes(n) for n in (1, 32, 32, size))
         peer.ask('leaves of records', tree.leaf_hash(leaf.record_leaf(*record, op, one, other, payload)).hex(),
                  'record', *record, op[0], one.hex(), other.hex(), shown(payload))
@@ -172,6 +172,9 @@ def notes(peer, key):
         for boundary in {0, size // 2, size}:
             made = key.sign(note.prune_text(NAME, boundary, tree.frontier(HASHES[:boundary]), size, root, 7))
             peer.ask('prune certificates', made.hex(), 'prune', *signer, boundary, size, 7)
+            places = range(boundary, size, 3)
+            made = key.sign(note.prune_text(NAME, boundary, tree.frontier(HASHES[:boundary]), size, root, 7, places))
+            peer.ask('prune certificates', made.hex(), 'prune', *signer, boundary, size, 7, *places)
 
 
 def sample_files(key):
@@ -280,19 +283,25 @@ def changed_key(run, before, newer):
               keys=[run.key, note.Key.of_seed('log.example/steward/2', bytes(32))])
 
 
+def hide(lines, hashes, *places):
+    """Hashes for some of the leaves."""
+    return [b'hash %s\n' % note.encode(hashes[at]).encode() if at in places else line for at, line in enumerate(lines)]
+
+
 def exports(run):
     size, boundary = 1000, 600
-    lines = [note.encode(content).encode() + b'\n' if content else b'' for content in LEAVES[:size]]
-    lines = [line or b'hash ' + note.encode(tree.leaf_hash(b'')).encode() + b'\n' for line in lines]
-    root = tree.root(HASHES[:size])
+    contents = [content or b'x' for content in LEAVES[:size]]
+    lines = [note.encode(content).encode() + b'\n' for content in contents]
+    hashes = [tree.leaf_hash(content) for content in contents]
+    root = tree.root(hashes)
     checkpoint = run.write('head', run.key.sign(note.checkpoint_text(NAME, size, root)))
-    frontier = tree.frontier(HASHES[:boundary])
-    middle = tree.root(HASHES[:700])
+    frontier = tree.frontier(hashes[:boundary])
+    middle = tree.root(hashes[:700])
     good, bad = (run.write(name, run.key.sign(note.prune_text(NAME, boundary, frontier, 700, head, 3)))
                  for name, head in (('good', middle), ('bad', root)))
     swapped = lines[:10] + [lines[11], lines[10]] + lines[12:]
-    hidden = lines[:500] + [b'hash ' + note.encode(HASHES[500]).encode() + b'\n'] + lines[501:]
-    cases = (('whole', 0, lines), ('with a hash for a record', 0, hidden), ('two swapped', 1, swapped),
+    hidden = hide(lines, hashes, 500)
+    cases = (('whole', 0, lines), ('with a hash for a record', 1, hidden), ('two swapped', 1, swapped),
              ('one missing', 1, lines[:50] + lines[51:]), ('the last missing', 1, lines[:-1]),
              ('one too many', 1, lines + lines[:1]), ('one twice', 1, lines[:51] + lines[50:-1]),
              ('one altered', 1, lines[:3] + [b'AAAA\n'] + lines[4:]), ('an empty line', 1, [b'\n'] + lines),
@@ -305,6 +314,13 @@ def exports(run):
     run.judge('export behind a prune', 0, 'export', '--checkpoint', checkpoint, '--prune', good, rest)
     run.judge('export behind a prune of another tree', 1, 'export', '--checkpoint', checkpoint,
               '--prune', bad, rest)
+    counted = run.write('counted', run.key.sign(note.prune_text(NAME, boundary, frontier, 700, middle, 3, (620, 621))))
+    for name, expected, certificate, places in (
+            ('the records that the certificate counts', 0, counted, (620, 621)), ('one of them', 1, counted, (620,)),
+            ('one more', 1, counted, (620, 621, 900)), ('others', 1, counted, (620, 622)), ('none', 1, counted, ()),
+            ('a record that it does not count', 1, good, (620,))):
+        run.judge('export with hashes for %s' % name, expected, 'export', '--checkpoint', checkpoint, '--prune', certificate,
+                  run.write('hidden', b''.join(hide(lines, hashes, *places)[boundary:])))
     run.judge('export behind a prune, without it', 1, 'export', '--checkpoint', checkpoint, rest)
 
 

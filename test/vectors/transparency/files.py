@@ -1,5 +1,5 @@
 """Proofs and exports as files: C2SP tlog-proof, tlog-witness, and docs/formats.md."""
-from .note import decode, encode, number, open_checkpoint, open_prune
+from .note import decode, encode, number, open_checkpoint, open_prune, places_digest
 from .tree import Refused, check_consistency, check_inclusion, frontier_root, grow, leaf_hash
 
 HEADER = b'c2sp.org/tlog-proof@v1\n'
@@ -91,18 +91,22 @@ def exported_hash(line):
 def verify_export(key, checkpoint, lines, prune=None):
     """(first leaf, size) of an export, given as lines that end in a newline."""
     expected, root = open_checkpoint(checkpoint, key)
-    size, hashes, head = 0, [], None
+    size, hashes, head, places, allowed = 0, [], None, [], (0, places_digest(()))
     if prune is not None:
-        size, hashes, head_size, head_root, _ = open_prune(prune, key)
+        size, hashes, head_size, head_root, _, allowed = open_prune(prune, key)
         head = (head_size, head_root)
     first = size
     for line in lines:
         if not line.endswith(b'\n') or size >= expected:
             raise Refused('no line of this log')
+        if line.startswith(b'hash '):
+            places.append(size)
         hashes = grow(size, hashes, exported_hash(line[:-1]))
         size += 1
         if head and size == head[0] and frontier_root(hashes) != head[1]:
             raise Refused('the certificate is of another tree')
     if size != expected or frontier_root(hashes) != root:
         raise Refused('another tree')
+    if (len(places), places_digest(places)) != allowed:
+        raise Refused('hashes stand for records that were not pruned')
     return first, size

@@ -3,12 +3,12 @@ import struct
 
 from .tree import Refused, sha256
 
-RECORD = struct.Struct('>BIQIqqc32s32sI')
+RECORD = struct.Struct('>BIQIqqqc32s32sI')
 OPENING = struct.Struct('>BI32sI')
 
 
-def record_leaf(incarnation, xid, seq, changed_at, written_at, op, context, schema, payload):
-    return RECORD.pack(1, incarnation, xid, seq, changed_at, written_at, op, context, schema,
+def record_leaf(incarnation, xid, seq, started_at, changed_at, written_at, op, context, schema, payload):
+    return RECORD.pack(1, incarnation, xid, seq, started_at, changed_at, written_at, op, context, schema,
                        len(payload)) + payload
 
 
@@ -19,7 +19,7 @@ def opening_leaf(incarnation, identity, parent=b''):
 def read_leaf(leaf):
     """Names and values of what a leaf holds."""
     if leaf[:1] == b'\1' and len(leaf) >= RECORD.size:
-        names = 'incarnation xid seq changed_at written_at op context schema length'.split()
+        names = 'incarnation xid seq started_at changed_at written_at op context schema length'.split()
         fields, rest = RECORD.unpack_from(leaf), leaf[RECORD.size:]
     elif leaf[:1] == b'\2' and len(leaf) >= OPENING.size:
         names = 'incarnation identity length'.split()

@@ -144,15 +144,20 @@ def open_checkpoint(note, key):
     return size, root
 
 
-def prune_text(origin, boundary, hashes, size, root, segment):
+def places_digest(indexes):
+    return sha256(*(index.to_bytes(8, 'big') for index in indexes))
+
+
+def prune_text(origin, boundary, hashes, size, root, segment, places=()):
     return ''.join('%s\n' % line for line in (
         PRUNE_TITLE, 'origin ' + origin, 'boundary %d' % boundary,
         *('frontier ' + encode(content) for content in hashes),
-        'size %d' % size, 'root ' + encode(root), 'segment %d' % segment))
+        'size %d' % size, 'root ' + encode(root), 'segment %d' % segment,
+        'removed %d' % len(places), 'places ' + encode(places_digest(places))))
 
 
 def open_prune(note, key):
-    """(boundary, frontier, size, root, segment) of a prune certificate."""
+    """(boundary, frontier, size, root, segment, (count, digest) of places) of a prune certificate."""
     lines = open_note(note, key)[:-1].split('\n')
     if lines[:2] != [PRUNE_TITLE, 'origin ' + key.name]:
         raise Refused('no certificate of this log')
@@ -161,10 +166,13 @@ def open_prune(note, key):
         raise Refused('no certificate')
     boundary = number(words[0][1])
     count = bin(boundary).count('1')
-    if [word[0] for word in words] != ['boundary'] + ['frontier'] * count + ['size', 'root', 'segment']:
+    if [word[0] for word in words] != ['boundary'] + ['frontier'] * count + ['size', 'root', 'segment', 'removed', 'places']:
         raise Refused('no certificate')
     hashes = [decode(word[1], 32) for word in words[1:1 + count]]
-    size, root, segment = number(words[-3][1]), decode(words[-2][1], 32), number(words[-1][1], 2 ** 31 - 1)
+    size, root, segment = number(words[-5][1]), decode(words[-4][1], 32), number(words[-3][1], 2 ** 31 - 1)
+    removed, places = number(words[-2][1]), decode(words[-1][1], 32)
     if boundary > size or (boundary == size and frontier_root(hashes) != root):
         raise Refused('the boundary is not in the tree')
-    return boundary, hashes, size, root, segment
+    if removed > size - boundary or (removed == 0 and places != places_digest(())):
+        raise Refused('what was removed is not in the tree')
+    return boundary, hashes, size, root, segment, (removed, places)

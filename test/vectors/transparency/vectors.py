@@ -23,10 +23,10 @@ def of_trees():
 
 def of_leaves():
     one, other = tree.sha256(b'context'), tree.sha256(b'schema')
-    for record in ((1, 745, 1, 846000000123456, 846000000200000, b'I', one, other, b'payload'),
-                   (2 ** 32 - 1, 2 ** 64 - 1, 2 ** 32 - 1, -2 ** 63, 2 ** 63 - 1, b'S', one, bytes(32), b'')):
-        yield (tree.leaf_hash(leaf.record_leaf(*record)).hex(), 'record', *record[:5], record[5][0],
-               one.hex(), record[7].hex(), shown(record[8]))
+    for record in ((1, 745, 1, 846000000000000, 846000000123456, 846000000200000, b'I', one, other, b'payload'),
+                   (2 ** 32 - 1, 2 ** 64 - 1, 2 ** 32 - 1, -1, -2 ** 63, 2 ** 63 - 1, b'S', one, bytes(32), b'')):
+        yield (tree.leaf_hash(leaf.record_leaf(*record)).hex(), 'record', *record[:6], record[6][0],
+               one.hex(), record[8].hex(), shown(record[9]))
     for parent in (b'', b'a signed note\n'):
         yield tree.leaf_hash(leaf.opening_leaf(3, one, parent)).hex(), 'opening', 3, one.hex(), shown(parent)
     for fields in ((), (b'',), (None,), ((1).to_bytes(4, 'big'), 'Ä'.encode(), None, b'', bytes(8))):
@@ -45,6 +45,8 @@ def of_notes():
     yield 'yes', 'open', 'checkpoint', vkey.hex(), checkpoint.hex()
     yield (key.sign(note.prune_text(NAME, 259, tree.frontier(HASHES[:259]), 300, root, 7)).hex(),
            'prune', *signer, 259, 300, 7)
+    yield (key.sign(note.prune_text(NAME, 259, tree.frontier(HASHES[:259]), 300, root, 7, (270, 271))).hex(),
+           'prune', *signer, 259, 300, 7, 270, 271)
     inclusion = files.inclusion_file(LEAVES[70], 70, tree.path(70, HASHES[:300]), checkpoint)
     yield 'yes', 'open', 'inclusion', vkey.hex(), inclusion.hex()
     consistency = files.consistency_file(259, tree.proof(259, HASHES[:300]), checkpoint)
