@@ -289,7 +289,7 @@ sub raw_answer
 		}
 		return $bytes;
 	};
-	my $startup = pack('N', 196608) . "user\0$ENV{PGUSER}\0database\0postgres\0\0";
+	my $startup = pack('N', 196608) . "user\0" . scalar(getpwuid($<)) . "\0database\0postgres\0\0";
 
 	$socket->autoflush(1);
 	print $socket pack('N', length($startup) + 4) . $startup;
