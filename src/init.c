@@ -10,6 +10,7 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "base/hooks.h"
+#include "base/label.h"
 #include "base/mask.h"
 #include "crypto/kdf.h"
 #include "keys/keys.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 				 errmsg("libsodium could not be initialised")));
 	steward_guc_init();
 	steward_catalog_init();
+	steward_label_init();
 	steward_hooks_init();
 	steward_errors_init();
 	steward_mask_init();

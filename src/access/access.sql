@@ -42,6 +42,33 @@ CREATE FUNCTION steward.stop_audit_access(relation regclass) RETURNS void
 COMMENT ON FUNCTION steward.stop_audit_access(regclass) IS 'stops recording the reads of a relation; that it stopped is recorded';
 REVOKE EXECUTE ON FUNCTION steward.stop_audit_access(regclass) FROM PUBLIC;
 
+CREATE TABLE steward.access_label (
+    label      text COLLATE "C" PRIMARY KEY,
+    created_by name NOT NULL,
+    created_at timestamptz NOT NULL
+) USING heap;
+COMMENT ON TABLE steward.access_label IS 'classification labels whose columns are audited when they are read; written by steward.audit_access_label()';
+COMMENT ON COLUMN steward.access_label.label IS 'the label, as SECURITY LABEL FOR pg_steward gives it to columns';
+COMMENT ON COLUMN steward.access_label.created_by IS 'who set it';
+COMMENT ON COLUMN steward.access_label.created_at IS 'when';
+REVOKE ALL ON steward.access_label FROM PUBLIC;
+
+CREATE TRIGGER access_label_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON steward.access_label
+    FOR EACH STATEMENT EXECUTE FUNCTION steward.access_rule_changed();
+ALTER TABLE steward.access_label ENABLE ALWAYS TRIGGER access_label_changed;
+COMMENT ON TRIGGER access_label_changed ON steward.access_label IS 'makes sessions read the rules again';
+SELECT pg_catalog.pg_extension_config_dump('steward.access_label', '');
+
+CREATE FUNCTION steward.audit_access_label(label text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_audit_access_label';
+COMMENT ON FUNCTION steward.audit_access_label(text) IS 'records every read of columns that have this classification label, or get it, from now on';
+REVOKE EXECUTE ON FUNCTION steward.audit_access_label(text) FROM PUBLIC;
+
+CREATE FUNCTION steward.stop_audit_access_label(label text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'steward_stop_audit_access_label';
+COMMENT ON FUNCTION steward.stop_audit_access_label(text) IS 'stops recording the reads of columns for their label; that it stopped is recorded';
+REVOKE EXECUTE ON FUNCTION steward.stop_audit_access_label(text) FROM PUBLIC;
+
 CREATE TABLE steward.access_spool (
     file        text COLLATE "C" PRIMARY KEY,
     node        text NOT NULL,

@@ -18,32 +18,33 @@
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
-/* Adds columns to what is touched of a relation. */
-static void
-touch(StewardRead *read, const StewardAccessRule *rule, Bitmapset *columns)
+/* Rights that a statement needs which may read a relation, or show what is in it. */
+#define ACL_CHANGE (ACL_UPDATE | ACL_DELETE)
+#define ALL_RIGHTS (ACL_SELECT | ACL_INSERT | ACL_CHANGE)
+
+/* What is touched of a relation. */
+static StewardTouched *
+touch(StewardRead *read, const StewardAccessRule *rule)
 {
 	StewardTouched *touched;
 
 	for (int i = 0; i < read->touched_count; i++)
 	{
 		if (read->touched[i].rule == rule)
-		{
-			read->touched[i].columns = bms_add_members(read->touched[i].columns, columns);
-			return;
-		}
+			return &read->touched[i];
 	}
 	read->touched = read->touched == NULL ? palloc(sizeof *touched) :
 		repalloc(read->touched, sizeof *touched * (read->touched_count + 1));
 	touched = &read->touched[read->touched_count++];
 	memset(touched, 0, sizeof *touched);
 	touched->rule = rule;
-	touched->columns = columns;
 	touched->key_limit = steward_access_audit_rows;
 	if (read->generation == NULL)
 	{
 		steward_access_pin(rule);
 		read->generation = rule->generation;
 	}
+	return touched;
 }
 
 /* All columns of a relation, as selectedCols numbers them. */
@@ -72,8 +73,9 @@ audited_columns(const StewardAccessRule *rule, Bitmapset *selected,
 	return rule->all || !bms_is_empty(*columns);
 }
 
+/* Notes what a statement with these rights does to a relation. */
 static void
-collect_columns(StewardRead *read, Oid relid, Bitmapset *selected)
+collect_columns(StewardRead *read, Oid relid, AclMode rights, Bitmapset *selected)
 {
 	const StewardAccessRule *rule = steward_access_rule(relid);
 	Bitmapset  *columns;
@@ -88,21 +90,30 @@ collect_columns(StewardRead *read, Oid relid, Bitmapset *selected)
 				 errmsg("the rules of access audit changed while the statement began"),
 				 errhint("Run the statement again.")));
 	old = MemoryContextSwitchTo(read->context);
-	if (audited_columns(rule, selected, &columns))
-		touch(read, rule, columns);
+	if ((rights & ACL_SELECT) != 0 && audited_columns(rule, selected, &columns))
+	{
+		StewardTouched *touched = touch(read, rule);
+
+		touched->read = true;
+		touched->columns = bms_add_members(touched->columns, columns);
+	}
+	if ((rights & ACL_CHANGE) != 0)
+		touch(read, rule)->written = true;
+	if ((rights & ACL_INSERT) != 0)
+		touch(read, rule)->inserted = true;
 	MemoryContextSwitchTo(old);
 }
 
 static inline bool
-is_read(const StewardReadEntry * entry)
+is_of_interest(const StewardReadEntry * entry, AclMode rights)
 {
 	return STEWARD_IS_READ_ENTRY(entry) &&
-		(entry->requiredPerms & ACL_SELECT) != 0 &&
+		(entry->requiredPerms & rights) != 0 &&
 		entry->relid >= FirstNormalObjectId;
 }
 
-void
-steward_read_collect_entries(StewardRead *read, List *entries)
+static void
+collect_entries(StewardRead *read, List *entries, AclMode rights)
 {
 	ListCell   *cell;
 
@@ -110,9 +121,16 @@ steward_read_collect_entries(StewardRead *read, List *entries)
 	{
 		const		StewardReadEntry *entry = lfirst(cell);
 
-		if (is_read(entry))
-			collect_columns(read, entry->relid, entry->selectedCols);
+		if (is_of_interest(entry, rights))
+			collect_columns(read, entry->relid, entry->requiredPerms & rights,
+							entry->selectedCols);
 	}
+}
+
+void
+steward_read_collect_entries(StewardRead *read, List *entries)
+{
+	collect_entries(read, entries, ACL_SELECT);
 }
 
 bool
@@ -126,7 +144,7 @@ steward_read_may_touch(PlannedStmt *planned)
 	{
 		const		StewardReadEntry *entry = lfirst(cell);
 
-		if (is_read(entry) && steward_access_rule(entry->relid) != NULL)
+		if (is_of_interest(entry, ALL_RIGHTS) && steward_access_rule(entry->relid) != NULL)
 			return true;
 	}
 	return false;
@@ -169,29 +187,44 @@ parent_of(PlannedStmt *planned, Index child)
 	return 0;
 }
 
+/*
+ * The relation above a child that has the entry for both. A UNION ALL is a parent
+ * too, and above them all, but no relation.
+ */
+static RangeTblEntry *
+entry_above(PlannedStmt *planned, Index child)
+{
+	RangeTblEntry *above = NULL;
+
+	for (Index next = parent_of(planned, child); next != 0; next = parent_of(planned, next))
+	{
+		RangeTblEntry *rte = rt_fetch(next, planned->rtable);
+
+		if (rte->rtekind == RTE_RELATION && STEWARD_READ_ENTRY_OF(planned, rte) != NULL)
+			above = rte;
+	}
+	return above;
+}
+
 static void
 collect_child(StewardRead *read, PlannedStmt *planned, Index child)
 {
 	RangeTblEntry *rte = rt_fetch(child, planned->rtable);
+	RangeTblEntry *above;
 	const StewardAccessRule *rule;
-	Index		top = child;
 
 	if (rte->rtekind != RTE_RELATION || rte->relid < FirstNormalObjectId)
 		return;
 	rule = steward_access_rule(rte->relid);
 	if (rule == NULL || rule->origin != rte->relid)
 		return;
-	for (Index next = child; next != 0; next = parent_of(planned, next))
-		top = next;
-	if (top != child)
+	above = entry_above(planned, child);
+	if (above != NULL)
 	{
-		RangeTblEntry *above = rt_fetch(top, planned->rtable);
-		const		StewardReadEntry *entry = above->rtekind != RTE_RELATION ? NULL :
-			STEWARD_READ_ENTRY_OF(planned, above);
+		const		StewardReadEntry *entry = STEWARD_READ_ENTRY_OF(planned, above);
 
-		if (entry != NULL && is_read(entry))
-			collect_columns(read, rte->relid,
-							translate(entry->selectedCols, above->relid, rte->relid));
+		collect_columns(read, rte->relid, entry->requiredPerms & ALL_RIGHTS,
+						translate(entry->selectedCols, above->relid, rte->relid));
 	}
 }
 
@@ -200,30 +233,32 @@ steward_read_collect(StewardRead *read, PlannedStmt *planned)
 {
 	ListCell   *cell;
 
-	steward_read_collect_entries(read, STEWARD_READ_ENTRIES(planned));
-	if (likely(planned->appendRelations == NIL || !steward_access_rules_of_children()))
-		return;
-	foreach(cell, planned->appendRelations)
-		collect_child(read, planned,
-					  lfirst_node(AppendRelInfo, cell)->child_relid);
+	collect_entries(read, STEWARD_READ_ENTRIES(planned), ALL_RIGHTS);
+	if (unlikely(planned->appendRelations != NIL && steward_access_rules_of_children()))
+	{
+		foreach(cell, planned->appendRelations)
+			collect_child(read, planned,
+						  lfirst_node(AppendRelInfo, cell)->child_relid);
+	}
+	read->quiet = true;
+	for (int i = 0; i < read->touched_count; i++)
+		read->quiet &= !read->touched[i].read;
 }
 
 static void
-put_columns(const StewardTouched *touched, StringInfo out)
+put_columns(const StewardAccessRule *rule, Bitmapset *columns, bool all,
+			StringInfo out)
 {
 	const char *separator = "";
-	int			member = -1;
 
 	steward_spool_json_put(out, ",\"columns\":[");
-	while ((member = bms_next_member(touched->columns, member)) >= 0)
+	for (int i = 0; i < rule->column_count; i++)
 	{
-		int			number = member + FirstLowInvalidHeapAttributeNumber;
-
-		if (number <= 0 || number > touched->rule->column_count ||
-			touched->rule->column_names[number - 1] == NULL)
+		if (rule->column_names[i] == NULL ||
+			!(all || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, columns)))
 			continue;
 		appendStringInfoString(out, separator);
-		appendStringInfoString(out, touched->rule->column_names[number - 1]);
+		appendStringInfoString(out, rule->column_names[i]);
 		separator = ",";
 	}
 	appendStringInfoCharMacro(out, ']');
@@ -245,23 +280,54 @@ put_counts(const StewardTouched *touched, StringInfo out)
 		steward_spool_json_put(out, ",\"keys_left_off\":true");
 }
 
-void
-steward_read_put_relations(StewardRead *read, StringInfo out, bool counted)
+static void
+put_touched(const StewardTouched *touched, StringInfo out, StewardReadPart part)
 {
+	steward_spool_json_put(out, "{\"relation\":");
+	appendStringInfoString(out, touched->rule->name);
+	if (part == STEWARD_READ_COLUMNS)
+		put_columns(touched->rule, touched->columns, false, out);
+	else if (part == STEWARD_SHOWN_COLUMNS)
+		put_columns(touched->rule, touched->rule->columns, touched->rule->all, out);
+	else
+		put_counts(touched, out);
+	appendStringInfoCharMacro(out, '}');
+}
+
+void
+steward_read_put_relations(StewardRead *read, StringInfo out, StewardReadPart part)
+{
+	bool		shown = part == STEWARD_SHOWN_COLUMNS || part == STEWARD_SHOWN_ROWS;
+	bool		first = true;
+
 	steward_spool_json_put(out, ",\"relations\":[");
 	for (int i = 0; i < read->touched_count; i++)
 	{
 		const StewardTouched *touched = &read->touched[i];
 
-		if (i > 0)
+		if (shown ? !touched->written && !touched->inserted : !touched->read)
+			continue;
+		if (!first)
 			appendStringInfoCharMacro(out, ',');
-		steward_spool_json_put(out, "{\"relation\":");
-		appendStringInfoString(out, touched->rule->name);
-		if (counted)
-			put_counts(touched, out);
-		else
-			put_columns(touched, out);
-		appendStringInfoCharMacro(out, '}');
+		first = false;
+		put_touched(touched, out, part);
 	}
 	appendStringInfoCharMacro(out, ']');
+}
+
+bool
+steward_read_shows(const StewardRead *read, int sqlstate)
+{
+	bool		written = false;
+	bool		inserted = false;
+
+	if (likely(ERRCODE_TO_CATEGORY(sqlstate) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
+			   sqlstate != ERRCODE_WITH_CHECK_OPTION_VIOLATION))
+		return false;
+	for (int i = 0; i < read->touched_count; i++)
+	{
+		written |= read->touched[i].written;
+		inserted |= read->touched[i].inserted;
+	}
+	return written || (inserted && sqlstate == ERRCODE_EXCLUSION_VIOLATION);
 }

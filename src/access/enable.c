@@ -27,8 +27,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-static void
-require_preload(void)
+void
+steward_access_require_preload(void)
 {
 	if (!steward_access_is_watching())
 		ereport(ERROR,
@@ -132,7 +132,7 @@ STEWARD_FUNCTION(steward_audit_access)
 	Relation	rel;
 	List	   *columns = NIL;
 
-	require_preload();
+	steward_access_require_preload();
 	/* Whoever reads now ends first; whoever comes later hears of the rule. */
 	rel = open_relation(fcinfo, "steward.audit_access()", AccessExclusiveLock);
 	check_kind(rel);

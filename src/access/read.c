@@ -10,7 +10,9 @@
 #include "base/compat.h"
 
 #include "access/access.h"
+#include "access/hold.h"
 #include "access/import.h"
+#include "access/label.h"
 #include "access/parallel.h"
 #include "access/read.h"
 #include "access/rule.h"
@@ -38,8 +40,11 @@ static dlist_head reads = DLIST_STATIC_INIT(reads);
 static uint64 last_number = 0;
 static bool watching = false;
 
-/* In a parallel worker: the leader's plan has been started. */
-static bool leader_plan_seen = false;
+/*
+ * A check of a foreign key is planned, starts or runs: what is read meanwhile is
+ * read by somebody's code in it.
+ */
+static bool inside_check = false;
 
 StewardRead *steward_read_running = NULL;
 
@@ -62,6 +67,8 @@ make_read(const char *command)
 static void
 forget(StewardRead *read)
 {
+	if (unlikely(steward_hold_is_by(read)))
+		steward_hold_end(false);
 	dlist_delete(&read->node);
 	if (steward_read_running == read)
 		steward_read_running = read->outer;
@@ -69,6 +76,16 @@ forget(StewardRead *read)
 	if (read->generation != NULL)
 		steward_access_unpin(read->generation);
 	MemoryContextDelete(read->context);
+}
+
+/* What was kept of a read that does not come to its end is not sent. */
+static void
+begin_late(StewardRead *read)
+{
+	if (likely(!steward_hold_is_by(read)))
+		return;
+	steward_hold_end(false);
+	(void) steward_read_try_announce(read);
 }
 
 /*
@@ -85,6 +102,7 @@ on_process_exit(int code, Datum arg)
 	{
 		StewardRead *read = dlist_container(StewardRead, node, iter.cur);
 
+		begin_late(read);
 		if (GetDatabaseEncoding() == PG_UTF8)
 			steward_read_name_failed(read);
 		steward_read_conclude(read, "session ended", 0, LOG);
@@ -130,24 +148,29 @@ command_of(CmdType operation)
 }
 
 /*
- * Checks of foreign keys run under a restriction that nothing else has. What a
- * trigger does inside such a statement has it too, but runs while that runs.
+ * Checks of foreign keys run under a restriction that nothing else has. What
+ * functions do inside of one has it too: casts, which the planner may run, and
+ * triggers, however deep.
  */
 static bool
 is_check(void)
 {
-	return InNoForceRLSOperation() &&
-		!(steward_read_running != NULL && steward_read_running->check);
+	return InNoForceRLSOperation() && !inside_check;
 }
 
-/* A worker's first plan is its leader's; what functions run in it is its own. */
 static bool
-is_part(void)
+on_plan(void)
 {
-	if (likely(!IsParallelWorker()) || leader_plan_seen)
+	if (likely(!is_check()))
 		return false;
-	leader_plan_seen = true;
+	inside_check = true;
 	return true;
+}
+
+static void
+on_planned(void)
+{
+	inside_check = false;
 }
 
 /*
@@ -163,10 +186,29 @@ is_of_interest(void)
 	return steward_access_rules_exist();
 }
 
+/* What runs from here on, until end_check, runs inside of it if it is one. */
+static void
+begin_check(StewardRead *read)
+{
+	if (likely(!read->check || inside_check))
+		return;
+	read->in_check = true;
+	inside_check = true;
+}
+
+static void
+end_check(StewardRead *read)
+{
+	if (likely(!read->in_check))
+		return;
+	read->in_check = false;
+	inside_check = false;
+}
+
 static void *
 on_start(QueryDesc *query, int eflags)
 {
-	bool		part = is_part();
+	const char *leader;
 	bool		check;
 	StewardRead *read;
 
@@ -177,10 +219,15 @@ on_start(QueryDesc *query, int eflags)
 		return NULL;
 	if (!check && !steward_read_is_recorded())
 		return NULL;
+	leader = steward_read_leader(query);
 	read = make_read(command_of(query->operation));
 	read->query = query;
-	read->part = part;
 	read->check = check;
+	if (leader != NULL)
+	{
+		read->part = true;
+		read->leader = MemoryContextStrdup(read->context, leader);
+	}
 	/* Kept first: should this fail, it is forgotten with its level. */
 	keep(read);
 	steward_read_collect(read, query->plannedstmt);
@@ -189,8 +236,9 @@ on_start(QueryDesc *query, int eflags)
 		forget(read);
 		return NULL;
 	}
-	if (!read->check && !read->part)
+	if (!read->part)
 		steward_reader_refresh();
+	begin_check(read);
 	return read;
 }
 
@@ -199,9 +247,11 @@ on_started(void *watch, QueryDesc *query)
 {
 	StewardRead *read = watch;
 
+	end_check(read);
 	read->started = true;
-	if (!read->check)
-		steward_read_watch_scans(read);
+	steward_read_watch_scans(read);
+	if (!read->check && !read->part && !read->quiet)
+		steward_read_name_to_workers(read);
 }
 
 static void *
@@ -219,43 +269,60 @@ on_find(QueryDesc *query)
 	return NULL;
 }
 
-/* Workers that this plan starts learn whose read they work for. */
 static void
-name_for_workers(const StewardRead *read)
-{
-	if (read->query->plannedstmt->parallelModeNeeded && !IsInParallelMode())
-		SetConfigOption("steward.access_reading", steward_read_name(read), PGC_SUSET,
-						PGC_S_SESSION);
-}
-
-static void
-on_enter(void *watch)
+on_enter(void *watch, bool whole)
 {
 	StewardRead *read = watch;
 
-	if (!read->announced && !read->check && !read->part)
+	if (read->quiet && !read->check)
+		return;
+	if (!read->announced && !read->ended && !read->check && !read->part)
 	{
 		if (!read->unrecorded)
 			steward_reader_refresh();
-		name_for_workers(read);
-		steward_read_announce(read);
+		read->begun_at = GetCurrentTimestamp();
+		read->kept = whole && !read->unrecorded && steward_hold_begin(read);
+		if (!read->kept)
+			steward_read_announce(read);
 	}
 	read->outer = steward_read_running;
 	read->entered = true;
 	steward_read_running = read;
+	begin_check(read);
 }
 
 /* ---- ends ---- */
+
+/* Records beginning and end of a read that ran while what it sent was kept. */
+static void
+end_kept(StewardRead *read)
+{
+	bool		recorded = read->announced;
+
+	read->kept = false;
+	if (steward_hold_is_by(read))
+	{
+		recorded = !read->unrecorded && steward_read_try_whole(read);
+		steward_hold_end(recorded || steward_access_audit != STEWARD_ACCESS_REQUIRED);
+	}
+	if (!recorded)
+		steward_read_complain();
+}
 
 static void
 on_leave(void *watch, uint64 rows)
 {
 	StewardRead *read = watch;
 
+	end_check(read);
+	if (!read->entered)
+		return;
 	read->rows += rows;
 	read->entered = false;
 	steward_read_running = read->outer;
 	read->outer = NULL;
+	if (read->kept)
+		end_kept(read);
 }
 
 static void
@@ -265,10 +332,24 @@ on_end(void *watch, uint64 rows)
 
 	read->rows += rows;
 	if (read->part)
-		steward_read_part(read, steward_access_reading);
+		steward_read_part(read);
 	else
 		steward_read_conclude(read, "completed", 0, ERROR);
 	forget(read);
+}
+
+/*
+ * An error of a statement that writes may show a row, whole or its key: its DETAIL
+ * is the only way in which such a statement reads. It is a read of its own.
+ */
+static bool
+record_shown(StewardRead *read, int sqlstate)
+{
+	if (likely(read->part || !steward_read_shows(read, sqlstate)))
+		return true;
+	read->number = ++last_number;
+	steward_read_name_shown(read);
+	return steward_read_shown(read, sqlstate);
 }
 
 static void
@@ -276,7 +357,10 @@ on_fail(void *watch)
 {
 	StewardRead *read = watch;
 	int			sqlstate = geterrcode();
+	bool		recorded;
 
+	end_check(read);
+	begin_late(read);
 	if (read->entered)
 		steward_read_running = read->outer;
 	if (read->announced)
@@ -284,10 +368,13 @@ on_fail(void *watch)
 		steward_read_name_failed(read);
 		steward_read_conclude(read, "error", sqlstate, LOG);
 	}
-	else if (!read->started && !read->check && !read->part &&
+	else if (!read->started && !read->check && !read->part && !read->quiet &&
 			 sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE && read->touched_count > 0)
 		steward_read_refused(read, sqlstate);
+	recorded = !read->started || read->query == NULL || record_shown(read, sqlstate);
 	forget(read);
+	if (unlikely(!recorded))
+		steward_read_withhold();
 }
 
 /* Ends those of a level, or all. */
@@ -323,6 +410,7 @@ on_transaction(XactEvent event, void *arg)
 					  proc_exit_inprogress ? "session ended" : "aborted");
 			steward_read_decrypts(LOG);
 			steward_read_running = NULL;
+			inside_check = false;
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
@@ -423,6 +511,8 @@ on_copy_checked(void *watch, List *entries)
 /* ---- setting up ---- */
 
 static const StewardWatcher watcher = {
+	.plan = on_plan,
+	.planned = on_planned,
 	.start = on_start,
 	.started = on_started,
 	.find = on_find,
@@ -444,6 +534,7 @@ void
 steward_access_init(void)
 {
 	steward_access_import_init();
+	steward_access_label_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	watching = true;

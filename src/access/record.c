@@ -45,7 +45,7 @@ put_transaction(StringInfo out)
 }
 
 static void
-put_beginning(StewardRead *read, uint64 context)
+put_beginning(StewardRead *read, uint64 context, bool shown)
 {
 	StringInfo	out = steward_spool_begin();
 
@@ -62,13 +62,13 @@ put_beginning(StewardRead *read, uint64 context)
 		steward_spool_json_put(out, ",\"query_id\":");
 		steward_spool_json_integer(out, (int64) read->query->plannedstmt->queryId);
 	}
-	steward_read_put_relations(read, out, false);
+	steward_read_put_relations(read, out, shown ? STEWARD_SHOWN_COLUMNS : STEWARD_READ_COLUMNS);
 	appendStringInfoCharMacro(out, '}');
 	(void) steward_spool_end();
 }
 
 static void
-put_end(StewardRead *read, const char *outcome, int sqlstate)
+put_end(StewardRead *read, const char *outcome, int sqlstate, bool shown)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	StringInfo	out = steward_spool_begin();
@@ -89,8 +89,9 @@ put_end(StewardRead *read, const char *outcome, int sqlstate)
 	steward_spool_json_integer(out, now - read->begun_at);
 	if (read->query != NULL && read->query->plannedstmt->parallelModeNeeded)
 		steward_spool_json_put(out, ",\"parallel\":true");
-	steward_read_put_relations(read, out, true);
-	steward_decrypts_put(out, read->number);
+	steward_read_put_relations(read, out, shown ? STEWARD_SHOWN_ROWS : STEWARD_READ_ROWS);
+	if (!shown)
+		steward_decrypts_put(out, read->number);
 	appendStringInfoCharMacro(out, '}');
 	(void) steward_spool_end();
 }
@@ -124,25 +125,52 @@ complain(int elevel)
 	steward_spool_complain(elevel);
 }
 
-void
-steward_read_announce(StewardRead *read)
+bool
+steward_read_try_announce(StewardRead *read)
 {
 	uint64		file;
 
-	if (likely(read->announced) || read->unrecorded || read->part || read->check)
-		return;
-	read->begun_at = GetCurrentTimestamp();
+	if (read->announced || read->unrecorded)
+		return read->announced;
 	file = steward_spool_file();
 	if (file != 0)
 	{
-		put_beginning(read, steward_reader_record(file));
+		put_beginning(read, steward_reader_record(file), false);
 		read->announced = write_records();
 	}
-	if (!read->announced)
-	{
-		read->unrecorded = true;
+	read->unrecorded = !read->announced;
+	return read->announced;
+}
+
+void
+steward_read_complain(void)
+{
+	complain(ERROR);
+}
+
+void
+steward_read_announce(StewardRead *read)
+{
+	if (likely(read->announced) || read->unrecorded || read->part || read->check)
+		return;
+	read->begun_at = GetCurrentTimestamp();
+	if (!steward_read_try_announce(read))
 		complain(ERROR);
+}
+
+bool
+steward_read_try_whole(StewardRead *read)
+{
+	uint64		file = steward_spool_file();
+
+	if (file != 0)
+	{
+		put_beginning(read, steward_reader_record(file), false);
+		put_end(read, "completed", 0, false);
+		read->ended = write_to_import();
 	}
+	read->unrecorded = !read->ended;
+	return read->ended;
 }
 
 void
@@ -154,7 +182,7 @@ steward_read_conclude(StewardRead *read, const char *outcome, int sqlstate,
 	read->announced = false;
 	if (steward_spool_file() != 0)
 	{
-		put_end(read, outcome, sqlstate);
+		put_end(read, outcome, sqlstate, false);
 		if (write_to_import())
 			return;
 	}
@@ -169,31 +197,41 @@ steward_read_refused(StewardRead *read, int sqlstate)
 	read->begun_at = GetCurrentTimestamp();
 	if (file != 0)
 	{
-		put_beginning(read, steward_reader_record(file));
-		put_end(read, "denied", sqlstate);
+		put_beginning(read, steward_reader_record(file), false);
+		put_end(read, "denied", sqlstate, false);
 		if (write_to_import())
 			return;
 	}
 	steward_spool_complain(LOG);
 }
 
-const char *
-steward_read_name(const StewardRead *read)
+bool
+steward_read_shown(StewardRead *read, int sqlstate)
 {
-	static char name[80];
+	uint64		file = steward_spool_file();
 
-	snprintf(name, sizeof name, "%s/" UINT64_FORMAT, steward_spool_session(),
-			 read->number);
-	return name;
+	read->begun_at = GetCurrentTimestamp();
+	read->rows = 0;
+	if (file == 0)
+		return false;
+	put_beginning(read, steward_reader_record(file), true);
+	put_end(read, "error", sqlstate, true);
+	return write_to_import();
 }
 
 void
-steward_read_part(StewardRead *read, const char *leader)
+steward_read_withhold(void)
 {
-	const char *number = strchr(leader, '/');
+	if (steward_access_audit == STEWARD_ACCESS_REQUIRED)
+		FlushErrorState();
+	complain(ERROR);
+}
 
-	if (number == NULL)
-		return;
+void
+steward_read_part(StewardRead *read)
+{
+	const char *number = strchr(read->leader, '/');
+
 	if (steward_spool_file() != 0)
 	{
 		StringInfo	out = steward_spool_begin();
@@ -201,9 +239,9 @@ steward_read_part(StewardRead *read, const char *leader)
 		BEGIN_RECORD(out, "part", strtou64(number + 1, NULL, 10),
 					 GetCurrentTimestamp());
 		steward_spool_json_put(out, ",\"of_session\":\"");
-		appendBinaryStringInfo(out, leader, number - leader);
+		appendBinaryStringInfo(out, read->leader, number - read->leader);
 		appendStringInfoCharMacro(out, '"');
-		steward_read_put_relations(read, out, true);
+		steward_read_put_relations(read, out, STEWARD_READ_ROWS);
 		steward_decrypts_put(out, read->number);
 		appendStringInfoCharMacro(out, '}');
 		(void) steward_spool_end();

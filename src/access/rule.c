@@ -22,6 +22,8 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
+#include "nodes/nodes.h"
+#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -309,6 +311,26 @@ set_names(StewardAccessRule *rule, Relation rel)
 			rule->column_names[i] = as_json(NameStr(TupleDescAttr(desc, i)->attname));
 }
 
+/* What is computed from an audited column tells of it. */
+static void
+add_generated(StewardAccessRule *rule, Relation rel)
+{
+	const TupleConstr *constraints = RelationGetDescr(rel)->constr;
+
+	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
+	{
+		const AttrDefault *value = &constraints->defval[i];
+		Bitmapset  *from = NULL;
+
+		if (TupleDescAttr(RelationGetDescr(rel), value->adnum - 1)->attgenerated == '\0')
+			continue;
+		pull_varattnos(stringToNode(value->adbin), 1, &from);
+		if (bms_overlap(from, rule->columns))
+			rule->columns = bms_add_member(rule->columns,
+										   value->adnum - FirstLowInvalidHeapAttributeNumber);
+	}
+}
+
 /* The primary key, or the replica identity. */
 static void
 set_keys(StewardAccessRule *rule, Relation rel)
@@ -348,6 +370,7 @@ resolve(StewardAccessGeneration *generation, Oid relid)
 	}
 	else if ((rel = try_relation_open(relid, AccessShareLock)) != NULL)
 	{
+		add_generated(rule, rel);
 		set_names(rule, rel);
 		set_keys(rule, rel);
 		relation_close(rel, AccessShareLock);

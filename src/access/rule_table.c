@@ -8,6 +8,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/label.h"
 #include "access/relation.h"
 #include "access/rule_table.h"
 #include "access/table.h"
@@ -164,7 +165,7 @@ steward_access_rows(void)
 	}
 	systable_endscan(scan);
 	relation_close(table, AccessShareLock);
-	return rows;
+	return list_concat(rows, steward_access_label_rows());
 }
 
 /* The row of a relation, copied, or NULL. */

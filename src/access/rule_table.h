@@ -25,8 +25,8 @@ typedef struct StewardAccessRow
 /* Oid of the table; InvalidOid without it, or without the extension. */
 extern Oid	steward_access_table(void);
 
-/* All rows, as StewardAccessRow, in the current context; those whose relation is
- * gone are left out. */
+/* All rows, as StewardAccessRow, in the current context, and what audited labels
+ * say; those whose relation is gone are left out. */
 extern List *steward_access_rows(void);
 
 /*

@@ -38,6 +38,17 @@ typedef struct KeyColumn
 	const StewardCodec *codec;
 } KeyColumn;
 
+/* A row that is named: where in the read's keys. */
+typedef struct StewardNamed
+{
+	uint32		hash;
+	int			at;
+	int			len;
+} StewardNamed;
+
+/* Keys of a relation may take so much of a record; further rows are left off. */
+#define MAX_KEYS_BYTES (4 * 1024 * 1024)
+
 typedef struct Watched
 {
 	PlanState  *node;			/* the key of the hash */
@@ -53,6 +64,12 @@ typedef struct Watched
 
 static HTAB *watched = NULL;
 static Watched *last = NULL;	/* scans mostly come in runs */
+
+static inline bool
+is_integer(Oid type)
+{
+	return type == INT4OID || type == INT8OID || type == INT2OID;
+}
 
 static void
 put_integer(StringInfo out, Oid type, Datum value)
@@ -145,7 +162,7 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 		appendStringInfoCharMacro(out, ':');
 		if (isnull)
 			steward_spool_json_put(out, "null");
-		else if (key->type == INT4OID || key->type == INT8OID || key->type == INT2OID)
+		else if (is_integer(key->type))
 			put_integer(out, key->type, value);
 		else
 			put_shown(out, key->codec, value);
@@ -154,11 +171,18 @@ put_key(const Watched *scan, TupleTableSlot *row, StringInfo out)
 }
 
 static bool
-is_known(StewardTouched *touched, uint64 hash)
+is_known(StewardTouched *touched, const StewardNamed *row)
 {
+	const char *keys = touched->keys.data;
+
 	for (int i = touched->key_count - 1; i >= 0; i--)
-		if (touched->key_hashes[i] == hash)
+	{
+		const StewardNamed *known = &touched->named[i];
+
+		if (known->hash == row->hash && known->len == row->len &&
+			memcmp(keys + known->at, keys + row->at, row->len) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -168,25 +192,27 @@ add_key(const Watched *scan, StewardTouched *touched, TupleTableSlot *row)
 {
 	StringInfo	keys = &touched->keys;
 	int			before = keys->len;
-	uint64		hash;
+	StewardNamed named;
 
 	if (keys->data == NULL)
 	{
 		initStringInfo(keys);
-		touched->key_hashes = palloc(sizeof(uint64) * touched->key_limit);
+		touched->named = palloc(sizeof(StewardNamed) * touched->key_limit);
 	}
 	if (before > 0)
 		appendStringInfoCharMacro(keys, ',');
+	named.at = keys->len;
 	put_key(scan, row, keys);
-	hash = hash_bytes_extended((unsigned char *) keys->data + before + (before > 0),
-							   keys->len - before - (before > 0), 0);
-	if (is_known(touched, hash))
+	named.len = keys->len - named.at;
+	named.hash = hash_bytes((unsigned char *) keys->data + named.at, named.len);
+	touched->left_off = keys->len > MAX_KEYS_BYTES;
+	if (touched->left_off || is_known(touched, &named))
 	{
 		keys->len = before;
 		keys->data[before] = '\0';
 	}
 	else
-		touched->key_hashes[touched->key_count++] = hash;
+		touched->named[touched->key_count++] = named;
 }
 
 /* Names a row, unless it cannot be, or as many are named as are wanted. */
@@ -239,9 +265,37 @@ steward_read_name_failed(StewardRead *read)
 	{
 		TupleTableSlot *row = ((ScanState *) scan->node)->ss_ScanTupleSlot;
 
-		if (scan->working && row != NULL && !TupIsNull(row))
+		if (scan->working && row != NULL && !TupIsNull(row) &&
+			read->touched[scan->touched].read)
 			name_row(scan, row);
 	}
+}
+
+void
+steward_read_name_shown(StewardRead *read)
+{
+	for (int i = 0; i < read->touched_count; i++)
+	{
+		StewardTouched *touched = &read->touched[i];
+
+		touched->rows = 0;
+		touched->key_count = 0;
+		touched->left_off = false;
+		if (touched->keys.data != NULL)
+			resetStringInfo(&touched->keys);
+	}
+	for (Watched *scan = read->scans; scan != NULL; scan = scan->sibling)
+	{
+		TupleTableSlot *row = ((ScanState *) scan->node)->ss_ScanTupleSlot;
+
+		if (row == NULL || TupIsNull(row) || !read->touched[scan->touched].written)
+			continue;
+		read->touched[scan->touched].rows++;
+		name_row(scan, row);
+	}
+	/* Its trigger came after the scan: it is not known which. */
+	for (int i = 0; i < read->touched_count; i++)
+		read->touched[i].left_off |= read->touched[i].rows == 0;
 }
 
 /* ---- which scans ---- */
@@ -303,9 +357,11 @@ set_keys(Watched *scan, const StewardAccessRule *rule)
 			return;
 		key->number = place;
 		key->type = getBaseType(TupleDescAttr(desc, rule->keys[i] - 1)->atttypid);
-		key->codec = steward_codec_for_type(key->type);
-		key->name = MemoryContextStrdup(scan->read->context,
-										rule->column_names[rule->keys[i] - 1]);
+		key->codec = is_integer(key->type) ? NULL : steward_codec_for_type(key->type);
+		key->name = rule->column_names[rule->keys[i] - 1];
+		/* Only its own generation stays as long as the read. */
+		if (unlikely(rule->generation != scan->read->generation))
+			key->name = MemoryContextStrdup(scan->read->context, key->name);
 	}
 	scan->key_count = rule->key_count;
 }
@@ -319,7 +375,7 @@ watch(StewardRead *read, ScanState *state)
 	Watched    *scan;
 	bool		found;
 
-	if (touched < 0)
+	if (touched < 0 || (read->check && !read->touched[touched].written))
 		return;
 	scan = hash_search(watched, &node, HASH_ENTER, &found);
 	if (found)
@@ -333,6 +389,8 @@ watch(StewardRead *read, ScanState *state)
 	read->scans = scan;
 	set_keys(scan, steward_access_rule(RelationGetRelid(relation)));
 	read->touched[touched].scanned = true;
+	if (read->check || !read->touched[touched].read)
+		return;
 	node->ExecProcNodeReal = next_row;
 	/* The first call may have been made: then it goes past Real. */
 	if (node->instrument == NULL && node->ExecProcNode == scan->next)

@@ -17,23 +17,30 @@ put_escaped(StringInfo out, unsigned char byte)
 	appendBinaryStringInfo(out, escape, sizeof escape);
 }
 
-/* Escapes what JSON asks for, and with all_high bytes that are not ASCII. */
+/* Escapes what JSON asks for; with as_latin1 bytes that are not ASCII are characters
+ * of the same number, and not escaped: a server in SQL_ASCII reads no such escape. */
 static void
-put_bytes(StringInfo out, const char *text, int length, bool all_high)
+put_bytes(StringInfo out, const char *text, int length, bool as_latin1)
 {
-	int			clean = 0;		/* where what needs no escape begins */
+	int			clean = 0;		/* where what is taken as it is begins */
 
 	appendStringInfoCharMacro(out, '"');
 	for (int i = 0; i < length; i++)
 	{
 		unsigned char byte = text[i];
+		bool		high = as_latin1 && IS_HIGHBIT_SET(byte);
 
-		if (likely(byte >= ' ' && byte != '"' && byte != '\\' && byte != 0x7f &&
-				   !(all_high && IS_HIGHBIT_SET(byte))))
+		if (likely(byte >= ' ' && byte != '"' && byte != '\\' && byte != 0x7f && !high))
 			continue;
 		appendBinaryStringInfo(out, text + clean, i - clean);
 		clean = i + 1;
-		put_escaped(out, byte);
+		if (!high)
+			put_escaped(out, byte);
+		else
+		{
+			appendStringInfoChar(out, (char) (0xc0 | byte >> 6));
+			appendStringInfoChar(out, (char) (0x80 | (byte & 0x3f)));
+		}
 	}
 	appendBinaryStringInfo(out, text + clean, length - clean);
 	appendStringInfoCharMacro(out, '"');
@@ -88,25 +95,24 @@ steward_spool_json_unsigned(StringInfo out, uint64 number)
 	appendBinaryStringInfo(out, digits, pg_ulltoa_n(number, digits));
 }
 
+/* Of "2000-01-01T00:00:00. with its quote. */
+#define SECOND_LENGTH 21
+
 static char *
 put_number(char *at, int number, int width)
 {
 	return pg_ultostr_zeropad(at, number, width);
 }
 
-void
-steward_spool_json_time(StringInfo out, TimestampTz at)
+/* The second of a time; false when it has no such form. */
+static bool
+put_second(char *end, TimestampTz at)
 {
 	struct pg_tm parts;
 	fsec_t		micros;
-	char		text[32];
-	char	   *end = text;
 
 	if (timestamp2tm(at, NULL, &parts, &micros, NULL, NULL) != 0 || parts.tm_year < 0 || parts.tm_year > 9999)
-	{
-		steward_spool_json_put(out, "null");
-		return;
-	}
+		return false;
 	*end++ = '"';
 	end = put_number(end, parts.tm_year, 4);
 	*end++ = '-';
@@ -120,8 +126,30 @@ steward_spool_json_time(StringInfo out, TimestampTz at)
 	*end++ = ':';
 	end = put_number(end, parts.tm_sec, 2);
 	*end++ = '.';
-	end = put_number(end, micros, 6);
-	*end++ = 'Z';
-	*end++ = '"';
-	appendBinaryStringInfo(out, text, end - text);
+	return true;
+}
+
+/* Most times are of the second that was written last. */
+void
+steward_spool_json_time(StringInfo out, TimestampTz at)
+{
+	static TimestampTz second = 0;
+	static char text[32] = "";
+
+	if (text[0] == '\0' || at < second || at >= second + USECS_PER_SEC)
+	{
+		int64		micros = ((at % USECS_PER_SEC) + USECS_PER_SEC) % USECS_PER_SEC;
+
+		text[0] = '\0';
+		if (!put_second(text, at))
+		{
+			text[0] = '\0';
+			steward_spool_json_put(out, "null");
+			return;
+		}
+		second = at - micros;
+	}
+	(void) put_number(text + SECOND_LENGTH, (int) (at - second), 6);
+	memcpy(text + SECOND_LENGTH + 6, "Z\"", 2);
+	appendBinaryStringInfo(out, text, SECOND_LENGTH + 8);
 }

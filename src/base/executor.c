@@ -10,6 +10,7 @@
 
 #include "base/hooks.h"
 #include "executor/executor.h"
+#include "optimizer/planner.h"
 #include "tcop/utility.h"
 
 static const StewardWatcher *watcher = NULL;
@@ -20,6 +21,7 @@ static ExecutorFinish_hook_type next_finish = NULL;
 static ExecutorEnd_hook_type next_end = NULL;
 static ExecutorCheckPerms_hook_type next_check = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
+static planner_hook_type next_planner = NULL;
 
 /* The COPY TO whose rights are yet to be checked. */
 static void *copy_pending = NULL;
@@ -83,7 +85,7 @@ STEWARD_EXECUTOR_RUN(executor_run)
 		STEWARD_EXECUTOR_RUN_CALL(call_run);
 		return;
 	}
-	watcher->enter(watch);
+	watcher->enter(watch, count == 0 && ScanDirectionIsForward(direction));
 	WATCHED(watch, STEWARD_EXECUTOR_RUN_CALL(call_run));
 	watcher->leave(watch, query->estate->es_processed);
 }
@@ -109,7 +111,7 @@ executor_finish(QueryDesc *query)
 		call_finish(query);
 		return;
 	}
-	watcher->enter(watch);
+	watcher->enter(watch, false);
 	WATCHED(watch, call_finish(query));
 	watcher->leave(watch, 0);
 }
@@ -192,6 +194,34 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 	watcher->end(watch, counted->nprocessed);
 }
 
+static PlannedStmt *
+call_planner(Query *query, const char *query_string, int options,
+			 ParamListInfo params)
+{
+	return next_planner != NULL ?
+		next_planner(query, query_string, options, params) :
+		standard_planner(query, query_string, options, params);
+}
+
+static PlannedStmt *
+plan(Query *query, const char *query_string, int options, ParamListInfo params)
+{
+	PlannedStmt *result;
+
+	if (likely(!watcher->plan()))
+		return call_planner(query, query_string, options, params);
+	PG_TRY();
+	{
+		result = call_planner(query, query_string, options, params);
+	}
+	PG_FINALLY();
+	{
+		watcher->planned();
+	}
+	PG_END_TRY();
+	return result;
+}
+
 void
 steward_executor_watch(const StewardWatcher *by)
 {
@@ -208,4 +238,6 @@ steward_executor_watch(const StewardWatcher *by)
 	ExecutorCheckPerms_hook = check_permissions;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
+	next_planner = planner_hook;
+	planner_hook = plan;
 }

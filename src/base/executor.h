@@ -17,14 +17,24 @@ typedef struct StewardWatcher
 	/* Before a plan starts: its watch or NULL. eflags are ExecutorStart's. */
 	void	   *(*start) (QueryDesc *query, int eflags);
 
+	/*
+	 * Planning begins, which may run code of users; when it gives true
+	 * planned is called afterwards, also after an error.
+	 */
+	bool		(*plan) (void);
+	void		(*planned) (void);
+
 	/* It has started: its plan's state is there. */
 	void		(*started) (void *watch, QueryDesc *query);
 
 	/* The watch that start gave this statement, or NULL. */
 	void	   *(*find) (QueryDesc *query);
 
-	/* Before and after each run and finish; rows are those that it gave. */
-	void		(*enter) (void *watch);
+	/*
+	 * Before and after each run and finish; whole: the run goes to the plan's
+	 * end. rows are those that it gave.
+	 */
+	void		(*enter) (void *watch, bool whole);
 	void		(*leave) (void *watch, uint64 rows);
 
 	/* It ends as it should; of COPY with the rows copied. */
@@ -32,7 +42,8 @@ typedef struct StewardWatcher
 
 	/*
 	 * Starting, running, finishing or copying it raised an error, which is
-	 * being handled: geterrcode() tells which. Must not raise another.
+	 * being handled: geterrcode() tells which. Raises another only in its
+	 * place, after FlushErrorState().
 	 */
 	void		(*fail) (void *watch);
 

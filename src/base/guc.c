@@ -10,7 +10,6 @@
 int			steward_access_audit = STEWARD_ACCESS_REQUIRED;
 bool		steward_access_audit_fsync = false;
 int			steward_access_audit_rows = 100;
-char	   *steward_access_reading = NULL;
 int			steward_access_spool_size = 1024;
 bool		steward_allow_unkeyed_ddl = false;
 int			steward_audit_buffer_size = 1024;
@@ -66,12 +65,6 @@ define_access(void)
 							"Further rows are counted.",
 							&steward_access_audit_rows, 100, 0, 10000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("steward.access_reading",
-							   "The read that parallel workers work for.",
-							   "Set by pg_steward itself.",
-							   &steward_access_reading, "",
-							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							   NULL, NULL, NULL);
 	DefineCustomIntVariable("steward.access_spool_size",
 							"Size of all records of reads that wait for their import, beyond which no more are accepted.",
 							NULL,

@@ -17,7 +17,6 @@ typedef enum StewardAccessMode
 extern int	steward_access_audit;	/* StewardAccessMode */
 extern bool steward_access_audit_fsync;
 extern int	steward_access_audit_rows;	/* of each table */
-extern char *steward_access_reading;	/* set for parallel workers */
 extern int	steward_access_spool_size;	/* megabytes */
 extern bool steward_audit_ddl;
 extern int	steward_audit_segment_age;	/* seconds */

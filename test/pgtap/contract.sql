@@ -50,6 +50,7 @@ $$, $$ VALUES
     ('steward.as_of(anyelement,timestamp with time zone)', 'SETOF anyelement', 'granted'),
     ('steward.as_of_snapshot(anyelement,pg_snapshot)', 'SETOF anyelement', 'granted'),
     ('steward.audit_access(regclass,name[])', 'void', 'granted'),
+    ('steward.audit_access_label(text)', 'void', 'granted'),
     ('steward.audit_column()', 'trigger', 'granted'),
     ('steward.audit_coverage(name)', 'SETOF record', 'granted'),
     ('steward.audit_ddl_command()', 'event_trigger', 'granted'),
@@ -140,6 +141,7 @@ $$, $$ VALUES
     ('steward.set_context(text,text,text,text,timestamp with time zone,bytea)', 'void', 'all'),
     ('steward.shred_subject(text,text)', 'boolean', 'granted'),
     ('steward.stop_audit_access(regclass)', 'void', 'granted'),
+    ('steward.stop_audit_access_label(text)', 'void', 'granted'),
     ('steward.subject_key_changed()', 'trigger', 'granted'),
     ('steward.switch_segment(interval,bigint,bigint)', '', 'granted'),
     ('steward.take_coverage_baseline()', 'bigint', 'granted'),
@@ -199,6 +201,7 @@ SELECT set_eq($$
       FROM pg_class AS c
       JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
 $$, $$ VALUES
+    ('steward.access_label', 'r'),
     ('steward.access_rule', 'r'),
     ('steward.access_spool', 'r'),
     ('steward.access_trail', 'v'),
@@ -316,6 +319,7 @@ SELECT set_eq($$
       FROM pg_extension AS e, unnest(e.extconfig) AS c
      WHERE e.extname = 'pg_steward'
 $$, $$ VALUES
+    ('steward.access_label'),
     ('steward.access_rule'),
     ('steward.audit_context'),
     ('steward.audit_exemption'),

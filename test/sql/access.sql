@@ -57,7 +57,6 @@ SET steward.access_audit = 'maybe';
 SET ROLE access_stranger;
 SET steward.access_audit = off;
 SET steward.access_audit_rows = 0;
-SET steward.access_reading = 'x';
 SELECT steward.import_access();
 TABLE steward.access_rule;
 TABLE steward.access_trail;
@@ -287,7 +286,83 @@ INSERT INTO side VALUES (1);
 INSERT INTO side_item VALUES (1);
 DELETE FROM side;
 :report
-DROP TABLE visit, side_item, side;
+-- nor is it lost how deep it is
+CREATE FUNCTION deeper() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT ssn FROM reading.person WHERE id = 2); END';
+CREATE OR REPLACE FUNCTION snoop() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM reading.deeper() FROM reading.person WHERE id = 1;
+    RETURN OLD;
+END
+$$;
+INSERT INTO side VALUES (1);
+INSERT INTO side_item VALUES (1);
+DELETE FROM side;
+:report
+-- what the planner of a check runs is, and what its start runs
+CREATE TYPE letter AS ENUM ('a', 'b');
+CREATE FUNCTION number_of(letter) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM ssn FROM reading.person WHERE id = 3; RETURN 1; END';
+CREATE CAST (letter AS integer) WITH FUNCTION number_of(letter) AS IMPLICIT;
+CREATE TABLE lettered (l letter REFERENCES side);
+INSERT INTO side VALUES (1);
+INSERT INTO lettered VALUES ('a');
+SELECT FROM imported();
+SELECT keys, count(*) FROM news GROUP BY keys;
+CREATE TABLE split (id integer PRIMARY KEY) PARTITION BY LIST (id);
+CREATE TABLE split_1 PARTITION OF split FOR VALUES IN (1);
+CREATE TABLE split_2 PARTITION OF split FOR VALUES IN (2);
+INSERT INTO split VALUES (1);
+ALTER FUNCTION number_of STABLE;
+CREATE TABLE lettered_too (l letter REFERENCES split);
+UPDATE mark SET at = clock_timestamp();
+CREATE SEQUENCE calls;
+CREATE OR REPLACE FUNCTION number_of(letter) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM nextval('reading.calls');
+    PERFORM ssn FROM reading.person WHERE id = 3;
+    RETURN 1;
+END
+$$;
+INSERT INTO lettered_too VALUES ('a');
+SELECT FROM imported();
+SELECT count(*) = (SELECT last_value FROM calls) AS all FROM news;
+DROP CAST (letter AS integer);
+DROP TABLE visit, lettered, lettered_too, split, side_item, side;
+
+-- ---- errors that show a row which was not read ----
+
+CREATE TABLE quiet (id integer PRIMARY KEY, name text NOT NULL, part integer, ssn text, during int4range DEFAULT '[0,1)',
+    CHECK (part < 10), UNIQUE (part, ssn), EXCLUDE USING gist (during WITH &&));
+INSERT INTO quiet VALUES (1, 'one', 1, 's1', '[1,2)'), (2, 'two', 2, 's1', '[2,3)'), (3, 'three', 3, 's3', '[3,4)');
+SELECT steward.audit_access('quiet', '{ssn,during}');
+CREATE TABLE quiet_item (id integer REFERENCES quiet);
+INSERT INTO quiet_item VALUES (3);
+UPDATE mark SET at = clock_timestamp();
+UPDATE quiet SET name = NULL WHERE id = 2;
+UPDATE quiet SET part = 1 WHERE id = 2;
+UPDATE quiet SET part = 99 WHERE name = 'three';
+INSERT INTO quiet VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = NULL;
+INSERT INTO quiet VALUES (9, 'x', 9, 's9', '[3,9)');
+DELETE FROM quiet WHERE id = 3;
+-- with the reads of the same statement
+UPDATE quiet SET name = NULL WHERE ssn = 's3';
+-- what shows no row, or the writer's own
+UPDATE quiet SET name = 'x' WHERE id = 1;
+UPDATE quiet SET part = 1 / 0 WHERE id = 1;
+INSERT INTO quiet VALUES (1, 'x');
+INSERT INTO quiet VALUES (10, NULL);
+SET ROLE access_reader;
+UPDATE quiet SET name = NULL;
+RESET ROLE;
+:report
+-- nor does a foreign key of somebody else's show it
+CREATE TABLE quiet_top (id integer PRIMARY KEY);
+CREATE TABLE quiet_below (id integer PRIMARY KEY, top integer NOT NULL REFERENCES quiet_top ON DELETE SET NULL, ssn text);
+INSERT INTO quiet_top VALUES (1);
+INSERT INTO quiet_below VALUES (5, 1, 's5');
+SELECT steward.audit_access('quiet_below', '{ssn}');
+DELETE FROM quiet_top;
+:report
+DROP TABLE quiet_item, quiet, quiet_below, quiet_top;
 
 -- ---- partitions and children ----
 
@@ -309,6 +384,8 @@ SELECT steward.audit_access('part_b', '{v}');
 SELECT v FROM part ORDER BY id;
 SELECT id FROM part ORDER BY id;
 SELECT v FROM part WHERE region = 'a';
+-- also below a UNION ALL, which is a parent too
+SELECT v FROM (SELECT v FROM part UNION ALL SELECT v FROM plain) AS u WHERE v = 'y';
 -- attached later, detached, and attached again
 SELECT steward.stop_audit_access('part_b');
 SELECT steward.audit_access('part');
@@ -392,6 +469,17 @@ SELECT count(*) FROM odd_keys;
 SELECT FROM imported();
 SELECT actor, purpose, request_id, authenticated FROM steward.access_trail WHERE read_at > (SELECT at FROM mark) ORDER BY read_at;
 
+-- ---- a column that is computed from an audited one tells of it ----
+
+CREATE TABLE computed (id integer PRIMARY KEY, ssn text, year text,
+    digits text GENERATED ALWAYS AS (substr(ssn, 1, 3)) STORED, century text GENERATED ALWAYS AS (substr(year, 1, 2)) STORED);
+INSERT INTO computed VALUES (1, '123-4', '1999');
+SELECT steward.audit_access('computed', '{ssn}');
+UPDATE mark SET at = clock_timestamp();
+SELECT digits FROM computed;
+SELECT century FROM computed;
+:report
+
 -- ---- names change, columns go, tables go ----
 
 SELECT steward.audit_access('person', '{ssn}');
@@ -418,6 +506,62 @@ UPDATE steward.access_rule SET relid = 1, columns = '{v}', numbers = '{1}' WHERE
 SELECT v FROM kinds_kept;
 SELECT id FROM kinds_kept;
 :report
+
+-- ---- by classification ----
+
+CREATE TABLE citizen (id integer PRIMARY KEY, name text, faith text, gone text) PARTITION BY LIST (id);
+CREATE TABLE citizen_1 PARTITION OF citizen FOR VALUES IN (1);
+INSERT INTO citizen VALUES (1, 'Ada', 'none', '');
+ALTER TABLE citizen OWNER TO access_owner;
+ALTER TABLE citizen_1 OWNER TO access_owner;
+SECURITY LABEL FOR pg_steward ON TABLE citizen IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.name IS 'Not a word';
+SECURITY LABEL FOR pg_steward ON COLUMN pg_class.relname IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN steward.access_rule.columns IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.name IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.gone IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.faith IS 'sensitive';
+SELECT name FROM citizen;
+SELECT steward.audit_access_label(NULL);
+SELECT steward.audit_access_label('Not a word');
+SET ROLE access_owner;
+SELECT steward.audit_access_label('personal');
+RESET ROLE;
+UPDATE mark SET at = clock_timestamp();
+SELECT steward.audit_access_label('personal');
+SELECT steward.audit_access_label('personal');
+SELECT name FROM citizen;
+SELECT faith FROM citizen;
+SELECT id, name, faith FROM citizen_1;
+-- beside a rule of its own, and for what is labelled later
+SELECT steward.audit_access('citizen', '{faith}');
+SELECT * FROM citizen;
+SELECT steward.stop_audit_access('citizen');
+ALTER TABLE citizen ADD COLUMN phone text;
+SELECT phone FROM citizen;
+SET ROLE access_owner;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.phone IS 'personal';
+SELECT phone FROM citizen;
+ALTER TABLE citizen RENAME COLUMN phone TO telephone;
+SELECT telephone FROM citizen;
+ALTER TABLE citizen DROP COLUMN gone;
+-- taking it away, or another that is not audited, is a stop
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION steward.stop_audit_access(regclass), steward.audit_access(regclass, name[]) FROM access_owner;
+SET ROLE access_owner;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.telephone IS NULL;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.telephone IS 'sensitive';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.faith IS 'personal';
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.faith IS 'confidential';
+RESET ROLE;
+SECURITY LABEL FOR pg_steward ON COLUMN citizen.telephone IS NULL;
+SELECT telephone FROM citizen;
+SELECT steward.stop_audit_access_label('personal');
+SELECT steward.stop_audit_access_label('personal');
+SELECT name FROM citizen;
+:report
+SELECT steward.audit_event(r.payload) AS event FROM steward.audit_record AS r
+WHERE r.op = 'S' AND steward.audit_event(r.payload)->>'label' IS NOT NULL ORDER BY r.xid, r.seq;
 
 -- ---- off, and stopped ----
 
