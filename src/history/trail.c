@@ -106,6 +106,8 @@ is_wanted(StewardTrail *trail, const StewardTrailRecord *record)
 	const StewardTrailRecord *last = trail->count == 0 ? NULL :
 		&trail->records[trail->count - 1];
 
+	if (record->record.op == STEWARD_OP_PART && trail->rest)
+		return true;
 	if (record->record.op == STEWARD_OP_PART)
 		return !trail->keyed && last != NULL && last->transaction == record->transaction &&
 			last->record.seq == record->record.seq - 1;
@@ -298,6 +300,7 @@ read_part(StewardTrail *trail, StewardTrailRecord *record, const StewardTrailRec
 	Int32GetDatum(seq)};
 	StewardTrail *found = steward_trail_create(trail->table);
 
+	found->rest = true;
 	read_batches(found, BATCHES " WHERE l.xid OPERATOR(pg_catalog.=) $1"
 				 " AND l.incarnation OPERATOR(pg_catalog.=) $2"
 				 " AND l.first_seq OPERATOR(pg_catalog.=) $3",

@@ -53,6 +53,7 @@ typedef struct StewardTrail
 	StewardTrailFilter filter;	/* NULL: keep all */
 	void	   *filter_arg;
 	bool		keyed;			/* not all batches are read; see read_keyed */
+	bool		rest;			/* it is for parts after the first */
 	MemoryContext context;
 } StewardTrail;
 

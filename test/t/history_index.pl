@@ -119,17 +119,17 @@ is($node->safe_psql('postgres', q{SELECT string_agg(operation, ',') FROM steward
 
 # A record in parts: its rest lies in batches that the index does not lead to.
 SKIP: {
-	skip 'STEWARD_SOAK=1 is needed: the record is 600 MB long', 2 unless ($ENV{STEWARD_SOAK} // '') eq '1';
+	skip 'STEWARD_SOAK=1 is needed: the record is 540 MB long', 2 unless ($ENV{STEWARD_SOAK} // '') eq '1';
 	$node->safe_psql('postgres', <<'SQL');
-CREATE TABLE huge (id integer PRIMARY KEY, a text, b text);
-ALTER TABLE huge ALTER a SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL;
+CREATE TABLE huge (id integer PRIMARY KEY, b text);
+ALTER TABLE huge ALTER b SET STORAGE EXTERNAL;
 SELECT steward.enable_audit('huge');
-INSERT INTO huge VALUES (1, repeat('a', 300000000), repeat('b', 300000000));
-UPDATE huge SET a = 'short', b = 'short';
+INSERT INTO huge VALUES (1, repeat('b', 540000000));
+UPDATE huge SET b = 'short';
 SQL
 	switch();
-	is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.audit_record WHERE op = '&'}), '2', 'there are records in parts');
-	is($node->safe_psql('postgres', q{SELECT string_agg(operation || ' ' || array_to_string(changed, '+'), ',') FROM steward.history('huge', '{"id": 1}')}), 'INSERT ,UPDATE a+b', 'which are found whole');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.audit_record WHERE op = '&'}), '3', 'there are records in parts');
+	is($node->safe_psql('postgres', q{SELECT string_agg(operation || ' ' || array_to_string(changed, '+'), ',') FROM steward.history('huge', '{"id": 1}')}), 'INSERT ,UPDATE b', 'which are found whole');
 }
 
 done_testing();
