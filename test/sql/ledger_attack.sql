@@ -165,8 +165,9 @@ SELECT * FROM findings();
 ROLLBACK;
 -- Another who it was beside the one: readers of the trail see both.
 BEGIN;
-INSERT INTO steward.audit_context SELECT xid, number, incarnation, recorded_at, pid, 'mallory', session_role, effective_role, client_address, application, actor, purpose, request_id, context_key, replication_origin, query_id, segment
-  FROM steward.audit_context WHERE application = 'the culprit';
+CREATE TEMP TABLE beside AS SELECT * FROM steward.audit_context WHERE application = 'the culprit';
+UPDATE beside SET login_role = 'mallory';
+INSERT INTO steward.audit_context SELECT * FROM beside;
 SELECT count(*) FROM steward.audit_trail WHERE application = 'the culprit';
 SELECT * FROM findings();
 ROLLBACK;
