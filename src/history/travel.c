@@ -15,10 +15,12 @@
 
 #include "access/htup_details.h"
 #include "executor/spi.h"
+#include "history/query.h"
 #include "history/travel.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define ROWS_AT_ONCE 1000
@@ -374,16 +376,13 @@ static void
 read_present(Visit *visit)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	char	   *query = present_query(visit);
-	SPIPlanPtr	plan;
+	StewardQuery query = {.text = present_query(visit),
+	.relid = visit->travel->table->relid};
 	Portal		portal;
 	uint64		fetched;
 
 	SPI_connect();
-	plan = SPI_prepare(query, 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the reading of the table");
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	portal = steward_query_open(&query, GetActiveSnapshot());
 	do
 	{
 		MemoryContext spi;

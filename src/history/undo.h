@@ -22,6 +22,7 @@ typedef struct StewardUndoTable
 	StewardRows *rows;			/* the rows it changed */
 	char	   *where;			/* finds a row by its key as parameters */
 	Oid		   *types;
+	List	   *operators;		/* oids of the equalities in it */
 } StewardUndoTable;
 
 typedef struct StewardUndoStep
@@ -44,8 +45,15 @@ typedef struct StewardUndoStep
  */
 extern List *steward_undo_plan(uint64 xid);
 
-/* The statement of a step; see undo_statement.c. */
+/* The statement of a step, for whoever asks; see undo_statement.c. */
 extern char *steward_undo_statement(const StewardUndoStep *step);
+
+/*
+ * Runs the statement of a step: the same, with the constants as parameters, so that
+ * it does not matter what the names of their types mean. It needs an active snapshot.
+ * How many rows it changed.
+ */
+extern uint64 steward_undo_run(const StewardUndoStep *step);
 
 /* "column = $1 AND ..." for the key, by the equality of its index. */
 extern void steward_undo_where(StewardUndoTable *of);

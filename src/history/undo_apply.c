@@ -69,22 +69,10 @@ present_row(StewardUndoStep *step)
 static void
 run_step(StewardUndoStep *step, StewardCell *row)
 {
-	char	   *statement = step->statement;
-	int			result;
-	uint64		processed;
+	StewardUndoStep rest = *step;
 
-	if (!steward_undo_same(step->of->table, row, step->now))
-	{
-		StewardUndoStep rest = *step;
-
-		rest.now = row;
-		statement = steward_undo_statement(&rest);
-	}
-	SPI_connect();
-	result = SPI_execute(statement, false, 0);
-	processed = SPI_processed;
-	SPI_finish();
-	if (result < 0 || processed != 1)
+	rest.now = row;
+	if (steward_undo_run(&rest) != 1)
 		disturbed(step);
 }
 

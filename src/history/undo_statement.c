@@ -7,15 +7,18 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_operator.h"
 #include "executor/spi.h"
+#include "history/query.h"
 #include "history/undo.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -25,9 +28,16 @@ column_name(const StewardHistoryTable *table, AttrNumber attnum)
 	return quote_identifier(NameStr(TupleDescAttr(table->desc, attnum - 1)->attname));
 }
 
+/* What goes into a statement: constants as text, or as parameters of it. */
+typedef struct Writer
+{
+	StringInfo	out;
+	StewardQuery *query;		/* NULL: as text */
+} Writer;
+
 /* OPERATOR(schema.=), of the type's default index order. */
 static char *
-equality(Form_pg_attribute attribute)
+equality(Form_pg_attribute attribute, List **operators)
 {
 	TypeCacheEntry *entry = lookup_type_cache(attribute->atttypid, TYPECACHE_EQ_OPR);
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
@@ -41,39 +51,75 @@ equality(Form_pg_attribute attribute)
 					  quote_identifier(get_namespace_name(form->oprnamespace)),
 					  NameStr(form->oprname));
 	ReleaseSysCache(tuple);
+	*operators = list_append_unique_oid(*operators, entry->eq_opr);
 	return result;
 }
 
 static char *
-constant(const StewardHistoryTable *table, AttrNumber attnum, StewardCell *cell)
+constant_text(Form_pg_attribute attribute, const StewardCell *cell)
 {
-	Form_pg_attribute attribute = TupleDescAttr(table->desc, attnum - 1);
 	Oid			output;
 	bool		is_varlena;
+
+	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+	return OidOutputFunctionCall(output, cell->value);
+}
+
+/*
+ * As a parameter of the base type, so that a domain's constraints are checked when
+ * it becomes a value of the column; read from its text, so that those of domains in
+ * arrays and composites are.
+ */
+static void
+add_parameter(StewardQuery *query, Form_pg_attribute attribute, const StewardCell *cell)
+{
+	Oid			type = getBaseType(attribute->atttypid);
+	Oid			input;
+	Oid			param;
+
+	getTypeInputInfo(type, &input, &param);
+	query->types[query->count] = type;
+	query->values[query->count] =
+		OidInputFunctionCall(input, constant_text(attribute, cell), param, -1);
+	query->count++;
+}
+
+static char *
+constant(Writer *writer, const StewardHistoryTable *table, AttrNumber attnum,
+		 StewardCell *cell)
+{
+	Form_pg_attribute attribute = TupleDescAttr(table->desc, attnum - 1);
 
 	steward_cell_resolve(table, attnum, cell);
 	if (cell->isnull)
 		return "NULL";
-	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
-	return psprintf("%s::%s",
-					quote_literal_cstr(OidOutputFunctionCall(output, cell->value)),
+	if (writer->query != NULL)
+	{
+		add_parameter(writer->query, attribute, cell);
+		return psprintf("$%d", writer->query->count);
+	}
+	return psprintf("%s::%s", quote_literal_cstr(constant_text(attribute, cell)),
 					format_type_extended(attribute->atttypid, attribute->atttypmod,
 										 FORMAT_TYPE_TYPEMOD_GIVEN |
 										 FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 static void
-append_where(StringInfo out, const StewardHistoryTable *table, StewardCell *cells)
+append_where(Writer *writer, const StewardHistoryTable *table, StewardCell *cells)
 {
+	List	   *operators = NIL;
+
 	for (int k = 0; k < table->key_count; k++)
 	{
 		AttrNumber	attnum = table->key[k];
 
-		appendStringInfo(out, " %s %s %s %s", k > 0 ? "AND" : "WHERE",
+		appendStringInfo(writer->out, " %s %s %s %s", k > 0 ? "AND" : "WHERE",
 						 column_name(table, attnum),
-						 equality(TupleDescAttr(table->desc, attnum - 1)),
-						 constant(table, attnum, &cells[attnum - 1]));
+						 equality(TupleDescAttr(table->desc, attnum - 1), &operators),
+						 constant(writer, table, attnum, &cells[attnum - 1]));
 	}
+	if (writer->query != NULL)
+		writer->query->operators = operators;
 }
 
 static bool
@@ -84,8 +130,9 @@ is_settable(const StewardHistoryTable *table, AttrNumber attnum)
 }
 
 static void
-append_insert(StringInfo out, const StewardHistoryTable *table, StewardCell *cells)
+append_insert(Writer *writer, const StewardHistoryTable *table, StewardCell *cells)
 {
+	StringInfo	out = writer->out;
 	StringInfoData values;
 
 	initStringInfo(&values);
@@ -99,15 +146,16 @@ append_insert(StringInfo out, const StewardHistoryTable *table, StewardCell *cel
 				appendStringInfoString(&values, ", ");
 			}
 			appendStringInfoString(out, column_name(table, i));
-			appendStringInfoString(&values, constant(table, i, &cells[i - 1]));
+			appendStringInfoString(&values, constant(writer, table, i, &cells[i - 1]));
 		}
 	appendStringInfo(out, ") OVERRIDING SYSTEM VALUE VALUES (%s)", values.data);
 }
 
 static void
-append_update(StringInfo out, const StewardHistoryTable *table, const char *only,
+append_update(Writer *writer, const StewardHistoryTable *table, const char *only,
 			  StewardCell *now, StewardCell *then)
 {
+	StringInfo	out = writer->out;
 	int			count = 0;
 
 	appendStringInfo(out, "UPDATE %s%s SET", only, table->name);
@@ -115,48 +163,88 @@ append_update(StringInfo out, const StewardHistoryTable *table, const char *only
 		if (is_settable(table, i) &&
 			!steward_cells_equal(table, i, &now[i - 1], &then[i - 1]))
 			appendStringInfo(out, "%s %s = %s", count++ > 0 ? "," : "",
-							 column_name(table, i), constant(table, i, &then[i - 1]));
-	append_where(out, table, now);
+							 column_name(table, i),
+							 constant(writer, table, i, &then[i - 1]));
+	append_where(writer, table, now);
 }
 
-static char *
-statement_of(const StewardUndoStep *step)
+static void
+append_statement(Writer *writer, const StewardUndoStep *step)
 {
 	const StewardHistoryTable *table = step->of->table;
 	const char *only = table->partitioned ? "" : "ONLY ";
-	StringInfoData out;
 
-	initStringInfo(&out);
 	if (step->now == NULL)
-		append_insert(&out, table, step->then);
+		append_insert(writer, table, step->then);
 	else if (step->then == NULL)
 	{
-		appendStringInfo(&out, "DELETE FROM %s%s", only, table->name);
-		append_where(&out, table, step->now);
+		appendStringInfo(writer->out, "DELETE FROM %s%s", only, table->name);
+		append_where(writer, table, step->now);
 	}
 	else
-		append_update(&out, table, only, step->now, step->then);
-	return out.data;
+		append_update(writer, table, only, step->now, step->then);
 }
 
 /* Constants that any session reads alike, and exactly. */
-char *
-steward_undo_statement(const StewardUndoStep *step)
+static char *
+statement_of(const StewardUndoStep *step, StewardQuery *query)
 {
 	static const char *const settings[][2] = {
 		{"datestyle", "ISO, YMD"},
 		{"intervalstyle", "postgres"},
 		{"extra_float_digits", "3"},
 	};
+	StringInfoData out;
+	Writer		writer = {&out, query};
 	int			level = NewGUCNestLevel();
-	char	   *result;
 
 	for (int i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	result = statement_of(step);
+	initStringInfo(&out);
+	append_statement(&writer, step);
 	AtEOXact_GUC(false, level);
-	return result;
+	return out.data;
+}
+
+char *
+steward_undo_statement(const StewardUndoStep *step)
+{
+	return statement_of(step, NULL);
+}
+
+static void
+tell_statement(void *arg)
+{
+	errcontext("SQL statement \"%s\"", (const char *) arg);
+}
+
+/* RETURNING lets its rows be fetched, and so be counted. */
+uint64
+steward_undo_run(const StewardUndoStep *step)
+{
+	int			room = 2 * step->of->table->desc->natts;
+	StewardQuery query = {.relid = step->of->table->relid,
+		.types = palloc(room * sizeof(Oid)),
+	.values = palloc(room * sizeof(Datum))};
+	ErrorContextCallback context = {.previous = error_context_stack,
+		.callback = tell_statement,
+	.arg = steward_undo_statement(step)};
+	Portal		portal;
+	uint64		count;
+
+	error_context_stack = &context;
+	query.text = psprintf("%s RETURNING true", statement_of(step, &query));
+	SPI_connect();
+	CommandCounterIncrement();
+	portal = steward_query_open(&query, InvalidSnapshot);
+	SPI_cursor_fetch(portal, true, FETCH_ALL);
+	count = SPI_processed;
+	SPI_cursor_close(portal);
+	CommandCounterIncrement();
+	SPI_finish();
+	error_context_stack = context.previous;
+	return count;
 }
 
 /* ---- reading rows ---- */
@@ -175,7 +263,7 @@ steward_undo_where(StewardUndoTable *of)
 		of->types[k] = attribute->atttypid;
 		appendStringInfo(&out, " %s %s %s $%d", k > 0 ? "AND" : "WHERE",
 						 column_name(of->table, of->table->key[k]),
-						 equality(attribute), k + 1);
+						 equality(attribute, &of->operators), k + 1);
 	}
 	of->where = out.data;
 }
@@ -225,8 +313,11 @@ steward_undo_read(const StewardUndoTable *of, StewardCell *key, bool lock)
 	const StewardHistoryTable *table = of->table;
 	MemoryContext caller = CurrentMemoryContext;
 	Datum	   *values = palloc(table->key_count * sizeof(Datum));
-	char	   *query = read_query(of, lock);
+	StewardQuery query = {.text = read_query(of, lock), .relid = table->relid,
+		.operators = of->operators, .count = table->key_count, .types = of->types,
+	.values = values};
 	StewardCell *cells = NULL;
+	Portal		portal;
 
 	for (int k = 0; k < table->key_count; k++)
 	{
@@ -234,9 +325,10 @@ steward_undo_read(const StewardUndoTable *of, StewardCell *key, bool lock)
 		values[k] = key[table->key[k] - 1].value;
 	}
 	SPI_connect();
-	if (SPI_execute_with_args(query, table->key_count, of->types, values, NULL,
-							  !lock, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read a row of table %s", table->name);
+	if (lock)
+		CommandCounterIncrement();
+	portal = steward_query_open(&query, lock ? InvalidSnapshot : GetActiveSnapshot());
+	SPI_cursor_fetch(portal, true, FETCH_ALL);
 	if (SPI_processed > 0)
 	{
 		MemoryContext spi = MemoryContextSwitchTo(caller);
@@ -244,6 +336,7 @@ steward_undo_read(const StewardUndoTable *of, StewardCell *key, bool lock)
 		cells = take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
 		MemoryContextSwitchTo(spi);
 	}
+	SPI_cursor_close(portal);
 	SPI_finish();
 	return cells;
 }

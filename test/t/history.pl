@@ -3,7 +3,8 @@
 # before back. What is not known must be refused, and nothing else. On the way the log
 # gets new segments, old ones are pruned, transactions are prepared, partitions made
 # and detached, and half of the tables are empty when their audit begins.
-# STEWARD_SOAK=1 plays ten thousand histories, else forty; STEWARD_SEED repeats a run.
+# STEWARD_SOAK=1 plays ten thousand histories, else forty, and STEWARD_HISTORIES as many
+# as it says, a multiple of forty; STEWARD_SEED repeats a run.
 use strict;
 use warnings;
 
@@ -16,7 +17,7 @@ use Steward;
 use Test::More;
 
 my $soak = ($ENV{STEWARD_SOAK} // '') eq '1';
-my $histories = $soak ? 10_000 : 40;
+my $histories = $ENV{STEWARD_HISTORIES} // ($soak ? 10_000 : 40);
 my $seed = $ENV{STEWARD_SEED} // int(rand(1_000_000_000));
 note("STEWARD_SEED=$seed");
 srand($seed);

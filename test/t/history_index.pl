@@ -129,7 +129,7 @@ UPDATE huge SET b = 'short';
 SQL
 	switch();
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM steward.audit_record WHERE op = '&'}), '3', 'there are records in parts');
-	is($node->safe_psql('postgres', q{SELECT string_agg(operation || ' ' || array_to_string(changed, '+'), ',') FROM steward.history('huge', '{"id": 1}')}), 'INSERT ,UPDATE b', 'which are found whole');
+	is($node->safe_psql('postgres', q{SELECT string_agg(concat(operation, ' ', array_to_string(changed, '+')), ',') FROM steward.history('huge', '{"id": 1}')}), 'INSERT ,UPDATE b', 'which are found whole');
 }
 
 done_testing();
