@@ -162,12 +162,16 @@ extern void steward_encode_empty(StringInfo payload);
 /* Encodes that an audit begins; of a table that has no rows, or of one with rows. */
 extern void steward_encode_enable(StringInfo payload, bool without_rows);
 
-/* A column of an image: not stored, stored as NULL, or stored with a value. */
+/*
+ * A column of an image: not stored, stored as NULL, or stored with a value; or with
+ * one that whoever shows the image leaves out, which none that was decoded has.
+ */
 typedef enum StewardPresence
 {
 	STEWARD_ABSENT,
 	STEWARD_NULL,
-	STEWARD_VALUE
+	STEWARD_VALUE,
+	STEWARD_TOO_LONG
 } StewardPresence;
 
 typedef struct StewardImage
@@ -209,7 +213,7 @@ extern char *steward_codec_to_text(const StewardCodec *codec,
  * bit for bit where type and type modifier are the same; arrays, ranges and
  * composites element by element; all else by text and the input function of the
  * type, which may refuse it (any error; reg* names what is gone, a type may have
- * no input). A slice that is no value is ERRCODE_DATA_CORRUPTED or an error of
+ * no input; a domain of another's within it, see foreign_check.h). A slice that is no value is ERRCODE_DATA_CORRUPTED or an error of
  * class 22. Of a domain the base type: its constraints are not checked, a value
  * of the past may violate them.
  *

@@ -6,6 +6,7 @@
 #include "access/htup_details.h"
 #include "audit/codec_read.h"
 #include "audit/codec_types.h"
+#include "audit/foreign_check.h"
 #include "audit/schema.h"
 #include "audit/settings.h"
 #include "catalog/pg_type.h"
@@ -77,6 +78,7 @@ by_text(Stored stored, Oid type, int32 typmod, bool *isnull)
 	LOCAL_FCINFO(call, 3);
 
 	require_label(type, text);
+	steward_refuse_foreign_checks(type);
 	fmgr_info(function, &input);
 	InitFunctionCallInfoData(*call, &input, 3, InvalidOid, NULL, NULL);
 	call->args[0].value = CStringGetDatum(text);

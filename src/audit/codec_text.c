@@ -298,6 +298,21 @@ steward_push_value(JsonbParseState **state, JsonbIteratorToken token,
 	}
 }
 
+/* In place of a value that is longer than jsonb may be: how long it is stored. */
+static void
+push_too_long(JsonbParseState **state, StewardSlice slice)
+{
+	JsonbValue	name;
+	JsonbValue	length = {.type = jbvNumeric,
+	.val.numeric = int64_to_numeric((int64) slice.length)};
+
+	steward_show_cstring(&name, pstrdup("too_long"));
+	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	(void) pushJsonbValue(state, WJB_KEY, &name);
+	(void) pushJsonbValue(state, WJB_VALUE, &length);
+	(void) pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
 JsonbValue *
 steward_push_image(JsonbParseState **state, const StewardAuditSchema *schema,
 				   const StewardImage *image, bool key_only)
@@ -316,6 +331,8 @@ steward_push_image(JsonbParseState **state, const StewardAuditSchema *schema,
 		(void) pushJsonbValue(state, WJB_KEY, &name);
 		if (image->presence[i] == STEWARD_NULL)
 			(void) pushJsonbValue(state, WJB_VALUE, &null);
+		else if (image->presence[i] == STEWARD_TOO_LONG)
+			push_too_long(state, image->slices[i]);
 		else
 			steward_push_value(state, WJB_VALUE, column->codec, image->slices[i]);
 	}

@@ -8,8 +8,8 @@
 #include "base/compat.h"
 
 #include "access/htup_details.h"
-#include "audit/codec_show.h"
 #include "audit/event.h"
+#include "audit/record_show.h"
 #include "audit/schema.h"
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
@@ -18,14 +18,6 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-
-enum
-{
-	DECODE_KEY,
-	DECODE_OLD,
-	DECODE_NEW,
-	DECODE_NATTS
-};
 
 /* What a call site remembers between calls. */
 typedef struct SchemaEntry
@@ -76,54 +68,6 @@ schema_by_id(CallCache *cache, int32 version, MemoryContext context)
 	return schema;
 }
 
-static Datum
-image_to_jsonb(const StewardAuditSchema *schema, const StewardImage *image,
-			   bool key_only)
-{
-	JsonbParseState *state = NULL;
-
-	return JsonbPGetDatum(JsonbValueToJsonb(steward_push_image(&state, schema,
-															   image, key_only)));
-}
-
-/* An UPDATE keeps the key for finding the row; old is what it changed. */
-static void
-drop_unchanged(const StewardAuditSchema *schema, StewardImage *before,
-			   const StewardImage *after)
-{
-	if (schema->key_count == 0)
-		return;
-	for (int i = 0; i < schema->count; i++)
-		if (after->presence[i] == STEWARD_ABSENT)
-			before->presence[i] = STEWARD_ABSENT;
-}
-
-static void
-decode(const StewardAuditSchema *schema, char op, bytea *payload,
-	   Datum *values, bool *nulls)
-{
-	StewardPart part = {(const unsigned char *) VARDATA_ANY(payload),
-	VARSIZE_ANY_EXHDR(payload)};
-	StewardImage before;
-	StewardImage after;
-	bool		has_old = op == STEWARD_OP_DELETE || op == STEWARD_OP_UPDATE;
-	bool		has_new = op == STEWARD_OP_INSERT || op == STEWARD_OP_UPDATE;
-
-	steward_decode_payload(schema, op, &part, 1, &before, &after);
-	nulls[DECODE_KEY] = schema->key_count == 0 || !(has_old || has_new);
-	nulls[DECODE_OLD] = !has_old;
-	nulls[DECODE_NEW] = !has_new;
-	if (!nulls[DECODE_KEY])
-		values[DECODE_KEY] = image_to_jsonb(schema, has_old ? &before : &after,
-											true);
-	if (op == STEWARD_OP_UPDATE)
-		drop_unchanged(schema, &before, &after);
-	if (has_old)
-		values[DECODE_OLD] = image_to_jsonb(schema, &before, false);
-	if (has_new)
-		values[DECODE_NEW] = image_to_jsonb(schema, &after, false);
-}
-
 /* What a type's own function objects to is a corruption too. */
 static bool
 means_corruption(int sqlstate)
@@ -142,23 +86,6 @@ steward_payload_rethrow(MemoryContext caller)
 	steward_payload_corrupted("a value is malformed");
 }
 
-static void
-decode_guarded(const StewardAuditSchema *schema, char op, bytea *payload,
-			   Datum *values, bool *nulls)
-{
-	MemoryContext caller = CurrentMemoryContext;
-
-	PG_TRY();
-	{
-		decode(schema, op, payload, values, nulls);
-	}
-	PG_CATCH();
-	{
-		steward_payload_rethrow(caller);
-	}
-	PG_END_TRY();
-}
-
 /* An event is about no row: audit_event() shows it. */
 static bool
 is_event(int32 version, char op)
@@ -168,17 +95,31 @@ is_event(int32 version, char op)
 		 op == STEWARD_OP_OWN || op == STEWARD_OP_LEDGER);
 }
 
+static StewardPart
+part_of(Datum payload)
+{
+	bytea	   *bytes = DatumGetByteaPP(payload);
+	StewardPart part = {(const unsigned char *) VARDATA_ANY(bytes),
+	VARSIZE_ANY_EXHDR(bytes)};
+
+	return part;
+}
+
 STEWARD_FUNCTION(steward_audit_decode)
 {
 	CallCache  *cache = call_cache(fcinfo);
 	int32		version = PG_GETARG_INT32(0);
 	char		op = PG_GETARG_CHAR(1);
-	Datum		values[DECODE_NATTS] = {0};
-	bool		nulls[DECODE_NATTS] = {true, true, true};
+	Datum		values[STEWARD_SHOWN_COUNT] = {0};
+	bool		nulls[STEWARD_SHOWN_COUNT] = {true, true, true};
 
 	if (!is_event(version, op))
-		decode_guarded(schema_by_id(cache, version, fcinfo->flinfo->fn_mcxt),
-					   op, PG_GETARG_BYTEA_PP(2), values, nulls);
+	{
+		StewardPart part = part_of(PG_GETARG_DATUM(2));
+
+		steward_show_record(schema_by_id(cache, version, fcinfo->flinfo->fn_mcxt),
+							op, &part, 1, values, nulls);
+	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(cache->result, values,
 													  nulls)));
 }
@@ -191,16 +132,6 @@ is_absent(const StewardAuditSchema *schema, const StewardImage *image)
 		if (image->presence[i] != STEWARD_ABSENT)
 			return false;
 	return true;
-}
-
-static StewardPart
-part_of(Datum payload)
-{
-	bytea	   *bytes = DatumGetByteaPP(payload);
-	StewardPart part = {(const unsigned char *) VARDATA_ANY(bytes),
-	VARSIZE_ANY_EXHDR(bytes)};
-
-	return part;
 }
 
 /* The payload is one, or an array of those of a record's parts. */

@@ -5,7 +5,7 @@
  */
 #include "base/compat.h"
 
-#include "access/htup_details.h"
+#include "audit/record_show.h"
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "catalog/pg_type.h"
@@ -14,8 +14,6 @@
 #include "history/life.h"
 #include "history/pruned.h"
 #include "history/row_json.h"
-#include "nodes/value.h"
-#include "parser/parse_func.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -23,7 +21,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-#include "utils/typcache.h"
 #include "utils/xid8.h"
 
 enum
@@ -35,7 +32,7 @@ enum
 	HISTORY_XID,
 	HISTORY_SEQ,
 	HISTORY_OPERATION,
-	HISTORY_KEY,
+	HISTORY_KEY,				/* these three as in record_show.h */
 	HISTORY_OLD,
 	HISTORY_NEW,
 	HISTORY_CHANGED,
@@ -54,7 +51,6 @@ static const char *const context_query =
 typedef struct Writer
 {
 	ReturnSetInfo *result;
-	FmgrInfo	decode;			/* steward.audit_decode */
 	Datum		values[HISTORY_NATTS];
 	bool		nulls[HISTORY_NATTS];
 } Writer;
@@ -110,19 +106,13 @@ put_context(Writer *writer, const StewardTrailRecord *record)
 	steward_become_caller(&saved);
 }
 
-/* By the function that the view uses too; it runs as the caller. */
+/* As the view shows them, but from all parts of the record. */
 static void
 put_images(Writer *writer, const StewardTrailRecord *record)
 {
-	bytea	   *payload = (bytea *) cstring_to_text_with_len((const char *) record->record.payload,
-															 record->record.length);
-	HeapTupleHeader row = DatumGetHeapTupleHeader(FunctionCall3(&writer->decode,
-																Int32GetDatum(record->record.schema_version),
-																CharGetDatum(record->record.op),
-																PointerGetDatum(payload)));
-
-	for (int i = HISTORY_KEY; i <= HISTORY_NEW; i++)
-		writer->values[i] = GetAttributeByNum(row, i - HISTORY_KEY + 1, &writer->nulls[i]);
+	steward_show_record(record->version->schema, record->record.op, record->parts,
+						record->part_count, &writer->values[HISTORY_KEY],
+						&writer->nulls[HISTORY_KEY]);
 }
 
 static void
@@ -167,16 +157,6 @@ put_record(Writer *writer, const StewardLifeRecord *one)
 }
 
 static void
-find_decoder(FmgrInfo *decode)
-{
-	Oid			types[] = {INT4OID, CHAROID, BYTEAOID};
-
-	fmgr_info(LookupFuncName(list_make2(makeString(pstrdup(STEWARD_SCHEMA)),
-										makeString(pstrdup("audit_decode"))),
-							 lengthof(types), types, false), decode);
-}
-
-static void
 require_key(const StewardHistoryTable *table)
 {
 	if (table->key_count == 0)
@@ -208,6 +188,7 @@ STEWARD_FUNCTION(steward_history)
 	Writer		writer = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	StewardHistoryTable *table;
 	StewardCell *key;
+	MemoryContext scratch;
 	ListCell   *cell;
 
 	steward_require_arguments(fcinfo, lengthof(names), names);
@@ -219,9 +200,16 @@ STEWARD_FUNCTION(steward_history)
 	tell_of_pruning(table);
 	key = palloc0(table->desc->natts * sizeof(StewardCell));
 	steward_key_cells(table, PG_GETARG_JSONB_P(1), key);
-	find_decoder(&writer.decode);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "steward history record",
+									ALLOCSET_DEFAULT_SIZES);
 	foreach(cell, steward_lives(table, key))
+	{
+		MemoryContext caller = MemoryContextSwitchTo(scratch);
+
 		put_record(&writer, lfirst(cell));
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(scratch);
+	}
 	PopActiveSnapshot();
 	PG_RETURN_NULL();
 }

@@ -5,6 +5,7 @@
 
 #include "audit/codec_read.h"
 #include "audit/codec_show.h"
+#include "audit/foreign_check.h"
 #include "audit/settings.h"
 #include "history/row_json.h"
 #include "mb/pg_wchar.h"
@@ -146,6 +147,7 @@ steward_key_cells(const StewardHistoryTable *table, Jsonb *key, StewardCell *cel
 		if (text == NULL)
 			refuse_key(table);
 		/* Not a domain's, which would call its checks, the owner's functions. */
+		steward_refuse_foreign_checks(type);
 		getTypeInputInfo(type, &input, &param);
 		cell->value = OidInputFunctionCall(input, text, param, typmod);
 		cell->isnull = false;

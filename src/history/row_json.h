@@ -21,7 +21,8 @@ extern Jsonb *steward_row_key(const StewardHistoryTable *table, StewardCell *cel
 
 /*
  * Takes the values of a key from an object that has its columns and no others, else
- * raises ERRCODE_INVALID_PARAMETER_VALUE; and what the types' input functions raise.
+ * raises ERRCODE_INVALID_PARAMETER_VALUE; what the types' input functions raise; and
+ * what steward_refuse_foreign_checks does.
  */
 extern void steward_key_cells(const StewardHistoryTable *table, Jsonb *key,
 							  StewardCell *cells);
