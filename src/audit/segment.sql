@@ -7,7 +7,8 @@ CREATE TABLE steward.audit_segment_closed (
     batches          bigint NOT NULL,
     records          bigint NOT NULL,
     first_written_at timestamptz,
-    last_written_at  timestamptz
+    last_written_at  timestamptz,
+    last_xid         xid8
 ) USING heap;
 COMMENT ON TABLE steward.audit_segment_closed IS 'the segments of the audit log that are complete and have their key index';
 COMMENT ON COLUMN steward.audit_segment_closed.number IS 'the segment: audit_segment.number';
@@ -17,6 +18,7 @@ COMMENT ON COLUMN steward.audit_segment_closed.batches IS 'how many rows it hold
 COMMENT ON COLUMN steward.audit_segment_closed.records IS 'how many records';
 COMMENT ON COLUMN steward.audit_segment_closed.first_written_at IS 'when its first batch was written';
 COMMENT ON COLUMN steward.audit_segment_closed.last_written_at IS 'when its last batch was written';
+COMMENT ON COLUMN steward.audit_segment_closed.last_xid IS 'the newest transaction that wrote to it';
 REVOKE ALL ON steward.audit_segment_closed FROM PUBLIC;
 SELECT steward.audit_protect('steward.audit_segment_closed');
 SELECT pg_catalog.pg_extension_config_dump('steward.audit_segment_closed', '');

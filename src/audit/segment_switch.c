@@ -189,11 +189,11 @@ make_indexes(int32 number, const char *name)
 	run_on("COMMENT ON INDEX steward.%s_keys_idx IS 'the rows that batches are about'", name);
 	run_on("CREATE INDEX IF NOT EXISTS %s_written_at_idx ON steward.%s USING brin (written_at)", name);
 	run(psprintf("INSERT INTO steward.audit_segment_closed"
-				 " (number, closed_at, incarnation, batches, records, first_written_at, last_written_at)"
+				 " (number, closed_at, incarnation, batches, records, first_written_at, last_written_at, last_xid)"
 				 " SELECT %d, pg_catalog.clock_timestamp(),"
 				 " (SELECT pg_catalog.max(i.id) FROM steward.audit_incarnation AS i),"
 				 " pg_catalog.count(*), coalesce(pg_catalog.sum(l.records), 0),"
-				 " pg_catalog.min(l.written_at), pg_catalog.max(l.written_at)"
+				 " pg_catalog.min(l.written_at), pg_catalog.max(l.written_at), pg_catalog.max(l.xid)"
 				 " FROM ONLY steward.%s AS l ON CONFLICT (number) DO NOTHING",
 				 number, name));
 	end_quietly(&saved);

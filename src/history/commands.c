@@ -264,7 +264,9 @@ steward_records_lacking(const StewardTravel *travel, const StewardTrailRecord *s
 	SPI_finish();
 	steward_become_caller(&saved);
 	AtEOXact_GUC(true, level);
-	if (result == NULL && steward_pruned_since(time, &last))
+	if (result == NULL &&
+		steward_pruned_since(time, since != NULL || point->by_snapshot ? DT_NOBEGIN : point->at,
+							 xmin, &last))
 		result = "Records that were written since were pruned.";
 	return result;
 }

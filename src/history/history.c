@@ -172,7 +172,7 @@ tell_of_pruning(const StewardHistoryTable *table)
 {
 	TimestampTz last;
 
-	if (!steward_pruned_since(DT_NOBEGIN, &last))
+	if (!steward_pruned_since(DT_NOBEGIN, DT_NOBEGIN, 0, &last))
 		return;
 	ereport(NOTICE,
 			(errmsg("old records were pruned, those of table %s among them if it had any",

@@ -14,6 +14,7 @@
 #include "history/pruned.h"
 #include "storage/lmgr.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
 static StewardRelationRef log_table = {"audit_log"};
 
@@ -22,7 +23,8 @@ static const char *const segments_query =
 "SELECT s.name, coalesce(c.last_written_at, 'infinity')"
 " FROM steward.audit_segment AS s"
 " LEFT JOIN steward.audit_segment_closed AS c ON c.number OPERATOR(pg_catalog.=) s.number"
-" WHERE c.number IS NULL OR c.last_written_at OPERATOR(pg_catalog.>) $1"
+" WHERE c.number IS NULL OR (c.last_written_at OPERATOR(pg_catalog.>) $1"
+"  AND c.closed_at OPERATOR(pg_catalog.>) $2 AND c.last_xid OPERATOR(pg_catalog.>=) $3)"
 " ORDER BY s.number DESC";
 
 void
@@ -32,16 +34,19 @@ steward_pruning_wait(void)
 }
 
 bool
-steward_pruned_since(TimestampTz time, TimestampTz *last)
+steward_pruned_since(TimestampTz written, TimestampTz ended, uint64 xid,
+					 TimestampTz *last)
 {
-	Oid			type = TIMESTAMPTZOID;
-	Datum		value = TimestampTzGetDatum(time);
+	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID, XID8OID};
+	Datum		values[] = {TimestampTzGetDatum(written), TimestampTzGetDatum(ended),
+	UInt64GetDatum(xid)};
 	StewardIdentity saved;
 	bool		found = false;
 
 	steward_become_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(segments_query, 1, &type, &value, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(segments_query, lengthof(types), types, values, NULL,
+							  true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the segments");
 	for (uint64 i = 0; i < SPI_processed && !found; i++)
 	{

@@ -15,10 +15,12 @@
 extern void steward_pruning_wait(void);
 
 /*
- * Were records pruned that were written after this time? Then *last is when the
- * last of them was; DT_NOEND when that is not known. A snapshot that is older than
- * the prune does not hide it. Needs an active snapshot and the lock.
+ * May records have been pruned that were written after a time, of transactions
+ * that ended after another and have this id or a later one? Then *last is when the
+ * last of them was written; DT_NOEND when that is not known. A snapshot that is older
+ * than the prune does not hide it. Needs an active snapshot and the lock.
  */
-extern bool steward_pruned_since(TimestampTz time, TimestampTz *last);
+extern bool steward_pruned_since(TimestampTz written, TimestampTz ended, uint64 xid,
+								 TimestampTz *last);
 
 #endif							/* STEWARD_HISTORY_PRUNED_H */

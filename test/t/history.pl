@@ -17,7 +17,7 @@ use Steward;
 use Test::More;
 
 my $soak = ($ENV{STEWARD_SOAK} // '') eq '1';
-my $histories = $ENV{STEWARD_HISTORIES} // ($soak ? 10_000 : 40);
+my $histories = $ENV{STEWARD_HISTORIES} || ($soak ? 10_000 : 40);
 my $seed = $ENV{STEWARD_SEED} // int(rand(1_000_000_000));
 note("STEWARD_SEED=$seed");
 srand($seed);
@@ -460,6 +460,35 @@ COMMIT PREPARED 'late';
 SQL
 is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM steward.as_of(NULL::late, (SELECT at FROM between))), (SELECT count(*) FROM steward.as_of_snapshot(NULL::late, (SELECT snapshot FROM between))), (SELECT count(*) FROM steward.as_of(NULL::late, clock_timestamp()))'),
 	'0|0|1', 'a prepared transaction counts from its commit');
+
+# After a prune what lies before it is unknown, and nothing else: a segment was closed
+# when its last transaction had ended.
+my ($then, $then_snapshot) = split /\|/, $node->safe_psql('postgres', <<'SQL');
+CREATE TABLE kept (id integer PRIMARY KEY);
+SELECT FROM steward.enable_audit('kept');
+SELECT clock_timestamp(), pg_current_snapshot();
+INSERT INTO kept VALUES (1);
+SQL
+$then =~ s/^\s+//;
+$node->safe_psql('postgres', 'CALL steward.switch_segment()');
+$node->safe_psql('postgres', 'CREATE TABLE closed AS SELECT clock_timestamp() AS at, pg_current_snapshot() AS snapshot');
+is($node->safe_psql('postgres', 'SELECT steward.seal_ledger() > 0, steward.prune_audit(clock_timestamp()) > 0'), 't|t', 'a segment was pruned');
+$node->safe_psql('postgres', 'INSERT INTO kept VALUES (2)');
+is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM steward.as_of(NULL::kept, (SELECT at FROM closed))), (SELECT count(*) FROM steward.as_of_snapshot(NULL::kept, (SELECT snapshot FROM closed))), current_setting($$track_commit_timestamp$$)'),
+	'1|1|on', 'what was there when the segment had been closed is known');
+for my $call ("as_of(NULL::kept, '$then')", "as_of_snapshot(NULL::kept, '$then_snapshot')")
+{
+	like(steward_error($node, "SELECT * FROM steward.$call"), qr/rows of table public\.kept at that time are not known/, "$call: what was there before is not");
+}
+my ($code, $shown, $notice) = $node->psql('postgres', q{SELECT operation FROM steward.history('kept', '{"id": 2}')});
+is($shown, 'INSERT', 'history shows what is left');
+like($notice, qr/NOTICE:  old records were pruned, those of table public\.kept among them if it had any\nDETAIL:  Nothing is shown of what was written before \d/, 'and says that more was pruned');
+$node->safe_psql('postgres', 'SELECT steward.seal_ledger()');
+($code, $shown, $notice) = $node->psql('postgres', 'SELECT min(leaf) > 0 FROM steward.audit_feed(0)');
+is($shown, 't', 'the feed begins behind what was pruned');
+like($notice, qr/WARNING:  leaves before \d+ were pruned, and are not in the feed/, 'and says so');
+($code, $shown, $notice) = $node->psql('postgres', 'SELECT count(*) > 0 FROM steward.audit_feed()');
+is("$shown$notice", 't', 'but not to who begins');
 
 # Encrypted values come and go as they are; nothing decrypts them on the way.
 is( $node->safe_psql('postgres', <<'SQL'),
