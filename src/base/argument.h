@@ -20,4 +20,10 @@ extern void steward_require_arguments(FunctionCallInfo fcinfo, int count,
 extern void steward_require_argument(FunctionCallInfo fcinfo, int number,
 									 const char *name);
 
+/*
+ * For the argument "reason" of what somebody has to answer for: a text with more in it
+ * than blanks, else ERRCODE_INVALID_PARAMETER_VALUE; or as above.
+ */
+extern void steward_require_reason(FunctionCallInfo fcinfo, int number);
+
 #endif							/* STEWARD_BASE_ARGUMENT_H */

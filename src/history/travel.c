@@ -76,7 +76,7 @@ way_back(StewardTravel *travel)
 	else if (!travel->point.by_snapshot &&
 			 travel->table->first_version > travel->point.at)
 	{
-		obstacle.reason = "it was not audited yet";
+		obstacle.reason = "it was not audited in this database yet";
 		obstacle.closes_both = true;
 	}
 	for (int64 i = 0; i < travel->trail->count && obstacle.reason == NULL; i++)
