@@ -3,6 +3,9 @@
  */
 #include "base/argument.h"
 
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
 void
 steward_require_argument(FunctionCallInfo fcinfo, int number, const char *name)
 {
@@ -18,4 +21,12 @@ steward_require_arguments(FunctionCallInfo fcinfo, int count,
 {
 	for (int i = 0; i < count; i++)
 		steward_require_argument(fcinfo, i, names[i]);
+}
+
+char *
+steward_name_argument(FunctionCallInfo fcinfo, const char *call, const char *name)
+{
+	PreventCommandIfReadOnly(call);
+	steward_require_argument(fcinfo, 0, name);
+	return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }
