@@ -2,6 +2,8 @@
  * argument.c: arguments of functions that SQL calls; see argument.h.
  */
 #include "base/argument.h"
+
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 void
@@ -33,4 +35,12 @@ steward_require_reason(FunctionCallInfo fcinfo, int number)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"reason\" must not be empty")));
 	pfree(reason);
+}
+
+char *
+steward_name_argument(FunctionCallInfo fcinfo, const char *call, const char *name)
+{
+	PreventCommandIfReadOnly(call);
+	steward_require_argument(fcinfo, 0, name);
+	return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }

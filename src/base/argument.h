@@ -26,4 +26,11 @@ extern void steward_require_argument(FunctionCallInfo fcinfo, int number,
  */
 extern void steward_require_reason(FunctionCallInfo fcinfo, int number);
 
+/*
+ * The first argument of the function "steward.call()", that changes something, as a
+ * string; raises ERRCODE_READ_ONLY_SQL_TRANSACTION where nothing may be changed.
+ */
+extern char *steward_name_argument(FunctionCallInfo fcinfo, const char *call,
+								   const char *name);
+
 #endif							/* STEWARD_BASE_ARGUMENT_H */
