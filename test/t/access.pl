@@ -390,7 +390,7 @@ print $planted slurp_file($foreign_file);
 close $planted;
 is($node->safe_psql('latin', q{SELECT steward.import_access(); SELECT count(*) FROM steward.access_trail WHERE application = 'foreign' AND relation = 'public.person' AND outcome = 'completed';
 SELECT count(*), bool_and(details->>'file' = 'pgsql_tmp.1.1.00000000.1' AND (details->>'position')::int > 0 AND (details->>'bytes')::int > 0) FROM steward.event_trail WHERE event = 'unreadable_record'}),
-	"3\n1\n2|t", 'a record that cannot be read is an event, and keeps no other from being imported');
+	"4\n1\n2|t", 'a record that cannot be read is an event, and keeps no other from being imported');
 $foreign->query(qq{SET client_encoding = 'UTF8'; SELECT steward.stop_audit_access('"\xc5\x99"'); DROP TABLE "\xc5\x99"});
 $foreign->quit;
 $node->safe_psql('postgres', 'DROP DATABASE latin');
