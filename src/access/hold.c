@@ -14,7 +14,7 @@
 
 #include "access/hold.h"
 #include "base/guc.h"
-/* Of a connection's authentication nothing is needed, nor Kerberos' headers. */
+/* Else libpq.h asks for Kerberos' headers, which nothing here needs. */
 #undef ENABLE_GSS
 #include "libpq/libpq.h"
 #include "nodes/plannodes.h"

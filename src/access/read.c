@@ -137,26 +137,6 @@ keep(StewardRead *read)
 	dlist_push_head(&reads, &read->node);
 }
 
-static const char *
-command_of(CmdType operation)
-{
-	switch (operation)
-	{
-		case CMD_SELECT:
-			return "SELECT";
-		case CMD_INSERT:
-			return "INSERT";
-		case CMD_UPDATE:
-			return "UPDATE";
-		case CMD_DELETE:
-			return "DELETE";
-		case CMD_MERGE:
-			return "MERGE";
-		default:
-			return "other";
-	}
-}
-
 /*
  * Checks of foreign keys run under a restriction that nothing else has. What
  * functions do inside of one has it too: casts, which the planner may run, and
@@ -230,7 +210,7 @@ on_start(QueryDesc *query, int eflags)
 	if (!check && !steward_read_is_recorded())
 		return NULL;
 	leader = steward_read_leader(query);
-	read = make_read(command_of(query->operation));
+	read = make_read(steward_query_command(query->operation));
 	read->query = query;
 	read->check = check;
 	if (leader != NULL)

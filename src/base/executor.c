@@ -232,6 +232,26 @@ plan(Query *query, const char *query_string, int options, ParamListInfo params)
 	return result;
 }
 
+const char *
+steward_query_command(CmdType operation)
+{
+	switch (operation)
+	{
+		case CMD_SELECT:
+			return "SELECT";
+		case CMD_INSERT:
+			return "INSERT";
+		case CMD_UPDATE:
+			return "UPDATE";
+		case CMD_DELETE:
+			return "DELETE";
+		case CMD_MERGE:
+			return "MERGE";
+		default:
+			return "other";
+	}
+}
+
 void
 steward_executor_watch(const StewardWatcher *by)
 {

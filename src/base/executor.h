@@ -57,6 +57,9 @@ typedef struct StewardWatcher
 	void		(*copy_checked) (void *watch, List *entries);
 } StewardWatcher;
 
+/* The kind of a statement as people write it; "other" is none that reads or writes. */
+extern const char *steward_query_command(CmdType operation);
+
 /* Installs the hooks; once, while the library is preloaded. */
 extern void steward_executor_watch(const StewardWatcher *by);
 
