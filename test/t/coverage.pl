@@ -229,6 +229,18 @@ is(findings($_), "chosen|hint|change without a record, or of a row that a condit
 	  . "chosen|hint|updates without records, unless they changed nothing that is recorded|2 UPDATE, transaction N\n"
 	  . 'early|hint|change without a record, or by an exempt role|1 INSERT, transaction N', "$_: choices are hints") for @plugins;
 
+# One that waits for a synchronous standby is in the write-ahead log and seen by nobody.
+advance();
+my $waits = q{SELECT severity, finding, detail ~ '^1, the first \d+; do not' FROM steward.audit_coverage('by_pg_steward') WHERE finding LIKE 'transactions%'};
+steward_set($node, 'synchronous_standby_names', 'nobody');
+my $writer = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', "INSERT INTO parent VALUES (9001, 'waits')" ], \undef, '&>', \my $output);
+ok($node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend')}), 'a transaction waits');
+is(run($waits), 'hint|transactions not compared yet|t', 'it is told of');
+steward_set($node, 'synchronous_standby_names', '');
+IPC::Run::finish($writer);
+is(run($waits), '', 'until it is seen');
+is(findings('pg_steward', 'WHERE severity = $$gap$$'), '', 'and compared');
+
 # Slots that are none of these
 my ($ret, $stdout, $stderr) = $node->psql('postgres', "SELECT * FROM steward.audit_coverage('nothing')");
 like($stderr, qr/this database has no logical replication slot "nothing"/, 'a slot that is not there');
@@ -253,19 +265,6 @@ $node->poll_query_until('postgres', q{SELECT steward.counted_changes('counted'::
 is(run($activity), 'counted|hint|far more changes counted than recorded', 'what is not is one');
 run('SELECT steward.take_coverage_baseline()');
 is(run($activity), '', 'until there is a new baseline');
-
-# One that waits for a synchronous standby is in the write-ahead log and seen by nobody.
-advance();
-my $waits = q{SELECT severity, finding, detail ~ '^1, the first \d+; do not' FROM steward.audit_coverage('by_pg_steward') WHERE finding LIKE 'transactions%'};
-steward_set($node, 'synchronous_standby_names', 'nobody');
-my $writer = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', "INSERT INTO parent VALUES (9001, 'waits')" ], \undef, '&>', \my $output);
-ok($node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend')}), 'a transaction waits');
-is(run($waits), 'hint|transactions not compared yet|t', 'it is told of');
-steward_set($node, 'synchronous_standby_names', '');
-IPC::Run::finish($writer);
-is(run($waits), '', 'until it is seen');
-is(findings('pg_steward', 'WHERE severity = $$gap$$'), '', 'and compared');
-
 $node->stop('immediate');
 $node->start;
 like(run($activity), qr/counted\|hint\|counters were reset since the baseline/, 'after a crash it says that it knows nothing');
