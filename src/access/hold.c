@@ -14,6 +14,8 @@
 
 #include "access/hold.h"
 #include "base/guc.h"
+/* Else libpq.h asks for Kerberos' headers, which nothing here needs. */
+#undef ENABLE_GSS
 #include "libpq/libpq.h"
 #include "nodes/plannodes.h"
 #include "tcop/dest.h"

@@ -15,6 +15,7 @@
 #include "base/compat.h"
 
 #include "access/rule.h"
+#include "datatype/timestamp.h"
 #include "executor/execdesc.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"

@@ -23,6 +23,20 @@ steward_require_arguments(FunctionCallInfo fcinfo, int count,
 		steward_require_argument(fcinfo, i, names[i]);
 }
 
+void
+steward_require_reason(FunctionCallInfo fcinfo, int number)
+{
+	char	   *reason;
+
+	steward_require_argument(fcinfo, number, "reason");
+	reason = text_to_cstring(PG_GETARG_TEXT_PP(number));
+	if (reason[strspn(reason, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"reason\" must not be empty")));
+	pfree(reason);
+}
+
 char *
 steward_name_argument(FunctionCallInfo fcinfo, const char *call, const char *name)
 {

@@ -140,6 +140,8 @@ EXCEPTION WHEN object_not_in_prerequisite_state THEN
 END
 $$;
 CALL say_why(format('SELECT FROM steward.as_of(NULL::begun_with, %L)', :'b1'));
+-- Before the audit, whether the table had rows then or not.
+CALL say_why($$SELECT FROM steward.as_of(NULL::begun_with, '2020-01-01')$$);
 -- Not where changes after that were not recorded, though before the time asked for.
 CREATE TABLE unseen (id integer PRIMARY KEY);
 SELECT steward.enable_audit('unseen');

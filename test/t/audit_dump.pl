@@ -158,6 +158,10 @@ for my $database ('plain', 'custom')
 	is( $copy->safe_psql($database,
 			'SELECT count(*), count(DISTINCT installation), count(DISTINCT system_identifier) FROM steward.audit_incarnation'),
 		'2|1|2', "$database: of the same installation");
+	my ($life, $notice);
+	$copy->psql($database, q{SELECT operation FROM steward.history('customer', '{"id": 1}')}, stdout => \$life, stderr => \$notice);
+	is($life, 'UPDATE', "$database: the history of a row begins anew");
+	like($notice, qr/NOTICE: .*came with a restore/, "$database: and says so");
 	is($copy->safe_psql($database, 'SELECT steward.enable_audit(\'customer\')'), '', "$database: enabling again changes nothing");
 	is($copy->safe_psql($database, 'SELECT count(*) FROM steward.audit_segment'), '1', "$database: one segment");
 	is( $copy->safe_psql($database,

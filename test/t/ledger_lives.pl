@@ -276,6 +276,8 @@ change($node, 230);
 is(findings($node, $middle), '', 'the rest verifies');
 export_verifies('after another');
 is($node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_record WHERE op = 'L' AND steward.audit_event(payload)->>'action' = 'prune audit'"), 1, 'the last prune is in the log; the one before was pruned');
+# Of a size among the pruned leaves there is no proof, which is no damage.
+like(steward_error($node, 'SELECT steward.prove_consistency(1)'), qr/no proof can be made of 1 leaves.*were pruned/s, 'no proof of pruned leaves can be made');
 # What is left of what was pruned: a header that fits itself, and tiles.
 like($node->safe_psql('postgres', <<'SQL'), qr/^The header of this block, whose records were pruned, does not have the hashes of ledger_tile\.$/m, 'a header of a pruned block is compared with the tiles');
 BEGIN;
