@@ -9,12 +9,10 @@
 #include "base/compat.h"
 
 #include "access/access.h"
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/label.h"
 #include "access/relation.h"
 #include "access/rule_table.h"
-#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "audit/event.h"
@@ -30,7 +28,6 @@
 #include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -52,19 +49,7 @@ static StewardRelationRef label_key = {"access_label_pkey"};
 static HeapTuple
 find_row(Relation table, const char *label)
 {
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, LABEL_LABEL + 1, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(label));
-	scan = systable_beginscan(table, steward_relation_oid(&label_key), true, NULL,
-							  1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	return steward_row_by_text(table, &label_key, LABEL_LABEL + 1, label);
 }
 
 static bool
@@ -157,11 +142,8 @@ on_label(Oid relid, const char *before, const char *after)
 static char *
 label_argument(FunctionCallInfo fcinfo, const char *call)
 {
-	char	   *label;
+	char	   *label = steward_name_argument(fcinfo, call, "label");
 
-	PreventCommandIfReadOnly(call);
-	steward_require_argument(fcinfo, 0, "label");
-	label = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	steward_label_check(label);
 	return label;
 }

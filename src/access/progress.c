@@ -15,7 +15,6 @@
 #include "access/progress.h"
 #include "access/relation.h"
 #include "access/spool.h"
-#include "access/stratnum.h"
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "catalog/indexing.h"
@@ -23,7 +22,6 @@
 #include "storage/fd.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -108,19 +106,7 @@ this_node(void)
 static HeapTuple
 find_row(Relation table, const char *file)
 {
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, PROGRESS_FILE + 1, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(file));
-	scan = systable_beginscan(table, steward_relation_oid(&progress_key), true, NULL,
-							  1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	return steward_row_by_text(table, &progress_key, PROGRESS_FILE + 1, file);
 }
 
 uint64

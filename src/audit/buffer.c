@@ -6,7 +6,9 @@
  * committed into: written inside a child, a parent's record would be lost with the
  * child. So a level is written when it is full, or before the commit. A child that
  * commits hands its level to its parent, unless both together are too much: then it
- * writes it first. No level exceeds steward.audit_buffer_size by that, however many
+ * writes both, as the last thing it does, so that batches are full however small the
+ * children are. The parent's are still kept until the child has committed, for it may
+ * fail after that. No level exceeds steward.audit_buffer_size by that, however many
  * subtransactions there are.
  *
  * After PRE_COMMIT every record is written at once: callbacks of others may still
@@ -43,6 +45,8 @@ typedef struct Level
 	struct Level *parent;
 	StringInfoData entries;
 	int			last;			/* offset of the last entry; -1: not known */
+	SubTransactionId written_by;	/* the child that wrote all of them and is
+									 * about to commit, or invalid */
 } Level;
 
 #define ENTRY_SIZE(length) MAXALIGN(sizeof(Entry) + (length))
@@ -84,6 +88,7 @@ current_level(void)
 	level->owner = owner;
 	level->parent = top;
 	level->last = -1;
+	level->written_by = InvalidSubTransactionId;
 	initStringInfo(&level->entries);
 	top = level;
 	MemoryContextSwitchTo(caller);
@@ -112,31 +117,45 @@ next_entry(const Level *level, int *offset, StewardRecord *record)
 	return entry;
 }
 
-/*
- * Writes a level's records. Those of a log that this transaction dropped go with
- * it.
- */
+/* Adds a level's records but those of a log that this transaction dropped. */
 static void
-write_level(Level *level)
+add_level(StewardSink *sink, const Level *level)
 {
 	Oid			home = steward_segment_home();
-	StewardSink sink;
 	int			offset = 0;
 
-	if (level->entries.len == 0)
-		return;
-	steward_sink_begin(&sink);
 	while (offset < level->entries.len)
 	{
 		StewardRecord record;
 		const Entry *entry = next_entry(level, &offset, &record);
 
 		if (entry->home == home)
-			steward_sink_add(&sink, &record, entry->epoch);
+			steward_sink_add(sink, &record, entry->epoch);
 	}
-	steward_sink_finish(&sink);
+}
+
+static void
+empty(Level *level)
+{
 	resetStringInfo(&level->entries);
 	level->last = -1;
+	level->written_by = InvalidSubTransactionId;
+}
+
+/* Writes a level's records, and before them those of its parent, if one is given. */
+static void
+write_levels(const Level *parent, Level *level)
+{
+	StewardSink sink;
+
+	if (level->entries.len == 0)
+		return;
+	steward_sink_begin(&sink);
+	if (parent != NULL)
+		add_level(&sink, parent);
+	add_level(&sink, level);
+	steward_sink_finish(&sink);
+	empty(level);
 	epoch++;
 	written = true;
 }
@@ -177,7 +196,7 @@ steward_buffer_add(const StewardRecord *record)
 
 	if (level->entries.len > 0 &&
 		level->entries.len + ENTRY_SIZE(record->length) > limit)
-		write_level(level);
+		write_levels(NULL, level);
 	if (ending || ENTRY_SIZE(record->length) > limit)
 		write_record(record);
 	else
@@ -200,13 +219,13 @@ steward_buffer_retract(int32 seq)
 
 /* Storing a value out of line needs a snapshot, which callbacks do not have. */
 static void
-write_with_snapshot(Level *level)
+write_with_snapshot(const Level *parent, Level *level)
 {
 	bool		pushed = !ActiveSnapshotSet();
 
 	if (pushed)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	write_level(level);
+	write_levels(parent, level);
 	if (pushed)
 		PopActiveSnapshot();
 }
@@ -215,7 +234,7 @@ void
 steward_buffer_flush(void)
 {
 	if (top != NULL && top->owner == GetCurrentSubTransactionId())
-		write_with_snapshot(top);
+		write_with_snapshot(NULL, top);
 }
 
 bool
@@ -232,6 +251,8 @@ each_of(const Level *level, StewardRecordCallback callback, void *arg)
 	if (level == NULL)
 		return;
 	each_of(level->parent, callback, arg);
+	if (level->written_by != InvalidSubTransactionId)
+		return;
 	while (offset < level->entries.len)
 	{
 		StewardRecord record;
@@ -274,8 +295,12 @@ steward_buffer_before_subcommit(SubTransactionId owner, SubTransactionId parent)
 	if (top == NULL || top->owner != owner || top->parent == NULL ||
 		top->parent->owner != parent)
 		return;
-	if ((Size) top->entries.len + top->parent->entries.len > limit)
-		write_with_snapshot(top);
+	if (top->entries.len > 0 &&
+		(Size) top->entries.len + top->parent->entries.len > limit)
+	{
+		write_with_snapshot(top->parent, top);
+		top->parent->written_by = owner;
+	}
 	/* Room for them while an error is still one of the subtransaction. */
 	enlargeStringInfo(&top->parent->entries, top->entries.len);
 }
@@ -290,6 +315,8 @@ steward_buffer_subcommit(SubTransactionId owner, SubTransactionId parent)
 		top->owner = parent;
 		return;
 	}
+	if (top->parent->written_by == owner)
+		empty(top->parent);
 	appendBinaryStringInfo(&top->parent->entries, top->entries.data,
 						   top->entries.len);
 	top->parent->last = -1;
@@ -301,4 +328,7 @@ steward_buffer_subabort(SubTransactionId owner)
 {
 	while (top != NULL && top->owner >= owner)
 		remove_top();
+	/* What it wrote for its parent is lost with it. */
+	if (top != NULL && top->written_by >= owner)
+		top->written_by = InvalidSubTransactionId;
 }

@@ -171,11 +171,8 @@ record_event(const char *event, const char *name)
 static const char *
 name_argument(FunctionCallInfo fcinfo, const char *call)
 {
-	const char *name;
+	const char *name = steward_name_argument(fcinfo, call, "name");
 
-	PreventCommandIfReadOnly(call);
-	steward_require_argument(fcinfo, 0, "name");
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	check_name(name);
 	return name;
 }

@@ -301,6 +301,15 @@ follow_partitions(const CollectedCommand *collected)
 	}
 }
 
+/* A dump may have one too many; it must not fail for that when it is restored. */
+static void
+check_trigger(Oid trigger, bool open)
+{
+	steward_trigger_check_new(trigger);
+	if (open)
+		steward_trigger_check_single(trigger);
+}
+
 STEWARD_FUNCTION(steward_audit_ddl_command)
 {
 	EventTriggerData *data = event_data(fcinfo, "ddl_command_end");
@@ -322,7 +331,7 @@ STEWARD_FUNCTION(steward_audit_ddl_command)
 
 		if (collected->type == SCT_Simple &&
 			IsA(collected->parsetree, CreateTrigStmt))
-			steward_trigger_check_new(collected->d.simple.address.objectId);
+			check_trigger(collected->d.simple.address.objectId, open);
 		if (open)
 			record_command(lfirst(cell));
 		if (writable)

@@ -6,6 +6,7 @@
  */
 #include "audit/ddl.h"
 
+#include "base/executor.h"
 #include "base/guc.h"
 #include "base/hooks.h"
 #include "catalog/catalog.h"
@@ -14,24 +15,6 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "parser/parsetree.h"
-
-static const char *
-command_of(const PlannedStmt *statement)
-{
-	switch (statement->commandType)
-	{
-		case CMD_INSERT:
-			return "INSERT";
-		case CMD_UPDATE:
-			return "UPDATE";
-		case CMD_DELETE:
-			return "DELETE";
-		case CMD_MERGE:
-			return "MERGE";
-		default:				/* in a WITH clause */
-			return "SELECT";
-	}
-}
 
 static void
 record_catalog(const PlannedStmt *statement, Oid catalog)
@@ -49,7 +32,9 @@ record_catalog(const PlannedStmt *statement, Oid catalog)
 	object.identity = steward_ddl_identity(RelationRelationId, catalog, 0);
 	object.class_id = RelationRelationId;
 	object.in_extension = creating_extension;
-	steward_ddl_begin(&json, "catalog", command_of(statement), &object);
+	/* SELECT: in a WITH clause */
+	steward_ddl_begin(&json, "catalog", steward_query_command(statement->commandType),
+					  &object);
 	steward_ddl_end(&json);
 }
 

@@ -118,11 +118,7 @@ STEWARD_FUNCTION(steward_exempt_role)
 	Datum		values[2];
 	StewardIdentity saved;
 
-	steward_require_argument(fcinfo, 1, "reason");
-	if (VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(1)) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"reason\" must not be empty")));
+	steward_require_reason(fcinfo, 1);
 	values[0] = ObjectIdGetDatum(role);
 	values[1] = PG_GETARG_DATUM(1);
 	steward_become_owner(&saved);

@@ -3,6 +3,7 @@
  */
 #include "base/compat.h"
 
+#include "access/relation.h"
 #include "audit/setting.h"
 #include "audit/trigger.h"
 #include "base/catalog.h"
@@ -20,6 +21,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#define EVENTS \
+	(TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE)
 #define ROW_CHANGES \
 	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
 
@@ -328,6 +331,44 @@ steward_trigger_check_new(Oid trigger)
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("trigger is not as steward.enable_audit() makes it"),
 				 errhint("Call steward.enable_audit() for the table.")));
+}
+
+/* Another trigger of the table that calls the same function at the same event. */
+static const Trigger *
+same_as(Relation rel, Oid trigger, const StewardTriggerRow *row)
+{
+	for (int i = 0; i < count_triggers(rel); i++)
+	{
+		const Trigger *other = &rel->trigdesc->triggers[i];
+
+		if (other->tgoid != trigger && other->tgfoid == row->function &&
+			(other->tgtype & row->type & EVENTS) != 0)
+			return other;
+	}
+	return NULL;
+}
+
+void
+steward_trigger_check_single(Oid trigger)
+{
+	StewardTriggerRow row;
+	Relation	rel;
+	const Trigger *other;
+
+	if (!steward_trigger_row_read(trigger, &row) || row.clone ||
+		(row.function != function_oid(&row_trigger) &&
+		 row.function != function_oid(&truncate_trigger)))
+		return;
+	rel = relation_open(row.relid, NoLock);
+	other = same_as(rel, trigger, &row);
+	if (other != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("changes of \"%s\" are recorded by trigger \"%s\" already",
+						RelationGetRelationName(rel), other->tgname),
+				 errdetail("Another would record them twice."),
+				 errhint("Call steward.enable_audit() to repair the audit of a table.")));
+	relation_close(rel, NoLock);
 }
 
 void

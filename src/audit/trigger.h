@@ -46,6 +46,12 @@ extern void steward_trigger_plan_drop(Relation rel, StringInfo commands);
  */
 extern void steward_trigger_check_new(Oid trigger);
 
+/*
+ * A trigger was created: raises ERRCODE_DUPLICATE_OBJECT when it is of ours, no
+ * clone, and its table has another that records the same. The table is locked.
+ */
+extern void steward_trigger_check_single(Oid trigger);
+
 /* Runs such commands as the extension's owner. */
 extern void steward_trigger_run(const char *commands);
 

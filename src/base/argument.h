@@ -20,4 +20,17 @@ extern void steward_require_arguments(FunctionCallInfo fcinfo, int count,
 extern void steward_require_argument(FunctionCallInfo fcinfo, int number,
 									 const char *name);
 
+/*
+ * For the argument "reason" of what somebody has to answer for: a text with more in it
+ * than blanks, else ERRCODE_INVALID_PARAMETER_VALUE; or as above.
+ */
+extern void steward_require_reason(FunctionCallInfo fcinfo, int number);
+
+/*
+ * The first argument of the function "steward.call()", that changes something, as a
+ * string; raises ERRCODE_READ_ONLY_SQL_TRANSACTION where nothing may be changed.
+ */
+extern char *steward_name_argument(FunctionCallInfo fcinfo, const char *call,
+								   const char *name);
+
 #endif							/* STEWARD_BASE_ARGUMENT_H */

@@ -189,6 +189,24 @@ steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode)
 	return relation_open(steward_relation_oid(ref), lockmode);
 }
 
+HeapTuple
+steward_row_by_text(Relation table, StewardRelationRef *index, int column,
+					const char *text)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, (AttrNumber) column, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(text));
+	scan = systable_beginscan(table, steward_relation_oid(index), true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
 Relation
 steward_named_relation_open(Oid relid, LOCKMODE lockmode)
 {

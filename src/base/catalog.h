@@ -9,6 +9,7 @@
 
 #include "base/compat.h"
 
+#include "access/htup.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
@@ -56,6 +57,13 @@ extern Oid	steward_relation_oid(StewardRelationRef *ref);
 
 /* Opens a relation of ours (table_open); the caller closes it. */
 extern Relation steward_relation_open(StewardRelationRef *ref, LOCKMODE lockmode);
+
+/*
+ * The row of an open relation of ours with this text in a column, that is the first of
+ * the index; a copy in the current context, or NULL.
+ */
+extern HeapTuple steward_row_by_text(Relation table, StewardRelationRef *index,
+									 int column, const char *text);
 
 /*
  * Opens the relation that an argument of an SQL function names; raises

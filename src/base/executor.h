@@ -47,12 +47,18 @@ typedef struct StewardWatcher
 	 */
 	void		(*fail) (void *watch);
 
-	/* COPY TO of a table begins: its watch or NULL. */
+	/* COPY of a table begins: its watch or NULL. */
 	void	   *(*copy) (CopyStmt *statement);
 
-	/* Its rights have been checked: what it reads is in these entries. */
+	/*
+	 * Its rights have been checked: what it reads, or writes, is in these
+	 * entries.
+	 */
 	void		(*copy_checked) (void *watch, List *entries);
 } StewardWatcher;
+
+/* The kind of a statement as people write it; "other" is none that reads or writes. */
+extern const char *steward_query_command(CmdType operation);
 
 /* Installs the hooks; once, while the library is preloaded. */
 extern void steward_executor_watch(const StewardWatcher *by);

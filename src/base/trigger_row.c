@@ -31,6 +31,7 @@ steward_trigger_row_read(Oid trigger, StewardTriggerRow *row)
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 
 		row->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
+		row->relid = form->tgrelid;
 		row->function = form->tgfoid;
 		row->type = form->tgtype;
 		row->clone = OidIsValid(form->tgparentid);

@@ -8,6 +8,7 @@
 
 typedef struct StewardTriggerRow
 {
+	Oid			relid;			/* of the table */
 	Oid			function;
 	int16		type;			/* tgtype */
 	bool		clone;			/* of one on the partitioned table */

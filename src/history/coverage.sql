@@ -22,11 +22,13 @@ CREATE FUNCTION steward.coverage_of_tables(OUT relation regclass, OUT severity t
           FROM audited AS a
           CROSS JOIN LATERAL (SELECT a.relid UNION SELECT p.relid FROM pg_partition_tree(a.relid) AS p) AS m
           JOIN pg_class AS c ON c.oid = m.relid
+    ), kind (name, function, bits) AS (
+        VALUES ('INSERT', 'steward.audit_row'::regproc, 5), ('UPDATE', 'steward.audit_row'::regproc, 17), ('DELETE', 'steward.audit_row'::regproc, 9),
+               ('TRUNCATE', 'steward.audit_truncate'::regproc, 32)
     ), event AS (
         SELECT DISTINCT m.relid, e.name, t.oid AS trigger, t.tgname, t.tgenabled, t.tgqual IS NOT NULL OR t.tgattr <> '' AS conditional
           FROM member AS m
-          CROSS JOIN (VALUES ('INSERT', 'steward.audit_row'::regproc, 5), ('UPDATE', 'steward.audit_row'::regproc, 17),
-                             ('DELETE', 'steward.audit_row'::regproc, 9), ('TRUNCATE', 'steward.audit_truncate'::regproc, 32)) AS e (name, function, bits)
+          CROSS JOIN kind AS e
           LEFT JOIN pg_trigger AS t
             ON t.tgrelid = m.relid AND t.tgfoid = e.function AND t.tgtype & e.bits = e.bits AND t.tgtype & 66 = 0 AND NOT t.tgdeferrable
          WHERE m.relkind IN ('r', 'p')
@@ -42,6 +44,10 @@ CREATE FUNCTION steward.coverage_of_tables(OUT relation regclass, OUT severity t
     UNION ALL
     SELECT e.relid::regclass, 'choice', 'trigger has a condition', format('%s is recorded for some rows or columns alone', e.name)
       FROM event AS e WHERE e.tgenabled = 'A' GROUP BY e.relid, e.name HAVING every(e.conditional)
+    UNION ALL
+    SELECT t.tgrelid::regclass, 'gap', 'recorded more than once', format('%s, by %s', e.name, string_agg(quote_ident(t.tgname), ', ' ORDER BY t.tgname))
+      FROM kind AS e JOIN pg_trigger AS t ON t.tgfoid = e.function AND t.tgtype & e.bits = e.bits AND t.tgenabled <> 'D'
+     GROUP BY t.tgrelid, e.name HAVING count(*) > 1
     UNION ALL
     SELECT m.relid::regclass, 'gap', 'not a permanent table', 'its rows can come and go without records'
       FROM member AS m WHERE m.relkind NOT IN ('r', 'p') OR m.relpersistence <> 'p'
@@ -155,6 +161,13 @@ CREATE FUNCTION steward.coverage_of_past(OUT relation regclass, OUT severity tex
           CROSS JOIN LATERAL steward.audit_event(r.payload) AS e (event)
           LEFT JOIN LATERAL jsonb_array_elements(e.event#>'{details,actions}') AS a (action) ON true
          WHERE r.op = 'C'
+    ), switch AS (
+        -- When the audit of a table began or ended, under each of the table's names.
+        SELECT DISTINCT s.relation, format('%I.%I', n.schema_name, n.table_name) AS name, r.op, r.changed_at
+          FROM steward.audit_record AS r
+          JOIN steward.audit_schema AS s ON s.id = r.schema_version
+          JOIN steward.audit_schema AS n ON n.relation = s.relation AND n.kind = 'r'
+         WHERE r.op IN ('E', 'X')
     ), unrecorded AS (
         SELECT r.xid, r.changed_at, split_part(e.event->>'event', '_', 1) AS what, e.event#>>'{details,setting}' AS setting, e.event#>>'{details,at}' AS at,
                e.event#>>'{details,session_role}' AS role
@@ -174,6 +187,13 @@ CREATE FUNCTION steward.coverage_of_past(OUT relation regclass, OUT severity tex
       FROM command AS c
      WHERE c.dropped AND c.object_type = 'trigger' AND NOT c.by_us
        AND (starts_with(c.identity, '"00_steward_audit_') OR starts_with(c.identity, 'steward_audit_guard'))
+    UNION ALL
+    SELECT to_regclass(c.identity), 'past gap', 'table was unlogged', format('%s on %s, %s, transaction %s', c.action, c.identity, c.changed_at, c.xid)
+      FROM command AS c
+     WHERE c.action = 'SET UNLOGGED'
+       AND EXISTS (SELECT FROM switch AS s
+                    WHERE s.name = c.identity AND s.op = 'E' AND s.changed_at <= c.changed_at
+                      AND NOT EXISTS (SELECT FROM switch AS x WHERE x.relation = s.relation AND x.op = 'X' AND x.changed_at BETWEEN s.changed_at AND c.changed_at))
     UNION ALL
     SELECT NULL, 'past gap', 'event trigger was disabled or dropped', format('%s %s, %s, transaction %s', c.command, c.identity, c.changed_at, c.xid)
       FROM command AS c
@@ -204,7 +224,8 @@ COMMENT ON FUNCTION steward.coverage_of_past() IS 'commands on record that switc
 CREATE FUNCTION steward.coverage_of_slot(slot name, plugin name, OUT relation regclass, OUT severity text, OUT finding text, OUT detail text)
     RETURNS SETOF record LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH decoded AS MATERIALIZED (
-        SELECT row_number() OVER () AS place, c.xid, c.data FROM pg_logical_slot_peek_changes(slot, NULL, NULL) AS c
+        SELECT row_number() OVER () AS place, c.xid, c.data
+          FROM pg_logical_slot_peek_changes(slot, CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END, NULL) AS c
     ), epoch AS (
         SELECT x.next / 4294967296 AS epoch, x.next % 4294967296 AS next FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
     ), named AS MATERIALIZED (
@@ -323,6 +344,10 @@ CREATE FUNCTION steward.coverage_of_slot(slot name, plugin name, OUT relation re
                                           WHEN NOT d.recorded AND EXISTS (SELECT FROM steward.audit_exempt) THEN 'by an exempt role' END) AS w (perhaps)
          WHERE d.inserted > 0 OR d.updated > 0 OR d.deleted > 0 OR d.truncated > 0
     )
+    -- Committed by the write-ahead log, but not for others: whoever advances the slot past them loses them.
+    SELECT NULL::regclass, 'hint', 'transactions not compared yet', format('%s, the first %s; do not advance the slot', count(DISTINCT w.xid), (array_agg(w.xid ORDER BY w.xid))[1])
+      FROM witnessed AS w WHERE NOT pg_visible_in_snapshot(w.xid, pg_current_snapshot()) HAVING count(*) > 0
+    UNION ALL
     SELECT j.relation::regclass, j.severity, j.finding,
            concat_ws(', ', CASE WHEN sum(j.inserted) > 0 THEN sum(j.inserted) || ' INSERT' END, CASE WHEN sum(j.updated) > 0 THEN sum(j.updated) || ' UPDATE' END,
                      CASE WHEN sum(j.deleted) > 0 THEN sum(j.deleted) || ' DELETE' END, CASE WHEN sum(j.truncated) > 0 THEN sum(j.truncated) || ' TRUNCATE' END,

@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include "access/xlog.h"
 #include "audit/record_show.h"
 #include "base/argument.h"
 #include "base/catalog.h"
@@ -14,6 +15,7 @@
 #include "history/life.h"
 #include "history/pruned.h"
 #include "history/row_json.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -182,6 +184,31 @@ tell_of_pruning(const StewardHistoryTable *table)
 					   timestamptz_to_str(last))));
 }
 
+/* Oids and transaction ids of a life before a restore or an upgrade mean nothing here. */
+static void
+tell_of_restore(void)
+{
+	Oid			types[] = {INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	StewardIdentity saved;
+	bool		found;
+
+	steward_become_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT FROM steward.audit_incarnation AS i"
+							  " WHERE i.system_identifier OPERATOR(pg_catalog.<>) $1"
+							  " OR i.database OPERATOR(pg_catalog.<>) $2 LIMIT 1",
+							  lengthof(types), types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the incarnations");
+	found = SPI_processed > 0;
+	SPI_finish();
+	steward_become_caller(&saved);
+	if (found)
+		ereport(NOTICE,
+				(errmsg("records that came with a restore or an upgrade of the database are not shown"),
+				 errhint("They are in steward.audit_trail.")));
+}
+
 STEWARD_FUNCTION(steward_history)
 {
 	static const char *const names[] = {"relation", "key"};
@@ -198,6 +225,7 @@ STEWARD_FUNCTION(steward_history)
 	steward_history_require_audited(table);
 	require_key(table);
 	tell_of_pruning(table);
+	tell_of_restore();
 	key = palloc0(table->desc->natts * sizeof(StewardCell));
 	steward_key_cells(table, PG_GETARG_JSONB_P(1), key);
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "steward history record",

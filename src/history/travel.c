@@ -30,6 +30,7 @@ typedef struct Obstacle
 {
 	const char *reason;
 	const StewardTrailRecord *record;
+	bool		closes_both;	/* the other way, too */
 } Obstacle;
 
 static bool
@@ -67,7 +68,7 @@ obstacle_of(const StewardTravel *travel, const StewardTrailRecord *record)
 static Obstacle
 way_back(StewardTravel *travel)
 {
-	Obstacle	obstacle = {NULL, NULL};
+	Obstacle	obstacle = {NULL, NULL, false};
 
 	travel->forward = false;
 	steward_trail_read_after(travel->trail, &travel->point);
@@ -76,7 +77,10 @@ way_back(StewardTravel *travel)
 		obstacle.reason = "its audit triggers are missing or disabled now";
 	else if (!travel->point.by_snapshot &&
 			 travel->table->first_version > travel->point.at)
-		obstacle.reason = "it was not audited yet";
+	{
+		obstacle.reason = "it was not audited in this database yet";
+		obstacle.closes_both = true;
+	}
 	for (int64 i = 0; i < travel->trail->count && obstacle.reason == NULL; i++)
 	{
 		obstacle.record = &travel->trail->records[i];
@@ -147,7 +151,7 @@ obstacle_forward(const StewardTravel *travel, const StewardTrailRecord *record)
 static Obstacle
 way_forward(StewardTravel *travel)
 {
-	Obstacle	obstacle = {NULL, NULL};
+	Obstacle	obstacle = {NULL, NULL, false};
 	int64		begin;
 
 	travel->forward = true;
@@ -194,7 +198,8 @@ give_up(const StewardTravel *travel, const Obstacle *back, const Obstacle *forwa
 {
 	char	   *detail = describe(back);
 
-	detail = psprintf("%s %s", detail, describe(forward));
+	if (forward != NULL)
+		detail = psprintf("%s %s", detail, describe(forward));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("rows of table %s at that time are not known",
@@ -239,6 +244,8 @@ steward_travel_begin(StewardHistoryTable *table, StewardPoint point)
 	travel->trail = steward_trail_create(table);
 	back = way_back(travel);
 	check_commands(travel, NULL);
+	if (back.closes_both)
+		give_up(travel, &back, NULL);
 	if (back.reason != NULL)
 	{
 		forward = way_forward(travel);

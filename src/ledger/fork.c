@@ -236,7 +236,6 @@ record_event(int32 incarnation)
 
 STEWARD_FUNCTION(steward_acknowledge_fork)
 {
-	static const char *const names[] = {"incarnation", "reason"};
 	StewardSession session;
 	StewardTail tail;
 	Oid			types[7] = {INT4OID, TEXTOID, INT8OID, BYTEAOID, TEXTOID, INT4OID, XID8OID};
@@ -245,7 +244,8 @@ STEWARD_FUNCTION(steward_acknowledge_fork)
 	char	   *caller;
 
 	PreventCommandIfReadOnly("steward.acknowledge_fork()");
-	steward_require_arguments(fcinfo, lengthof(names), names);
+	steward_require_argument(fcinfo, 0, "incarnation");
+	steward_require_reason(fcinfo, 1);
 	incarnation = PG_GETARG_INT32(0);
 	caller = GetUserNameFromId(GetUserId(), false);
 	steward_session_begin(&session);

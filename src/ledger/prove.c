@@ -15,6 +15,7 @@
 #include "ledger/signer.h"
 #include "ledger/tree.h"
 #include "ledger/values.h"
+#include "ledger/walk.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -171,6 +172,24 @@ checkpoint_at(int32 incarnation, int64 size, StewardBlock *block)
 	return steward_checkpoint_note(block);
 }
 
+/*
+ * Of leaves that were pruned there are the hashes of subtrees of 256 and more: a tree
+ * that ends between them cannot be continued by a proof.
+ */
+static void
+refuse_pruned_size(int32 incarnation, int64 size)
+{
+	uint64		boundary = steward_walk_boundary(incarnation);
+
+	if ((uint64) size % STEWARD_TILE_WIDTH == 0 || (uint64) size >= steward_walk_floor(incarnation))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("no proof can be made of " INT64_FORMAT " leaves", size),
+			 errdetail("Records before leaf " UINT64_FORMAT " were pruned.", boundary),
+			 errhint("Proofs can be made from checkpoints of that size or more; an export that was kept of the pruned records is verified against older ones.")));
+}
+
 STEWARD_FUNCTION(steward_prove_consistency)
 {
 	StewardSession session;
@@ -195,6 +214,8 @@ STEWARD_FUNCTION(steward_prove_consistency)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a log of " INT64_FORMAT " leaves cannot continue one of " INT64_FORMAT,
 						STEWARD_BLOCK_END(&block), old_size)));
+	refuse_pruned_size(incarnation, old_size);
+	refuse_pruned_size(incarnation, STEWARD_BLOCK_END(&block));
 	steward_tree_begin(tree, incarnation);
 	if (!steward_proof_consistency(&proof, old_size, STEWARD_BLOCK_END(&block),
 								   steward_tree_subtree, tree))

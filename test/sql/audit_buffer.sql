@@ -91,7 +91,8 @@ SELECT array_agg((new->>'id')::integer ORDER BY seq) = array_agg((new->>'id')::i
 FROM steward.audit_trail WHERE xid = (SELECT max(xid) FROM steward.audit_log);
 TRUNCATE kept;
 
--- A thousand small subtransactions, each committed into the next one's parent.
+-- A thousand small subtransactions, each committed into the next one's parent: exact,
+-- in full batches.
 DO $$
 BEGIN
     FOR i IN 1 .. 1000 LOOP
@@ -107,7 +108,18 @@ END
 $$;
 SELECT count(*) AS records, count(*) FILTER (WHERE id IS NULL) AS wrong FROM steward.audit_trail LEFT JOIN kept ON id = (new->>'id')::integer
 WHERE xid = (SELECT max(xid) FROM steward.audit_log);
+SELECT count(*) < 50 AS few, sum(records) AS records FROM steward.audit_log WHERE xid = (SELECT max(xid) FROM steward.audit_log);
 SELECT overlaps();
+-- A buffer that became smaller.
+TRUNCATE kept;
+BEGIN;
+INSERT INTO kept SELECT i, 'top' FROM generate_series(1, 30) AS i;
+SET LOCAL steward.audit_buffer_size = '1kB';
+SAVEPOINT a;
+INSERT INTO kept VALUES (31, repeat('larger', 200));
+RELEASE a;
+COMMIT;
+SELECT count(*) FROM steward.audit_trail WHERE xid = (SELECT max(xid) FROM steward.audit_log);
 RESET steward.audit_buffer_size;
 -- Together they take few rows of the log.
 TRUNCATE kept;

@@ -1,5 +1,6 @@
 -- What is recorded: columns, redacted values, rows, roles; and that settings follow.
 \set SHOW_CONTEXT never
+SELECT pg_snapshot_xmax(pg_current_snapshot()) AS start \gset
 CREATE SCHEMA chosen;
 SET search_path = chosen, public;
 SELECT steward.create_key('chosen');
@@ -267,7 +268,7 @@ SELECT needle, in_log(needle) FROM unnest('{canary-key,canary-move}'::text[]) AS
 
 -- Every change of a setting is an event.
 SELECT event, details FROM steward.event_trail WHERE details->>'relation' LIKE 'chosen.%' AND event = 'enable_audit' ORDER BY xid, seq LIMIT 3;
-SELECT event, details FROM steward.event_trail WHERE event IN ('exempt_role', 'audit_role') ORDER BY xid, seq;
+SELECT event, details FROM steward.event_trail WHERE xid >= :'start' AND event IN ('exempt_role', 'audit_role') ORDER BY xid, seq;
 
 -- Refused.
 \set VERBOSITY default

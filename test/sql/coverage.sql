@@ -36,6 +36,35 @@ SELECT * FROM finding WHERE relation = 'a'::regclass AND severity = 'gap';
 SELECT steward.enable_audit('a');
 SELECT * FROM finding WHERE relation = 'a'::regclass AND severity = 'gap';
 
+-- A second trigger would record each change twice: refused, or found.
+CREATE TRIGGER twice AFTER UPDATE ON a FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
+CREATE TRIGGER twice AFTER TRUNCATE ON a EXECUTE FUNCTION steward.audit_truncate();
+ALTER TABLE a DISABLE TRIGGER "00_steward_audit_row";
+CREATE TRIGGER twice AFTER UPDATE ON a FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
+CREATE OR REPLACE TRIGGER "00_steward_audit_row" AFTER INSERT OR UPDATE OR DELETE ON a FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
+SELECT steward.enable_audit('a');
+BEGIN;
+ALTER EVENT TRIGGER steward_ddl_command DISABLE;
+CREATE CONSTRAINT TRIGGER twice AFTER UPDATE ON a DEFERRABLE FOR EACH ROW EXECUTE FUNCTION steward.audit_row();
+CREATE TRIGGER twice AFTER TRUNCATE ON p_a EXECUTE FUNCTION steward.audit_truncate();
+SELECT * FROM finding WHERE finding = 'recorded more than once';
+ALTER EVENT TRIGGER steward_ddl_command ENABLE ALWAYS;
+SELECT steward.enable_audit('a'), steward.enable_audit('p');
+SELECT * FROM finding WHERE finding = 'recorded more than once';
+ROLLBACK;
+
+-- Unlogged for a while, a crash would have emptied it. Who is not audited may.
+ALTER TABLE a SET UNLOGGED;
+ALTER TABLE a RENAME TO was_a;
+ALTER TABLE was_a SET LOGGED;
+ALTER TABLE was_a RENAME TO a;
+SELECT * FROM finding WHERE finding IN ('not a permanent table', 'table was unlogged');
+SELECT steward.disable_audit('a');
+ALTER TABLE a SET UNLOGGED, SET (fillfactor = 50);
+ALTER TABLE a SET LOGGED;
+SELECT steward.enable_audit('a');
+SELECT * FROM finding WHERE finding = 'table was unlogged';
+
 -- Partitions: TRUNCATE of one is recorded; its trigger is looked after; others are covered when they come, and stay so.
 TRUNCATE p_a;
 SELECT operation, relation FROM steward.audit_trail WHERE operation = 'TRUNCATE' AND relation LIKE 'covered.%';

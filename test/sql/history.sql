@@ -140,6 +140,8 @@ EXCEPTION WHEN object_not_in_prerequisite_state THEN
 END
 $$;
 CALL say_why(format('SELECT FROM steward.as_of(NULL::begun_with, %L)', :'b1'));
+-- Before the audit, whether the table had rows then or not.
+CALL say_why($$SELECT FROM steward.as_of(NULL::begun_with, '2020-01-01')$$);
 -- Not where changes after that were not recorded, though before the time asked for.
 CREATE TABLE unseen (id integer PRIMARY KEY);
 SELECT steward.enable_audit('unseen');
@@ -167,6 +169,15 @@ SELECT steward.exempt_role('past_importer', 'test');
 SELECT clock_timestamp() AS i1 \gset
 DROP OWNED BY past_importer;
 CALL say_why(format('SELECT FROM steward.as_of(NULL::imported, %L)', :'i1'));
+-- By hand, as the right that stands for the exemption.
+SELECT clock_timestamp() AS i2 \gset
+GRANT REFERENCES ON steward.audit_exemption TO past_importer;
+SELECT clock_timestamp() AS i3 \gset
+CALL say_why(format('SELECT FROM steward.as_of(NULL::imported, %L)', :'i2'));
+REVOKE REFERENCES ON steward.audit_exemption FROM past_importer;
+CALL say_why(format('SELECT FROM steward.as_of(NULL::imported, %L)', :'i2'));
+CALL say_why(format('SELECT FROM steward.as_of(NULL::imported, %L)', :'i3'));
+SELECT count(*) FROM steward.as_of(NULL::imported, clock_timestamp());
 DROP ROLE past_importer;
 
 -- Changes that were not recorded are noticed, though the triggers are as they were.

@@ -38,6 +38,7 @@ SELECT steward.prove(1, '1', NULL);
 SELECT steward.prove_consistency(NULL);
 SELECT steward.acknowledge_fork(NULL, 'x');
 SELECT steward.acknowledge_fork(1, NULL);
+SELECT steward.acknowledge_fork(1, ' ');
 SELECT steward.acknowledge_fork(1, 'x');
 SELECT steward.prune_audit(NULL);
 SELECT * FROM steward.verify_ledger_block(1, NULL);

@@ -23,7 +23,20 @@ chmod 0755, $library;
 my $node = steward_node('late', conf => 'max_prepared_transactions = 5');
 $node->safe_psql('postgres', q{
 CREATE TABLE account (id integer PRIMARY KEY, v text);
-SELECT steward.enable_audit('account')});
+SELECT steward.enable_audit('account');
+CREATE SEQUENCE turn;
+CREATE FUNCTION late_in_subtransaction() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	n bigint := nextval('turn');
+BEGIN
+	IF n % 5 = 0 THEN
+		INSERT INTO account VALUES (1000000 + n, repeat('late', 100));
+	END IF;
+	IF n % 3 = 0 THEN
+		RAISE 'late failure';
+	END IF;
+END
+$$});
 
 my $next = 0;
 for my $order ("$library, pg_steward", "pg_steward, $library")
@@ -61,6 +74,25 @@ SELECT string_agg(operation || (key->>'id'), ' ' ORDER BY seq), count(DISTINCT x
 		is($node->safe_psql('postgres', "SELECT count(*) FROM steward.audit_trail WHERE (key->>'id')::integer = $next"),
 			'1', "$name, buffer $size: of a transaction that recorded nothing before");
 	}
+
+	# A subtransaction that fails when it had written its parent's records, or adds to them then.
+	my $first = 10000 + 1000 * $next;
+	$node->safe_psql('postgres', qq{
+SET steward.audit_buffer_size = '4kB'; SET late_writer.sub_statement = 'SELECT late_in_subtransaction()';
+DO \$\$
+BEGIN
+	FOR i IN $first .. $first + 999 LOOP
+		BEGIN
+			INSERT INTO account VALUES (i, 'in time');
+		EXCEPTION WHEN raise_exception THEN NULL;
+		END;
+	END LOOP;
+END
+\$\$});
+	is( $node->safe_psql('postgres', q{
+SELECT count(*) > 600, count(*) = count(DISTINCT seq), count(DISTINCT key) = count(*), count(id) = count(*)
+FROM steward.audit_trail LEFT JOIN account ON id = (key->>'id')::integer WHERE xid = (SELECT max(xid) FROM steward.audit_log)}),
+		't|t|t|t', "$name: of subtransactions of which some fail at their end, once each");
 }
 is($node->safe_psql('postgres', q{SELECT count(*) FROM account FULL JOIN (SELECT key->>'id' AS id FROM steward.audit_trail WHERE operation = 'INSERT') AS t ON t.id = account.id::text WHERE account.id IS NULL OR t.id IS NULL}),
 	'0', 'all rows have their records');

@@ -1,5 +1,6 @@
 # Every SQL example in docs/*.md runs, in order, in a database of its own. A
-# block that opens with "sql fails" must fail. Each threat of the security model
+# block that opens with "sql fails" must fail. Blocks that open with "sh run" run
+# between them, in a directory that is empty at first. Each threat of the security model
 # names tests that exist, and the reference is what a server says of itself.
 use strict;
 use warnings;
@@ -24,7 +25,7 @@ steward.root_key_file = '$keys/root'
 CONF
 $node->start;
 
-# The blocks of a page: [expectation, sql, line].
+# The blocks of a page: [kind, text, line].
 sub blocks
 {
 	my ($page) = @_;
@@ -33,9 +34,9 @@ sub blocks
 	open my $fh, '<', $page or die "$page: $!";
 	while (my $line = <$fh>)
 	{
-		if (!$block && $line =~ /^```sql( fails)?\s*$/)
+		if (!$block && $line =~ /^```(sql|sql fails|sh run)\s*$/)
 		{
-			$block = [ $1 ? 'fails' : 'works', '', $. ];
+			$block = [ $1, '', $. ];
 		}
 		elsif ($block && $line =~ /^```\s*$/)
 		{
@@ -52,6 +53,23 @@ sub blocks
 	return @blocks;
 }
 
+# Runs a block of a page by a shell, which knows the variables of those before it.
+sub run_shell
+{
+	my ($directory, $database, $script) = @_;
+	my ($stdout, $stderr);
+	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => $database);
+
+	my $works = IPC::Run::run([ 'bash', '-c', <<"SHELL" ], '>', \$stdout, '2>', \$stderr);
+cd '$directory'
+[ ! -e .variables ] || . ./.variables
+set -aeuo pipefail
+$script
+export -p > .variables
+SHELL
+	return ($works, $stdout, $stderr);
+}
+
 foreach my $page (@pages)
 {
 	my ($name) = $page =~ m{([^/]+)\.md$};
@@ -60,17 +78,27 @@ foreach my $page (@pages)
 
 	(my $database = "docs_$name") =~ s/\W/_/g;
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	my $directory = File::Temp->newdir();
 	foreach my $block (@blocks)
 	{
-		my ($expected, $sql, $line) = @$block;
+		my ($kind, $sql, $line) = @$block;
 		my ($stdout, $stderr);
+
+		if ($kind eq 'sh run')
+		{
+			(my $works, $stdout, $stderr) = run_shell($directory, $database, $sql);
+			ok($works, "docs/$name.md:$line runs") or diag($stderr);
+			# A program that says what it found does so as it says on the page.
+			like($stdout, qr/^ok: /, "docs/$name.md:$line verifies") if $sql =~ /^pg_steward_verify/;
+			next;
+		}
 		my $code = $node->psql(
 			$database, $sql,
 			stdout => \$stdout,
 			stderr => \$stderr,
 			on_error_stop => 1);
 
-		if ($expected eq 'fails')
+		if ($kind eq 'sql fails')
 		{
 			like($stderr, qr/ERROR:/, "docs/$name.md:$line fails as it says");
 		}

@@ -59,5 +59,8 @@ like($stdout, qr/^1\|ada\@example\.org\|1980-02-29$/m, 'and plaintext on demand'
 is($node->safe_psql('readme', 'SELECT count(*), count(record::jsonb) FROM patient'), '1|0', 'nobody reads the one who was erased');
 is($node->safe_psql('readme', q{SELECT string_agg(operation, ' ' ORDER BY written_at, xid, seq) FROM steward.audit_trail}),
 	'ENABLE INSERT INSERT UPDATE REWRITE DELETE', 'and the trail has what it says');
+is($node->safe_psql('readme', q{SELECT actor FROM steward.audit_trail WHERE operation = 'UPDATE'}), 'grace', 'and on whose behalf');
+like($stdout, qr{^log\.example/shop/1\n\d+\n\S+\n\n— log\.example/shop/1 \S+$}m, 'and a checkpoint is shown');
+is($node->safe_psql('readme', 'SELECT count(*) FROM steward.verify_ledger()'), '0', 'which the ledger fits');
 
 done_testing();
