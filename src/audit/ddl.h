@@ -107,6 +107,12 @@ extern void steward_ddl_untriggered(Node *statement);
 /* Begins to record changes of system catalogs; ddl_catalog.c. */
 extern void steward_ddl_catalog_init(void);
 
+/*
+ * Records what REASSIGN OWNED and DROP OWNED are about to do to each object, as far
+ * as no event trigger will be told; ddl_owned.c.
+ */
+extern void steward_ddl_owned(Node *statement);
+
 /* Records a shared command, before it runs; ddl_shared.c. */
 extern void steward_ddl_shared(Node *statement);
 

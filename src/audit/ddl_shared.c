@@ -132,29 +132,40 @@ role_command(Node *statement)
 			begin(&json, statement, "role", ((CreateRoleStmt *) statement)->role);
 			options(&json, ((CreateRoleStmt *) statement)->options);
 			break;
-		case T_GrantRoleStmt:
+		default:				/* GRANT and REVOKE of roles */
 			begin(&json, statement, "role",
 				  list_length(((GrantRoleStmt *) statement)->granted_roles) == 1 ?
 				  linitial_node(AccessPriv, ((GrantRoleStmt *) statement)->granted_roles)->priv_name :
 				  NULL);
 			steward_ddl_grant_role(&json, (GrantRoleStmt *) statement);
 			break;
-		case T_ReassignOwnedStmt:
-			begin(&json, statement, "role", NULL);
-			steward_json_texts(&json, "roles",
-							   steward_ddl_roles(((ReassignOwnedStmt *) statement)->roles));
-			steward_json_text(&json, "owner",
-							  steward_ddl_role(((ReassignOwnedStmt *) statement)->newrole));
-			break;
-		default:				/* DROP OWNED; what it drops is in sql_drop */
-			begin(&json, statement, "role", NULL);
-			steward_json_texts(&json, "roles",
-							   steward_ddl_roles(((DropOwnedStmt *) statement)->roles));
-			if (((DropOwnedStmt *) statement)->behavior == DROP_CASCADE)
-				steward_json_flag(&json, "cascade", true);
-			break;
 	}
 	steward_ddl_end(&json);
+}
+
+/* The command, then each object. */
+static void
+owned_command(Node *statement)
+{
+	StewardJson json;
+
+	begin(&json, statement, "role", NULL);
+	if (IsA(statement, ReassignOwnedStmt))
+	{
+		steward_json_texts(&json, "roles",
+						   steward_ddl_roles(((ReassignOwnedStmt *) statement)->roles));
+		steward_json_text(&json, "owner",
+						  steward_ddl_role(((ReassignOwnedStmt *) statement)->newrole));
+	}
+	else
+	{
+		steward_json_texts(&json, "roles",
+						   steward_ddl_roles(((DropOwnedStmt *) statement)->roles));
+		if (((DropOwnedStmt *) statement)->behavior == DROP_CASCADE)
+			steward_json_flag(&json, "cascade", true);
+	}
+	steward_ddl_end(&json);
+	steward_ddl_owned(statement);
 }
 
 /* ---- databases and tablespaces ---- */
@@ -457,9 +468,10 @@ recorder_of(Node *statement)
 	{
 		case T_CreateRoleStmt:
 		case T_GrantRoleStmt:
+			return role_command;
 		case T_ReassignOwnedStmt:
 		case T_DropOwnedStmt:
-			return role_command;
+			return owned_command;
 		case T_AlterRoleStmt:
 			return alter_role;
 		case T_AlterRoleSetStmt:

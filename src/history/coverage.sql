@@ -224,7 +224,8 @@ COMMENT ON FUNCTION steward.coverage_of_past() IS 'commands on record that switc
 CREATE FUNCTION steward.coverage_of_slot(slot name, plugin name, OUT relation regclass, OUT severity text, OUT finding text, OUT detail text)
     RETURNS SETOF record LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH decoded AS MATERIALIZED (
-        SELECT row_number() OVER () AS place, c.xid, c.data FROM pg_logical_slot_peek_changes(slot, NULL, NULL) AS c
+        SELECT row_number() OVER () AS place, c.xid, c.data
+          FROM pg_logical_slot_peek_changes(slot, CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END, NULL) AS c
     ), epoch AS (
         SELECT x.next / 4294967296 AS epoch, x.next % 4294967296 AS next FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS x
     ), named AS MATERIALIZED (
@@ -343,6 +344,10 @@ CREATE FUNCTION steward.coverage_of_slot(slot name, plugin name, OUT relation re
                                           WHEN NOT d.recorded AND EXISTS (SELECT FROM steward.audit_exempt) THEN 'by an exempt role' END) AS w (perhaps)
          WHERE d.inserted > 0 OR d.updated > 0 OR d.deleted > 0 OR d.truncated > 0
     )
+    -- Committed by the write-ahead log, but not for others: whoever advances the slot past them loses them.
+    SELECT NULL::regclass, 'hint', 'transactions not compared yet', format('%s, the first %s; do not advance the slot', count(DISTINCT w.xid), (array_agg(w.xid ORDER BY w.xid))[1])
+      FROM witnessed AS w WHERE NOT pg_visible_in_snapshot(w.xid, pg_current_snapshot()) HAVING count(*) > 0
+    UNION ALL
     SELECT j.relation::regclass, j.severity, j.finding,
            concat_ws(', ', CASE WHEN sum(j.inserted) > 0 THEN sum(j.inserted) || ' INSERT' END, CASE WHEN sum(j.updated) > 0 THEN sum(j.updated) || ' UPDATE' END,
                      CASE WHEN sum(j.deleted) > 0 THEN sum(j.deleted) || ' DELETE' END, CASE WHEN sum(j.truncated) > 0 THEN sum(j.truncated) || ' TRUNCATE' END,

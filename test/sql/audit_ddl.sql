@@ -229,7 +229,12 @@ SELECT in_extension, count(*) > 1 AS many, count(*) FILTER (WHERE object_type = 
   FROM steward.ddl_trail WHERE command LIKE 'CREATE%' AND changed_at > (SELECT changed_at FROM public.ddl_done) GROUP BY 1 ORDER BY 1;
 DROP EXTENSION citext;
 
--- What belongs to nobody any more
+-- What belongs to nobody any more: each object, also what no event trigger is told of.
+CREATE FUNCTION owned() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+ALTER FUNCTION owned() OWNER TO regress_ddl_one;
+GRANT CREATE ON TABLESPACE pg_default TO regress_ddl_one;
+GRANT EXECUTE ON FUNCTION owned() TO regress_ddl_many;
+CREATE POLICY of_two ON account TO regress_ddl_one, regress_ddl_many;
 SELECT count(*) > 0 AS some FROM public.ddl_seen();
 REASSIGN OWNED BY regress_ddl_one TO CURRENT_USER;
 DROP OWNED BY regress_ddl_one, regress_ddl_many CASCADE;
