@@ -13,6 +13,7 @@
 #include "access/sysattr.h"
 #include "access/transam.h"
 #include "base/guc.h"
+#include "catalog/pg_class.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
@@ -127,10 +128,19 @@ collect_entries(StewardRead *read, List *entries, AclMode rights)
 	}
 }
 
+static void
+set_quiet(StewardRead *read)
+{
+	read->quiet = true;
+	for (int i = 0; i < read->touched_count; i++)
+		read->quiet &= !read->touched[i].read;
+}
+
 void
 steward_read_collect_entries(StewardRead *read, List *entries)
 {
-	collect_entries(read, entries, ACL_SELECT);
+	collect_entries(read, entries, ALL_RIGHTS);
+	set_quiet(read);
 }
 
 bool
@@ -138,7 +148,8 @@ steward_read_may_touch(PlannedStmt *planned)
 {
 	ListCell   *cell;
 
-	if (planned->appendRelations != NIL && steward_access_rules_of_children())
+	if ((planned->appendRelations != NIL || planned->commandType == CMD_INSERT) &&
+		steward_access_rules_of_children())
 		return true;
 	foreach(cell, STEWARD_READ_ENTRIES(planned))
 	{
@@ -228,6 +239,31 @@ collect_child(StewardRead *read, PlannedStmt *planned, Index child)
 	}
 }
 
+/*
+ * Into which partitions rows go is not known before. What ON CONFLICT and RETURNING
+ * read there may be read in each of them.
+ */
+static void
+collect_routed(StewardRead *read, PlannedStmt *planned)
+{
+	ListCell   *cell;
+
+	foreach(cell, STEWARD_READ_ENTRIES(planned))
+	{
+		const		StewardReadEntry *entry = lfirst(cell);
+		ListCell   *below;
+		List	   *partitions;
+
+		if (!is_of_interest(entry, ACL_INSERT) ||
+			get_rel_relkind(entry->relid) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		partitions = steward_access_ruled_below(entry->relid);
+		foreach(below, partitions)
+			collect_columns(read, lfirst_oid(below), entry->requiredPerms & ALL_RIGHTS,
+							translate(entry->selectedCols, entry->relid, lfirst_oid(below)));
+	}
+}
+
 void
 steward_read_collect(StewardRead *read, PlannedStmt *planned)
 {
@@ -240,9 +276,9 @@ steward_read_collect(StewardRead *read, PlannedStmt *planned)
 			collect_child(read, planned,
 						  lfirst_node(AppendRelInfo, cell)->child_relid);
 	}
-	read->quiet = true;
-	for (int i = 0; i < read->touched_count; i++)
-		read->quiet &= !read->touched[i].read;
+	if (unlikely(planned->commandType == CMD_INSERT && steward_access_rules_of_children()))
+		collect_routed(read, planned);
+	set_quiet(read);
 }
 
 static void

@@ -13,6 +13,7 @@
 
 #include "access/file.h"
 #include "access/spool.h"
+#include "base/json.h"
 #include "crypto/bytes.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -74,13 +75,58 @@ read_at(StewardSpoolFile *file, uint64 position, void *bytes, size_t len)
 	return done;
 }
 
+/* NULL when it is no JSON, or none that this database can hold. */
 static Jsonb *
 as_jsonb(const unsigned char *body, size_t len)
 {
 	char	   *text = pnstrdup((const char *) body, len);
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb	   *volatile record = NULL;
 
-	text = pg_any_to_server(text, len, PG_UTF8);
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	/* Neither of the two has anything open when it raises what is let pass. */
+	PG_TRY();
+	{
+		text = pg_any_to_server(text, len, PG_UTF8);
+		record = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_DATA_EXCEPTION &&
+			category != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return record;
+}
+
+/* {"kind": "unreadable", …}: where it is. */
+static Jsonb *
+unreadable(const StewardSpoolFile *file, uint64 position, size_t len)
+{
+	StewardJson json;
+
+	steward_json_begin(&json);
+	steward_json_text(&json, "kind", "unreadable");
+	steward_json_text(&json, "file", file->name);
+	steward_json_number(&json, "position", (int64) position);
+	steward_json_number(&json, "bytes", (int64) len);
+	return steward_json_end(&json);
+}
+
+/* A record is an object that says of which kind it is. */
+static bool
+is_record(Jsonb *value)
+{
+	JsonbValue *kind;
+
+	if (value == NULL || !JB_ROOT_IS_OBJECT(value))
+		return false;
+	kind = getKeyJsonValueFromContainer(&value->root, "kind", strlen("kind"), NULL);
+	return kind != NULL && kind->type == jbvString;
 }
 
 static Jsonb *
@@ -111,6 +157,8 @@ read_record(StewardSpoolFile *file, uint64 position, uint64 *next,
 	*status = steward_spool_read(bytes, read_at(file, position, bytes, len), file->id,
 								 position, &body, &body_len);
 	record = *status == STEWARD_SPOOL_OK ? as_jsonb(body, body_len) : NULL;
+	if (*status == STEWARD_SPOOL_OK && !is_record(record))
+		record = unreadable(file, position, len);
 	pfree(bytes);
 	*next = position + len;
 	return record;

@@ -37,7 +37,8 @@ extern uint64 steward_spool_first(StewardSpoolFile *file);
 
 /*
  * The record at the position, as jsonb, and moves on; NULL at the end of what there
- * is. *status is then OK at the end of the file, SHORT where one is not complete and
+ * is. An object with a "kind": what is whole and no such thing is given as
+ * {"kind": "unreadable"} with its file, position and bytes. *status is then OK at the end of the file, SHORT where one is not complete and
  * DAMAGED where there is none.
  */
 extern Jsonb *steward_spool_next(StewardSpoolFile *file, StewardSpoolStatus *status);

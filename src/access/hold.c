@@ -29,6 +29,9 @@ static const PQcommMethods *behind = NULL;
 static char held[HELD_BYTES];
 static size_t held_len = 0;
 static bool refused = false;	/* it could not be recorded */
+static bool covered = false;	/* somebody put methods before ours, which may
+								 * still call them */
+static const PQcommMethods holding;
 
 /* ---- which reads ---- */
 
@@ -96,7 +99,10 @@ steward_hold_end(bool send)
 	if (holder == NULL)
 		return;
 	holder = NULL;
-	PqCommMethods = behind;
+	if (PqCommMethods == &holding)
+		PqCommMethods = behind;
+	else
+		covered = true;
 	while (send && at < held_len)
 	{
 		uint32		len;
@@ -116,7 +122,7 @@ steward_hold_end(bool send)
 static void
 let_go(void)
 {
-	if (refused)
+	if (holder == NULL || refused)
 		return;
 	if (steward_read_try_announce(holder) || steward_access_audit != STEWARD_ACCESS_REQUIRED)
 		steward_hold_end(true);
@@ -196,10 +202,14 @@ steward_hold_begin(StewardRead *read)
 		(dest->mydest != DestRemote && dest->mydest != DestRemoteExecute) ||
 		!is_plain(read->query->plannedstmt))
 		return false;
+	if (covered && PqCommMethods != &holding && PqCommMethods != behind)
+		return false;
+	covered = false;
 	holder = read;
 	held_len = 0;
 	refused = false;
-	behind = PqCommMethods;
+	if (PqCommMethods != &holding)
+		behind = PqCommMethods;
 	PqCommMethods = &holding;
 	return true;
 }

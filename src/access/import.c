@@ -116,9 +116,17 @@ number_of(Jsonb *object, const char *name)
 {
 	JsonbValue *value = getKeyJsonValueFromContainer(&object->root, name, strlen(name), NULL);
 
-	return value == NULL || value->type != jbvNumeric ? 0 :
-		DatumGetInt64(DirectFunctionCall1(numeric_int8,
-										  NumericGetDatum(value->val.numeric)));
+	char	   *digits;
+	int64		number;
+
+	if (value == NULL || value->type != jbvNumeric)
+		return 0;
+	digits = DatumGetCString(DirectFunctionCall1(numeric_out,
+												 NumericGetDatum(value->val.numeric)));
+	/* Not of numeric's own cast, which raises. */
+	number = strtoi64(digits, NULL, 10);
+	pfree(digits);
+	return number;
 }
 
 /* The record that says who read, by its position in the file. */
@@ -210,12 +218,12 @@ record_begun(void)
 
 /* It is no read, but tells of some: an event of the extension. */
 static void
-import_setting(Jsonb *record)
+import_as_own(const char *event, Jsonb *record)
 {
 	StewardJson json;
 
 	steward_json_begin(&json);
-	steward_json_text(&json, "event", "reads_not_recorded");
+	steward_json_text(&json, "event", event);
 	steward_audit_event(STEWARD_OP_OWN,
 						merge(steward_json_end(&json),
 							  as_member("details", without(record, "kind"))));
@@ -225,9 +233,9 @@ import_setting(Jsonb *record)
 static bool
 import_record(StewardSpoolFile *file, MemoryContext memory, Jsonb *record)
 {
-	char	   *kind = JB_ROOT_IS_OBJECT(record) ? string_of(record, "kind") : NULL;
+	char	   *kind = string_of(record, "kind");
 
-	if (kind == NULL || strcmp(kind, "context") == 0 || strcmp(kind, "spool") == 0)
+	if (strcmp(kind, "context") == 0 || strcmp(kind, "spool") == 0)
 		return false;
 	if (strcmp(kind, "read") == 0)
 		begin_read(memory, with_context(file, record));
@@ -236,7 +244,9 @@ import_record(StewardSpoolFile *file, MemoryContext memory, Jsonb *record)
 	else if (strcmp(kind, "decrypts") == 0)
 		steward_audit_event(STEWARD_OP_READ, with_context(file, record));
 	else if (strcmp(kind, "setting") == 0)
-		import_setting(with_context(file, record));
+		import_as_own("reads_not_recorded", with_context(file, record));
+	else if (strcmp(kind, "unreadable") == 0)
+		import_as_own("unreadable_record", record);
 	else
 		steward_audit_event(STEWARD_OP_READ, merge(session_of(file), record));
 	return true;

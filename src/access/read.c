@@ -88,6 +88,16 @@ begin_late(StewardRead *read)
 	(void) steward_read_try_announce(read);
 }
 
+/* What a worker did is told however it ends: a row of it may have left. */
+static void
+end_early(StewardRead *read, const char *outcome, int sqlstate)
+{
+	if (read->part && read->started)
+		steward_read_part(read, LOG);
+	else
+		steward_read_conclude(read, outcome, sqlstate, LOG);
+}
+
 /*
  * The process ends in the middle of something. Before the transaction is rolled
  * back what its plans hold is still there; a conversion of what they hold to UTF-8
@@ -105,7 +115,7 @@ on_process_exit(int code, Datum arg)
 		begin_late(read);
 		if (GetDatabaseEncoding() == PG_UTF8)
 			steward_read_name_failed(read);
-		steward_read_conclude(read, "session ended", 0, LOG);
+		end_early(read, "session ended", 0);
 		forget(read);
 	}
 	steward_duty_due(MyDatabaseId);
@@ -312,7 +322,7 @@ on_end(void *watch, uint64 rows)
 
 	read->rows += rows;
 	if (read->part)
-		steward_read_part(read);
+		steward_read_part(read, ERROR);
 	else
 		steward_read_conclude(read, "completed", 0, ERROR);
 	forget(read);
@@ -343,15 +353,16 @@ on_fail(void *watch)
 	begin_late(read);
 	if (read->entered)
 		steward_read_running = read->outer;
-	if (read->announced)
+	if (read->announced || (read->part && read->started))
 	{
 		steward_read_name_failed(read);
-		steward_read_conclude(read, "error", sqlstate, LOG);
+		end_early(read, "error", sqlstate);
 	}
 	else if (!read->started && !read->check && !read->part && !read->quiet &&
-			 sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE && read->touched_count > 0)
+			 !read->unrecorded && sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		steward_read_refused(read, sqlstate);
-	recorded = !read->started || read->query == NULL || record_shown(read, sqlstate);
+	recorded = !read->started || (read->query == NULL && read->unrecorded) ||
+		record_shown(read, sqlstate);
 	forget(read);
 	if (unlikely(!recorded))
 		steward_read_withhold();
@@ -369,7 +380,7 @@ end_reads(SubTransactionId level, const char *outcome)
 
 		if (level != InvalidSubTransactionId && read->level != level)
 			continue;
-		steward_read_conclude(read, outcome, 0, LOG);
+		end_early(read, outcome, 0);
 		forget(read);
 	}
 }
@@ -419,7 +430,7 @@ on_subtransaction(SubXactEvent event, SubTransactionId mine,
 	}
 }
 
-/* ---- COPY TO ---- */
+/* ---- COPY ---- */
 
 /* What COPY names, as selectedCols has it. */
 static Bitmapset *
@@ -441,28 +452,50 @@ copied_columns(const CopyStmt *statement, Oid relid)
 }
 
 /* What would be refused is known by its name alone. */
-static void *
-on_copy(CopyStmt *statement)
+static void
+collect_named(StewardRead *read, CopyStmt *statement)
 {
-	Oid			relid;
-	StewardRead *read;
 	StewardReadEntry entry;
+	Oid			relid = RangeVarGetRelid(statement->relation, NoLock, true);
 
-	if (!is_of_interest())
-		return NULL;
-	relid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (!OidIsValid(relid) || steward_access_rule(relid) == NULL ||
-		!steward_read_is_recorded())
-		return NULL;
-	read = make_read("COPY");
+	if (!OidIsValid(relid))
+		return;
 	memset(&entry, 0, sizeof entry);
 	STEWARD_SET_READ_ENTRY(&entry);
 	entry.relid = relid;
 	entry.requiredPerms = ACL_SELECT;
 	entry.selectedCols = copied_columns(statement, relid);
-	keep(read);
 	steward_read_collect_entries(read, list_make1(&entry));
+}
+
+/* Is what was touched to be recorded? Then who reads it is looked up. */
+static bool
+is_to_record(StewardRead *read)
+{
+	if (read->touched_count == 0 || !steward_read_is_recorded())
+		return false;
 	steward_reader_refresh();
+	return true;
+}
+
+/*
+ * Each COPY of a table is watched until its rights are checked: a name may be another
+ * relation's by then. COPY FROM reads nothing, but an error of it may show a row.
+ */
+static void *
+on_copy(CopyStmt *statement)
+{
+	StewardRead *read;
+
+	if (!is_of_interest())
+		return NULL;
+	read = make_read("COPY");
+	keep(read);
+	if (!statement->is_from)
+	{
+		collect_named(read, statement);
+		read->unrecorded = !is_to_record(read);
+	}
 	return read;
 }
 
@@ -476,6 +509,7 @@ on_copy_checked(void *watch, List *entries)
 	read->started = true;
 	read->touched_count = 0;
 	steward_read_collect_entries(read, entries);
+	read->unrecorded = !is_to_record(read);
 	foreach(cell, entries)
 	{
 		const		StewardReadEntry *entry = lfirst(cell);
@@ -483,9 +517,8 @@ on_copy_checked(void *watch, List *entries)
 		if (check_enable_rls(entry->relid, InvalidOid, true) == RLS_ENABLED)
 			read->unrecorded = true;
 	}
-	if (read->touched_count == 0)
-		read->unrecorded = true;
-	steward_read_announce(read);
+	if (!read->quiet)
+		steward_read_announce(read);
 }
 
 /* ---- setting up ---- */

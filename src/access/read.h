@@ -41,7 +41,7 @@ typedef struct StewardRead
 {
 	dlist_node	node;
 	MemoryContext context;
-	QueryDesc  *query;			/* NULL: COPY TO */
+	QueryDesc  *query;			/* NULL: COPY of a table */
 	StewardAccessGeneration *generation;	/* NULL until something is touched */
 	SubTransactionId level;
 	uint64		number;			/* of the announced reads of this session */
@@ -78,7 +78,7 @@ extern bool steward_read_may_touch(struct PlannedStmt *planned);
  */
 extern void steward_read_collect(StewardRead *read, struct PlannedStmt *planned);
 
-/* The same of the entries that a permission check had, for reading alone. */
+/* The same of the entries that COPY's permission check had. */
 extern void steward_read_collect_entries(StewardRead *read, List *entries);
 
 /* Watches the scans of touched relations, once the plan has its state. */
@@ -151,8 +151,8 @@ extern bool steward_read_shown(StewardRead *read, int sqlstate);
  */
 extern void steward_read_withhold(void);
 
-/* What a parallel worker did of its leader's read. */
-extern void steward_read_part(StewardRead *read);
+/* What a parallel worker did of its leader's read. A failure is reported as above. */
+extern void steward_read_part(StewardRead *read, int elevel);
 
 /* Decryptions outside of any read. */
 extern void steward_read_decrypts(int elevel);

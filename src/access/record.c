@@ -228,7 +228,7 @@ steward_read_withhold(void)
 }
 
 void
-steward_read_part(StewardRead *read)
+steward_read_part(StewardRead *read, int elevel)
 {
 	const char *number = strchr(read->leader, '/');
 
@@ -248,7 +248,7 @@ steward_read_part(StewardRead *read)
 		if (write_to_import())
 			return;
 	}
-	complain(ERROR);
+	complain(elevel);
 }
 
 void

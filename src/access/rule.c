@@ -40,6 +40,8 @@ struct StewardAccessGeneration
 {
 	MemoryContext context;
 	List	   *rows;			/* of StewardAccessRow */
+	List	   *above;			/* what resolving went through, above a
+								 * relation */
 	bool		has_children;
 	HTAB	   *resolved;		/* of Resolved; NULL without rules */
 	int			pins;
@@ -76,11 +78,14 @@ on_relation_change(Datum arg, Oid relid)
 {
 	Resolved   *found;
 
-	if (current == NULL || has_row(relid))
-		sync_wanted = true;
+	bool		has_rule = current == NULL || has_row(relid);
+
+	sync_wanted |= has_rule;
 	if (current == NULL)
 		return;
-	if (!OidIsValid(relid) || relid == rule_table)
+	/* What is below a relation may inherit otherwise from now on. */
+	if (!OidIsValid(relid) || relid == rule_table || has_rule ||
+		list_member_oid(current->above, relid))
 		current->stale = true;
 	if (current->resolved == NULL)
 		return;
@@ -283,8 +288,41 @@ add_rules(StewardAccessRule *rule, Oid relid)
 
 		if (!OidIsValid(parent))
 			return found;
+		rule->generation->above = list_append_unique_oid(rule->generation->above, parent);
 		found |= add_rules(rule, parent);
 	}
+}
+
+static bool
+is_below(Oid relid, Oid ancestor)
+{
+	for (int i = 1;; i++)
+	{
+		Oid			parent = parent_of(relid, i);
+
+		if (!OidIsValid(parent))
+			return false;
+		if (parent == ancestor || is_below(parent, ancestor))
+			return true;
+	}
+}
+
+List *
+steward_access_ruled_below(Oid ancestor)
+{
+	StewardAccessGeneration *generation = get_generation();
+	List	   *found = NIL;
+	List	   *relids = NIL;
+	ListCell   *cell;
+
+	foreach(cell, generation->rows)
+		relids = list_append_unique_oid(relids, ((const StewardAccessRow *) lfirst(cell))->relid);
+	foreach(cell, relids)
+	{
+		if (is_below(lfirst_oid(cell), ancestor))
+			found = lappend_oid(found, lfirst_oid(cell));
+	}
+	return found;
 }
 
 static const char *

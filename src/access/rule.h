@@ -15,6 +15,7 @@
 
 #include "access/attnum.h"
 #include "nodes/bitmapset.h"
+#include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
 typedef struct StewardAccessGeneration StewardAccessGeneration;
@@ -46,6 +47,12 @@ extern bool steward_access_rules_known(void);
 
 /* Has a rule a relation that is a partition or child of another? */
 extern bool steward_access_rules_of_children(void);
+
+/*
+ * Relations with a rule of their own that are, however deep, partitions or children
+ * of this one; a list of oids in the current context. Reads catalogs.
+ */
+extern List *steward_access_ruled_below(Oid ancestor);
 
 /* The rule for a relation, or NULL. The relation is locked. */
 extern const StewardAccessRule *steward_access_rule(Oid relid);

@@ -328,8 +328,14 @@ steward_spool_file(void)
 {
 	if (fd >= 0 && size >= STEWARD_SPOOL_FILE_BYTES)
 		close_file();
-	if (fd < 0 && !begin_file())
-		return 0;
+	if (fd < 0)
+	{
+		/* What an error left unwritten was sealed for the file before. */
+		pending.len = 0;
+		frame = -1;
+		if (!begin_file())
+			return 0;
+	}
 	return file_number;
 }
 

@@ -2,7 +2,7 @@
  * executor.c: watching statements; see executor.h.
  *
  * These hooks are installed after those of hooks.c and so are called before them:
- * what is recorded of a statement is recorded before anything of it runs. COPY TO
+ * what is recorded of a statement is recorded before anything of it runs. COPY
  * of a table never enters the executor; PostgreSQL tells of it only where its
  * rights are checked, in the middle of the command.
  */
@@ -23,8 +23,9 @@ static ExecutorCheckPerms_hook_type next_check = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
 static planner_hook_type next_planner = NULL;
 
-/* The COPY TO whose rights are yet to be checked. */
+/* The COPY whose rights are yet to be checked, and the right that it needs. */
 static void *copy_pending = NULL;
+static AclMode copy_right = 0;
 
 /*
  * Runs a step of a watched statement. An error is told to the watcher and goes on.
@@ -129,6 +130,14 @@ executor_end(QueryDesc *query)
 		watcher->end(watch, 0);
 }
 
+/* COPY looks at its WHERE first, which may run a statement of its own. */
+static bool
+is_of_copy(List *entries)
+{
+	return list_length(entries) == 1 &&
+		((const StewardReadEntry *) linitial(entries))->requiredPerms == copy_right;
+}
+
 static bool
 STEWARD_CHECK_PERMISSIONS(check_permissions)
 {
@@ -136,7 +145,7 @@ STEWARD_CHECK_PERMISSIONS(check_permissions)
 
 	if (next_check != NULL && !STEWARD_CHECK_PERMISSIONS_CALL(next_check))
 		return false;
-	if (unlikely(watch != NULL))
+	if (unlikely(watch != NULL) && is_of_copy(STEWARD_CHECKED_ENTRIES))
 	{
 		copy_pending = NULL;
 		watcher->copy_checked(watch, STEWARD_CHECKED_ENTRIES);
@@ -169,7 +178,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 	QueryCompletion *counted = completion != NULL ? completion : &copied;
 	void	   *watch = NULL;
 
-	if (unlikely(IsA(copy, CopyStmt)) && !copy->is_from && copy->relation != NULL)
+	if (unlikely(IsA(copy, CopyStmt)) && copy->relation != NULL)
 		watch = watcher->copy(copy);
 	if (likely(watch == NULL))
 	{
@@ -178,6 +187,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 		return;
 	}
 	copy_pending = watch;
+	copy_right = copy->is_from ? ACL_INSERT : ACL_SELECT;
 	PG_TRY();
 	{
 		call_utility(pstmt, query_string, read_only_tree, context, params,

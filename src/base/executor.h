@@ -47,10 +47,13 @@ typedef struct StewardWatcher
 	 */
 	void		(*fail) (void *watch);
 
-	/* COPY TO of a table begins: its watch or NULL. */
+	/* COPY of a table begins: its watch or NULL. */
 	void	   *(*copy) (CopyStmt *statement);
 
-	/* Its rights have been checked: what it reads is in these entries. */
+	/*
+	 * Its rights have been checked: what it reads, or writes, is in these
+	 * entries.
+	 */
 	void		(*copy_checked) (void *watch, List *entries);
 } StewardWatcher;
 

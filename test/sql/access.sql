@@ -563,6 +563,67 @@ SELECT name FROM citizen;
 SELECT steward.audit_event(r.payload) AS event FROM steward.audit_record AS r
 WHERE r.op = 'S' AND steward.audit_event(r.payload)->>'label' IS NOT NULL ORDER BY r.xid, r.seq;
 
+-- ---- above and below ----
+
+-- What is inserted through a parent meets rows of a partition that has the rule.
+CREATE TABLE tree (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id);
+CREATE TABLE branch PARTITION OF tree FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+CREATE TABLE leaf PARTITION OF branch FOR VALUES FROM (0) TO (50);
+INSERT INTO tree VALUES (1, 'one');
+SELECT steward.audit_access('leaf', '{v}');
+INSERT INTO tree VALUES (2, 'two');
+INSERT INTO tree VALUES (1, 'none') ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING v;
+INSERT INTO tree VALUES (1, 'none') ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING tree.id;
+:report
+-- A parent that gets a parent, and a partition with a rule that nobody has read yet.
+CREATE TABLE grandmother (id integer PRIMARY KEY, v text);
+CREATE TABLE mother (id integer PRIMARY KEY, v text);
+CREATE TABLE daughter (PRIMARY KEY (id)) INHERITS (mother);
+INSERT INTO daughter VALUES (3, 'three');
+CREATE TABLE graft (id integer PRIMARY KEY, v text);
+INSERT INTO graft VALUES (60, 'sixty');
+SELECT steward.audit_access('grandmother'), steward.stop_audit_access('leaf'), steward.audit_access('graft');
+SELECT v FROM daughter;
+ALTER TABLE mother INHERIT grandmother;
+SELECT v FROM daughter;
+ALTER TABLE branch ATTACH PARTITION graft FOR VALUES FROM (50) TO (100);
+SELECT v FROM tree WHERE id = 60;
+:report
+-- COPY FROM reads nothing, but an error of it can show what was there.
+CREATE TABLE booked (room int4range, guest text, EXCLUDE USING gist (room WITH &&));
+INSERT INTO booked VALUES ('[1,5)', 'Ada');
+SELECT steward.audit_access('booked');
+COPY booked FROM STDIN;
+[7,8)	Ben
+\.
+COPY booked FROM STDIN;
+[3,9)	Cleo
+\.
+SET steward.access_audit = off;
+COPY booked FROM STDIN;
+[3,9)	Cleo
+\.
+RESET steward.access_audit;
+-- Its WHERE may run a statement before its rights are checked.
+CREATE FUNCTION looks(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM FROM reading.plain; RETURN true; END';
+COPY booked FROM STDIN WHERE looks('constant');
+[4,5)	Dora
+\.
+SELECT count(*) FROM graft;
+:report
+-- The row that a parallel worker fails on is named.
+CREATE TABLE stubborn (id integer PRIMARY KEY, v text) WITH (parallel_workers = 2);
+INSERT INTO stubborn VALUES (8, 'eight');
+SELECT steward.audit_access('stubborn');
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET parallel_leader_participation = off;
+SET enable_indexscan = off; SET enable_bitmapscan = off;
+\set VERBOSITY terse
+SELECT v::integer FROM stubborn;
+\set VERBOSITY default
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET parallel_leader_participation;
+RESET enable_indexscan; RESET enable_bitmapscan;
+:report
+
 -- ---- off, and stopped ----
 
 -- That reads go unrecorded is recorded, whichever way the setting came and whatever

@@ -379,6 +379,20 @@ $node->safe_psql('latin', qq{SET client_encoding = 'UTF8'; CREATE EXTENSION pg_s
 $node->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SET application_name = 'latin'; SELECT * FROM "caf\xc3\xa9"});
 is($node->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SELECT steward.import_access() > 0; SELECT relation, columns, keys FROM steward.access_trail}),
 	qq{t\npublic."caf\xc3\xa9"|{n\xc3\xa9}|[{"n\xc3\xa9": "\xc3\xa9t\xc3\xa9"}]}, 'names and keys of a database in another encoding');
+# A record that is whole, and nothing that this database can hold, is told of; what comes after it is imported.
+my ($latin) = $node->safe_psql('postgres', q{SELECT oid FROM pg_database WHERE datname = 'latin'});
+my $foreign = session('foreign');
+$foreign->query(qq{SET client_encoding = 'UTF8'; CREATE TABLE "\xc5\x99" (id integer); SELECT steward.audit_access('"\xc5\x99"')});
+$foreign->query(qq{SELECT FROM "\xc5\x99"; SELECT name FROM person WHERE id = 4});
+my ($foreign_file) = grep { slurp_file($_) =~ /"application":"foreign"/ } spool_files();
+open(my $planted, '>:raw', "$spool/$latin/pgsql_tmp.1.1.00000000.1") or die $!;
+print $planted slurp_file($foreign_file);
+close $planted;
+is($node->safe_psql('latin', q{SELECT steward.import_access(); SELECT count(*) FROM steward.access_trail WHERE application = 'foreign' AND relation = 'public.person' AND outcome = 'completed';
+SELECT count(*), bool_and(details->>'file' = 'pgsql_tmp.1.1.00000000.1' AND (details->>'position')::int > 0 AND (details->>'bytes')::int > 0) FROM steward.event_trail WHERE event = 'unreadable_record'}),
+	"4\n1\n2|t", 'a record that cannot be read is an event, and keeps no other from being imported');
+$foreign->query(qq{SET client_encoding = 'UTF8'; SELECT steward.stop_audit_access('"\xc5\x99"'); DROP TABLE "\xc5\x99"});
+$foreign->quit;
 $node->safe_psql('postgres', 'DROP DATABASE latin');
 # Bytes that nobody knows the meaning of do not keep records from being imported.
 $node->safe_psql('postgres', q{CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0});

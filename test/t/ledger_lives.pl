@@ -96,6 +96,12 @@ is($recovered->safe_psql('postgres', 'SELECT DISTINCT incarnation FROM steward.l
 like($recovered->safe_psql('postgres', "SELECT convert_from(parent, 'UTF8') FROM steward.ledger_opening WHERE incarnation = 2"),
 	qr{^test\.example/lives/1\n\d+\n}, 'which begins with the checkpoint of its parent');
 like(checkpoint($recovered), qr{^test\.example/lives/2\n}, 'and has a name of its own');
+# As docs/ledger.md says it: an outsider finds the old log's checkpoint in the export of the new one.
+my $second_life = write_file('second_life', $recovered->safe_psql('postgres', 'SELECT line FROM steward.export_ledger() ORDER BY leaf') . "\n");
+my $parent = steward_directory('parent') . '/checkpoint';
+system_or_bail('bash', '-c', "head -n 1 '$second_life' | base64 -d | tail -c +42 > '$parent'");
+command_like([ 'pg_steward_verify', 'checkpoint', '--key', $recovered->safe_psql('postgres', 'SELECT steward.ledger_verifier_key(1)'), $parent ],
+	qr{^ok: .*\nlog test\.example/lives/1, }, 'the new log names the checkpoint that it goes on from');
 $recovered->safe_psql('postgres', "SELECT steward.acknowledge_fork(1, 'a test')");
 is(findings($recovered), '', 'an acknowledged fork is not reported');
 is($recovered->safe_psql('postgres', "SELECT reason, acknowledged_by, unsealed FROM steward.ledger_fork"), 'a test|postgres|0', 'who and why is kept');
