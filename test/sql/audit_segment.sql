@@ -55,7 +55,7 @@ SELECT number, incarnation, batches > 0 AS batches, first_written_at <= last_wri
     last_written_at <= closed_at AS ended FROM steward.audit_segment_closed ORDER BY number;
 SELECT c.number, c.records = (SELECT count(*) FROM steward.audit_record AS r WHERE r.segment = c.number) AS counted
     FROM steward.audit_segment_closed AS c ORDER BY number;
-SELECT segment, steward.audit_event(payload) FROM steward.audit_record WHERE op = 'S' ORDER BY segment;
+SELECT segment, steward.audit_event(payload) FROM steward.audit_record WHERE op = 'S' AND steward.audit_event(payload)->>'event' <> 'commands_not_recorded' ORDER BY segment;
 SELECT c.relname, i.indexrelid::regclass, a.amname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
     JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS a ON a.oid = x.relam
     WHERE c.relname LIKE 'audit\_log\__' ORDER BY i.indexrelid::regclass::text COLLATE "C";

@@ -1,5 +1,12 @@
 -- history, as_of, diff, revert: surface, rights and errors.
 \set SHOW_CONTEXT never
+-- A database of its own: what other tests exempted and recorded would show here.
+\set main :DBNAME
+CREATE DATABASE regress_history;
+\c regress_history
+SET client_min_messages = warning;
+CREATE EXTENSION pg_steward;
+RESET client_min_messages;
 SET datestyle = 'ISO';
 SET timezone = 'UTC';
 CREATE SCHEMA past;
@@ -428,4 +435,6 @@ ROLLBACK;
 SET client_min_messages = warning;
 DROP SCHEMA past CASCADE;
 DROP OWNED BY past_reader, past_owner;
+\c :main
+DROP DATABASE regress_history;
 DROP ROLE past_reader, past_owner;
