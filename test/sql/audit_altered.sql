@@ -35,7 +35,8 @@ WHERE s.table_name = 'paid' AND l.schema_version = s.id AND l.op = 'I' ORDER BY 
 
 -- Direct insertion cannot serve such indexes; it says so, and the change fails.
 SET client_min_messages = warning;
--- Else the DDL itself would fail, for want of its own record.
+-- Else the DDL itself would fail, for want of its own record. That commands go
+-- unrecorded is recorded, with the first of a transaction.
 SET steward.audit_ddl = off;
 BEGIN;
 CREATE INDEX ON steward.audit_log (abs(first_seq));
@@ -47,6 +48,7 @@ CREATE INDEX ON steward.audit_log (first_seq) WHERE first_seq = 1;
 INSERT INTO notes VALUES (5, NULL);
 ROLLBACK;
 BEGIN;
+CREATE TABLE first ();
 ALTER TABLE steward.audit_log_1 ADD UNIQUE (xid, first_seq, incarnation) DEFERRABLE;
 INSERT INTO notes VALUES (5, NULL);
 ROLLBACK;
@@ -58,6 +60,7 @@ ROLLBACK;
 
 -- Nor columns it does not know, until they are dropped again.
 BEGIN;
+CREATE TABLE first ();
 ALTER TABLE steward.audit_log ADD COLUMN extra text;
 SAVEPOINT a;
 INSERT INTO notes VALUES (5, NULL);
