@@ -1,7 +1,7 @@
 -- Random changes with savepoints and rollbacks, replayed from the trail onto a
 -- copy, make the same table.
-CREATE SCHEMA audited;
-SET search_path = audited, public;
+CREATE SCHEMA again;
+SET search_path = again, public;
 SET datestyle = 'ISO';
 SET timezone = 'UTC';
 CREATE DOMAIN short AS varchar(20);
@@ -109,7 +109,7 @@ $$;
 
 SELECT setseed(0.25);
 DO $$ BEGIN FOR i IN 1..150 LOOP CALL random_transaction(); END LOOP; END $$;
-SELECT count(*) > 1000 AS enough, count(DISTINCT operation) FROM steward.audit_trail WHERE relation IN ('audited.original', 'audited.keyless') AND operation <> 'ENABLE';
+SELECT count(*) > 1000 AS enough, count(DISTINCT operation) FROM steward.audit_trail WHERE relation IN ('again.original', 'again.keyless') AND operation <> 'ENABLE';
 
 -- Replays a table: keyed rows are found by key, others by their whole old image.
 CREATE FUNCTION replay(source text, target regclass) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -141,7 +141,7 @@ BEGIN
     RETURN done;
 END
 $$;
-SELECT replay('audited.original', 'original_copy') > 500 AS replayed, replay('audited.keyless', 'keyless_copy') > 50 AS replayed_keyless;
+SELECT replay('again.original', 'original_copy') > 500 AS replayed, replay('again.keyless', 'keyless_copy') > 50 AS replayed_keyless;
 
 -- Equal bit for bit, json by value.
 UPDATE original_copy AS c SET c_json = o.c_json FROM original AS o WHERE o.id = c.id AND o.c_json::jsonb = c.c_json::jsonb;
@@ -152,4 +152,4 @@ SELECT count(*) AS differences FROM (
 
 \set VERBOSITY terse
 SET client_min_messages = error;
-DROP SCHEMA audited CASCADE;
+DROP SCHEMA again CASCADE;
