@@ -402,8 +402,9 @@ is($node->safe_psql('bytes', q{SELECT steward.import_access() > 0; SELECT keys F
 $node->safe_psql('postgres', 'DROP DATABASE bytes');
 
 # What a parallel build of an index reads by a function is no part of anybody's read.
+# It is slow enough for workers to begin before the leader has done it all.
 $node->safe_psql('postgres', q{CREATE TABLE own (id integer) WITH (parallel_workers = 2); INSERT INTO own SELECT generate_series(1, 1000);
-CREATE FUNCTION look(integer) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS 'BEGIN RETURN (SELECT name FROM public.person WHERE id = 1); END';
+CREATE FUNCTION look(integer) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS 'BEGIN PERFORM pg_sleep(0.002); RETURN (SELECT name FROM public.person WHERE id = 1); END';
 SET application_name = 'builds'; SET min_parallel_table_scan_size = 0; SET max_parallel_maintenance_workers = 2; CREATE INDEX own_look ON own (look(id)); DROP TABLE own});
 import_all();
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT session) > 1 FROM steward.access_trail WHERE application = 'builds' AND keys = '[{"id": 1}]'}), '1000|t', 'what the workers of an index build read is recorded');
