@@ -163,9 +163,8 @@ is(trail('runs'), 'public.person unknown', 'a read that runs is in the trail, wi
 
 # kill -9 of that session; the server starts anew by itself.
 my $victim = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
-kill 'KILL', $victim;
+steward_kill($node, $victim);
 eval { $runs->quit };
-steward_recovered($node);
 is(trail('runs'), 'public.person unknown', 'kill -9: its beginning stays, its end is not known');
 
 # Immediate stops while many read: each read that its client saw has a record. Half of
@@ -195,9 +194,9 @@ for my $round (1 .. $rounds)
 	}
 	# psql prints what it was sent before it sends more, but a block at a time.
 	steward_poll(sub { return !grep { -s "$work/$round.$_.out" < 4000 } 0 .. 3; });
-	$round % 2 ? $node->stop('immediate') : kill('KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'crash%' LIMIT 1}) || die 'no victim');
+	$round % 2 ? $node->stop('immediate') : steward_kill($node, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'crash%' LIMIT 1}) || die 'no victim');
 	$_->finish for @clients;
-	$round % 2 ? $node->start : steward_recovered($node);
+	$node->start if $round % 2;
 	$node->safe_psql('heavy', 'SELECT steward.import_access()');
 	for my $client (0 .. 3)
 	{

@@ -133,9 +133,8 @@ for my $round (1 .. $rounds)
 		# kill -9 of one backend: the server throws everybody out and recovers
 		my $victim = $node->safe_psql('postgres',
 			q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1});
-		kill 'KILL', $victim if $victim;
+		steward_kill($node, $victim) if $victim;
 		$_->finish for @running;
-		steward_recovered($node);
 	}
 	else
 	{

@@ -186,11 +186,10 @@ for my $round (1 .. $crashes)
 	$writers = write_for(5);
 	select(undef, undef, undef, 0.3 + rand(0.7));
 	my $victim = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'pg_steward' AND datname = 'postgres' LIMIT 1");
-	if ($round % 2 && $victim)
+	if ($round % 2 && $victim && kill 0, $victim)
 	{
-		kill 'KILL', $victim;
+		steward_kill($node, $victim);
 		$writers->finish;
-		steward_recovered($node);
 	}
 	else
 	{

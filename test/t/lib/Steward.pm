@@ -16,7 +16,7 @@ use Test::More;
 
 our @EXPORT = qw(steward_directory steward_keyring steward_root_keys steward_node
   steward_set steward_await steward_session steward_error steward_file_holds
-  steward_tree_holds steward_poll steward_recovered);
+  steward_tree_holds steward_poll steward_kill);
 
 my $serial = 0;
 
@@ -130,12 +130,16 @@ sub steward_poll
 	return 0;
 }
 
-# Waits until a node that crashed by itself takes connections again. (A query would
-# die of the pipe that psql leaves behind when it is refused at once.)
-sub steward_recovered
+# Kills a process of the server, as kill -9 does, and waits until the server has
+# noticed, recovered and takes connections again. (A query would die of the pipe that
+# psql leaves behind when it is refused at once.)
+sub steward_kill
 {
-	my ($node) = @_;
+	my ($node, $pid) = @_;
 
+	kill 'KILL', $pid or die "process $pid is gone";
+	# The postmaster throws everybody out when it has reaped the process.
+	steward_poll(sub { return !kill 0, $pid; }) or die "process $pid does not end";
 	steward_poll(sub { return system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0; })
 	  or die 'the server did not come back';
 	return;
