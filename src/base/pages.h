@@ -7,7 +7,8 @@
 #include "base/compat.h"
 
 /*
- * Zeroed pages outside of all memory contexts, left out of core dumps; not
+ * Zeroed pages outside of all memory contexts, left out of core dumps, with a page
+ * on each side that cannot be touched, so that no neighbour runs over into them; not
  * locked. NULL, with errno, when there is no memory.
  */
 extern void *steward_pages_make(size_t size);
