@@ -45,6 +45,17 @@ same_row(const StewardHistoryTable *table, StewardRow *a, StewardRow *b)
 }
 
 static void
+show_row(const StewardHistoryTable *table, const StewardRow *row, Datum *value,
+		 bool *isnull)
+{
+	if (row == NULL)
+		return;
+	*value = JsonbPGetDatum(steward_row_to_jsonb(table, row->cells));
+	*isnull = false;
+}
+
+/* Of old and new one may be NULL. */
+static void
 put_pair(const StewardHistoryTable *table, ReturnSetInfo *result, StewardRow *old,
 		 StewardRow *new)
 {
@@ -52,16 +63,8 @@ put_pair(const StewardHistoryTable *table, ReturnSetInfo *result, StewardRow *ol
 	bool		nulls[DIFF_NATTS] = {true, true, true};
 	Jsonb	   *key = steward_row_key(table, (new != NULL ? new : old)->cells);
 
-	if (new != NULL)
-	{
-		values[DIFF_NEW] = JsonbPGetDatum(steward_row_to_jsonb(table, new->cells));
-		nulls[DIFF_NEW] = false;
-	}
-	if (old != NULL)
-	{
-		values[DIFF_OLD] = JsonbPGetDatum(steward_row_to_jsonb(table, old->cells));
-		nulls[DIFF_OLD] = false;
-	}
+	show_row(table, new, &values[DIFF_NEW], &nulls[DIFF_NEW]);
+	show_row(table, old, &values[DIFF_OLD], &nulls[DIFF_OLD]);
 	if (key != NULL)
 	{
 		values[DIFF_KEY] = JsonbPGetDatum(key);
