@@ -45,7 +45,7 @@ same_row(const StewardHistoryTable *table, StewardRow *a, StewardRow *b)
 }
 
 static void
-show_row(const StewardHistoryTable *table, const StewardRow *row, Datum *value,
+show_row(const StewardHistoryTable *table, StewardRow *row, Datum *value,
 		 bool *isnull)
 {
 	if (row == NULL)
