@@ -12,6 +12,8 @@
  */
 #include "base/compat.h"
 
+#include <sodium.h>
+
 #include "access/hold.h"
 #include "base/guc.h"
 /* Else libpq.h asks for Kerberos' headers, which nothing here needs. */
@@ -111,6 +113,8 @@ steward_hold_end(bool send)
 		(void) behind->putmessage(held[at], held + at + 1 + sizeof len, len);
 		at += 1 + sizeof len + len;
 	}
+	/* Rows of personal data do not stay behind in the session's memory. */
+	sodium_memzero(held, held_len);
 	held_len = 0;
 }
 
