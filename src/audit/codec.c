@@ -46,7 +46,6 @@ typedef struct Writer
 	List	  **parts;
 	int			start;			/* of the part, behind what the caller put
 								 * there */
-	int			present;		/* the bitmap of values that are not NULL */
 	int			level;			/* see settings.h */
 } Writer;
 
@@ -64,8 +63,7 @@ begin_payload(Writer *writer, const StewardAuditSchema *schema,
 
 /*
  * Puts what is written so far aside as a part and begins the next. The bitmaps
- * are in the first part, complete from the start but for the bits that
- * mark_present still sets there.
+ * are in the first part, complete.
  */
 static void
 next_part(Writer *writer)
@@ -83,22 +81,24 @@ next_part(Writer *writer)
 	steward_append_byte(payload, STEWARD_PAYLOAD_FORMAT);
 }
 
-static void
-mark_present(Writer *writer, int bit)
+/* The bytes of a value of variable length, were it not compressed. */
+static inline Size
+raw_size(Datum value)
 {
-	StringInfo	first = *writer->parts == NIL ? writer->payload :
-		linitial(*writer->parts);
+	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
 
-	steward_set_bit(first, writer->present, bit);
+	if (likely(!VARATT_IS_EXTERNAL(stored) && !VARATT_IS_COMPRESSED(stored)))
+		return VARSIZE_ANY(stored);
+	return toast_raw_datum_size(value);
 }
 
-static void
+static inline void
 put_value(Writer *writer, const StewardAuditColumn *column, Datum value)
 {
 	StringInfo	payload = writer->payload;
 
 	if (column->typlen == -1 && payload->len > writer->start + 1 &&
-		unlikely((Size) payload->len + toast_raw_datum_size(value) > PART_SIZE))
+		unlikely((Size) payload->len + raw_size(value) > PART_SIZE))
 		next_part(writer);
 	column->codec->put(column->codec, payload, value);
 }
@@ -134,20 +134,22 @@ steward_encode_row(const StewardAuditSchema *schema, TupleTableSlot *row,
 				   StringInfo payload, List **parts)
 {
 	Writer		writer;
+	int			present;
 
 	slot_getallattrs(row);
 	begin_payload(&writer, schema, payload, parts);
-	writer.present = steward_append_bitmap(payload, schema->count);
+	present = steward_append_bitmap(payload, schema->count);
+	for (int i = 0; i < schema->count; i++)
+		if (!is_null(&schema->columns[i], row))
+			steward_set_bit(payload, present, i);
 	if (schema->binder != NULL)
 		steward_redact_row(schema, row);
 	for (int i = 0; i < schema->count; i++)
 	{
 		const StewardAuditColumn *column = &schema->columns[i];
 
-		if (is_null(column, row))
-			continue;
-		mark_present(&writer, i);
-		put_value(&writer, column, value_of(column, row));
+		if (!is_null(column, row))
+			put_value(&writer, column, value_of(column, row));
 	}
 	steward_settings_leave(writer.level);
 }
@@ -185,7 +187,7 @@ differs(const StewardAuditColumn *column, TupleTableSlot *before,
 	if (is_null(column, before) || is_null(column, after))
 		return is_null(column, before) != is_null(column, after);
 	if (column->typbyval)
-		return !datum_image_eq(old, new, true, column->typlen);
+		return old != new;
 	if (column->typlen == -1)
 		return varlena_differs(old, new);
 	return !datum_image_eq(old, new, false, column->typlen);
@@ -199,47 +201,62 @@ steward_keeps_old(const StewardAuditSchema *schema, int i,
 		steward_get_bit(changed, i);
 }
 
-/* Fills the bitmap of changed columns; returns how many there are. */
-static int
-find_changes(const StewardAuditSchema *schema, TupleTableSlot *before,
-			 TupleTableSlot *after, unsigned char *changed)
+/* One row of an UPDATE, and which columns of it are stored. */
+typedef struct Side
 {
-	int			count = 0;
+	TupleTableSlot *row;
+	int			count;
+	int16		columns[MaxHeapAttributeNumber];
+} Side;
 
+/* What of the new row is stored, which changed, also as a bitmap. */
+static void
+find_changes(const StewardAuditSchema *schema, const Side *before, Side *after,
+			 unsigned char *changed)
+{
+	after->count = 0;
 	for (int i = 0; i < schema->count; i++)
 	{
-		if (!differs(&schema->columns[i], before, after))
+		if (!differs(&schema->columns[i], before->row, after->row))
 			continue;
 		changed[i / 8] |= 1 << (i % 8);
-		count++;
+		after->columns[after->count++] = i;
 	}
-	return count;
 }
 
-/* The values of one side of an UPDATE; returns the next bit. */
-static int
-put_side(Writer *writer, TupleTableSlot *row, const unsigned char *changed,
-		 bool is_old, int bit)
+static void
+find_kept(const StewardAuditSchema *schema, Side *before,
+		  const unsigned char *changed)
+{
+	before->count = 0;
+	for (int i = 0; i < schema->count; i++)
+		if (steward_keeps_old(schema, i, changed))
+			before->columns[before->count++] = i;
+}
+
+/* Marks the values that are not NULL, from a bit of the bitmap on. */
+static void
+put_presence(Writer *writer, int bitmap, const Side *side, int bit)
+{
+	for (int i = 0; i < side->count; i++)
+		if (!is_null(&writer->schema->columns[side->columns[i]], side->row))
+			steward_set_bit(writer->payload, bitmap, bit + i);
+}
+
+static void
+put_side(Writer *writer, const Side *side)
 {
 	const StewardAuditSchema *schema = writer->schema;
 
 	if (schema->binder != NULL)
-		steward_redact_row(schema, row);
-	for (int i = 0; i < schema->count; i++)
+		steward_redact_row(schema, side->row);
+	for (int i = 0; i < side->count; i++)
 	{
-		const StewardAuditColumn *column = &schema->columns[i];
+		const StewardAuditColumn *column = &schema->columns[side->columns[i]];
 
-		if (!(is_old ? steward_keeps_old(schema, i, changed) :
-			  steward_get_bit(changed, i)))
-			continue;
-		if (!is_null(column, row))
-		{
-			mark_present(writer, bit);
-			put_value(writer, column, value_of(column, row));
-		}
-		bit++;
+		if (!is_null(column, side->row))
+			put_value(writer, column, value_of(column, side->row));
 	}
-	return bit;
 }
 
 bool
@@ -247,23 +264,27 @@ steward_encode_update(const StewardAuditSchema *schema, TupleTableSlot *before,
 					  TupleTableSlot *after, StringInfo payload, List **parts)
 {
 	unsigned char changed[STEWARD_BITMAP_BYTES(MaxHeapAttributeNumber)] = {0};
+	Side		old;
+	Side		new;
 	Writer		writer;
-	int			values;
-	int			bit;
+	int			present;
 
+	old.row = before;
+	new.row = after;
 	slot_getallattrs(before);
 	slot_getallattrs(after);
-	values = find_changes(schema, before, after, changed);
-	if (values == 0 && !schema->log_unchanged)
+	find_changes(schema, &old, &new, changed);
+	if (new.count == 0 && !schema->log_unchanged)
 		return false;
-	for (int i = 0; i < schema->count; i++)
-		values += steward_keeps_old(schema, i, changed) ? 1 : 0;
+	find_kept(schema, &old, changed);
 
 	begin_payload(&writer, schema, payload, parts);
 	steward_put_bytes(payload, changed, STEWARD_BITMAP_BYTES(schema->count));
-	writer.present = steward_append_bitmap(payload, values);
-	bit = put_side(&writer, before, changed, true, 0);
-	(void) put_side(&writer, after, changed, false, bit);
+	present = steward_append_bitmap(payload, old.count + new.count);
+	put_presence(&writer, present, &old, 0);
+	put_presence(&writer, present, &new, old.count);
+	put_side(&writer, &old);
+	put_side(&writer, &new);
 	steward_settings_leave(writer.level);
 	return true;
 }

@@ -33,6 +33,8 @@ STEWARD_SCALAR_GET(steward_get_be64);
 STEWARD_SCALAR_PUT(steward_put_float4);
 STEWARD_SCALAR_GET(steward_get_float4);
 STEWARD_SCALAR_GET(steward_get_float8);
+
+/* codec_numeric.c */
 STEWARD_SCALAR_PUT(steward_put_vnumeric);
 STEWARD_SCALAR_GET(steward_get_vnumeric);
 

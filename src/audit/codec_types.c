@@ -35,8 +35,10 @@
 void
 steward_put_varlena(const StewardCodec *codec, StringInfo out, Datum value)
 {
-	struct varlena *plain = PG_DETOAST_DATUM_PACKED(value);
+	struct varlena *plain = (struct varlena *) DatumGetPointer(value);
 
+	if (unlikely(VARATT_IS_EXTERNAL(plain) || VARATT_IS_COMPRESSED(plain)))
+		plain = pg_detoast_datum_packed(plain);
 	steward_append_counted(out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 	if ((Pointer) plain != DatumGetPointer(value))
 		pfree(plain);

@@ -48,6 +48,7 @@ typedef struct CacheEntry
 } CacheEntry;
 
 static HTAB *cache = NULL;
+static CacheEntry *last = NULL; /* changes come in runs, of one table */
 static bool has_uncommitted = false;
 static bool has_partitions = false; /* some entry is of one */
 static bool has_composites = false;
@@ -131,6 +132,7 @@ remove_entry(CacheEntry *entry)
 {
 	if (entry->schema != NULL)
 		MemoryContextDelete(entry->schema->context);
+	last = NULL;
 	hash_search(cache, &entry->relid, HASH_REMOVE, NULL);
 }
 
@@ -323,10 +325,11 @@ build_entry(Relation rel)
 const StewardAuditSchema *
 steward_audit_schema_of(Relation rel)
 {
-	CacheEntry *entry;
+	CacheEntry *entry = last;
 	Oid			relid = RelationGetRelid(rel);
 
-	entry = hash_search(cache, &relid, HASH_FIND, NULL);
+	if (entry == NULL || entry->relid != relid)
+		entry = last = hash_search(cache, &relid, HASH_FIND, NULL);
 	/* No lock on the types told us that a row just waited for has more. */
 	if (entry != NULL && entry->composites != NIL)
 		AcceptInvalidationMessages();

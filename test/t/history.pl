@@ -305,7 +305,9 @@ sub history
 		child => [ [ 'v', 'text' ], [ 'n', 'numeric(8,2)' ] ],
 		part => [ [ 'v', 'integer' ], [ 'j', 'jsonb' ] ],
 		nokey => [ [ 'a', 'integer' ], [ 'b', 'text' ] ]);
-	push @script, "\\echo history $number", "CREATE SCHEMA h$number;", "SET search_path = h$number;", <<SQL;
+	push @script, "\\echo history $number", "CREATE SCHEMA h$number;", "SET search_path = h$number;",
+		# Of tables that were never analyzed much is read in parallel: that has its tenth.
+		'SET max_parallel_workers_per_gather = ' . (chance(0.1) ? 2 : 0) . ';', <<SQL;
 CREATE TABLE parent (id integer PRIMARY KEY, a integer, b text);
 CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent ON DELETE $action ON UPDATE CASCADE, v text, n numeric(8,2), g integer GENERATED ALWAYS AS (id * 2) STORED);
 CREATE TABLE part (id integer, region text, v integer, j jsonb, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
