@@ -23,12 +23,15 @@ typedef struct StewardUndoTable
 	char	   *where;			/* finds a row by its key as parameters */
 	Oid		   *types;
 	List	   *operators;		/* oids of the equalities in it */
+	bool		referenced;		/* by foreign keys */
 } StewardUndoTable;
 
 typedef struct StewardUndoStep
 {
 	StewardUndoTable *of;
-	int32		order;			/* number of the row's last record */
+	int32		first;			/* number of the row's first record */
+	int32		order;			/* that by which it is taken, the highest
+								 * first */
 	StewardCell *now;			/* the row as it is; NULL: there is none */
 	StewardCell *then;			/* as it was before; NULL: there was none */
 	char	   *statement;
@@ -54,6 +57,14 @@ extern char *steward_undo_statement(const StewardUndoStep *step);
  * How many rows it changed.
  */
 extern uint64 steward_undo_run(const StewardUndoStep *step);
+
+/* The key of a slot, as the cells of a row; in the current context. */
+extern StewardCell *steward_undo_key(const StewardUndoTable *of,
+									 const StewardRowSlot *slot);
+
+/* The same, as text. */
+extern char *steward_undo_key_text(const StewardUndoTable *of,
+								   const StewardRowSlot *slot);
 
 /* "column = $1 AND ..." for the key, by the equality of its index. */
 extern void steward_undo_where(StewardUndoTable *of);

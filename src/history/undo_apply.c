@@ -21,36 +21,54 @@
 #define ROUNDS 3
 
 pg_attribute_noreturn()
-static void disturbed(const StewardUndoStep *step);
+static void disturbed(const StewardUndoTable *of, const char *detail);
 
 static void
-disturbed(const StewardUndoStep *step)
+disturbed(const StewardUndoTable *of, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("reverting left a row of table %s other than it was before",
-					step->of->table->name),
-			 errdetail("The statement was: %s", step->statement),
+					of->table->name),
+			 errdetail("%s", detail),
 			 errhint("A trigger or a concurrent transaction changed it again. Try again; if triggers are the cause, disable them in the same transaction.")));
 }
 
-/*
- * Has each column the value of before or of after? Foreign keys may have carried
- * some of the changes on, from a step that was taken first.
- */
-static bool
-is_between(const StewardHistoryTable *table, StewardCell *row, StewardCell *a,
-		   StewardCell *b)
+pg_attribute_noreturn()
+static void disturbed_step(const StewardUndoStep *step);
+
+static void
+disturbed_step(const StewardUndoStep *step)
 {
-	if (row == NULL || b == NULL)
-		return steward_undo_same(table, row, a);
-	for (int i = 0; i < table->desc->natts; i++)
-		if (steward_history_has_column(table->desc, i + 1) &&
-			TupleDescAttr(table->desc, i)->attgenerated == '\0' &&
-			!steward_cells_equal(table, i + 1, &row[i], &a[i]) &&
-			!steward_cells_equal(table, i + 1, &row[i], &b[i]))
-			return false;
-	return true;
+	disturbed(step->of, psprintf("The statement was: %s", step->statement));
+}
+
+/*
+ * Locks the row that a step is to change, which nobody may have changed since it was
+ * planned. What the row is otherwise from then on, our own statements made it: as
+ * foreign keys carried a step on to rows whose turn had not come.
+ */
+static void
+lock_row(const StewardUndoStep *step)
+{
+	if (step->now != NULL &&
+		!steward_undo_same(step->of->table, steward_undo_read(step->of, step->now, true),
+						   step->now))
+		disturbed_step(step);
+}
+
+static void
+lock_rows(List *steps, MemoryContext scratch)
+{
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	ListCell   *cell;
+
+	foreach(cell, steps)
+	{
+		lock_row(lfirst(cell));
+		MemoryContextReset(scratch);
+	}
+	MemoryContextSwitchTo(caller);
 }
 
 /* The present row of a step, which may have its new key already. */
@@ -73,21 +91,17 @@ run_step(StewardUndoStep *step, StewardCell *row)
 
 	rest.now = row;
 	if (steward_undo_run(&rest) != 1)
-		disturbed(step);
+		disturbed_step(step);
 }
 
 static void
 take_step(void *arg)
 {
 	StewardUndoStep *step = arg;
-	const StewardHistoryTable *table = step->of->table;
 	StewardCell *row = present_row(step);
 
-	if (steward_undo_same(table, row, step->then))
-		return;
-	if (step->now != NULL && !is_between(table, row, step->now, step->then))
-		disturbed(step);
-	run_step(step, step->now == NULL ? NULL : row);
+	if (!steward_undo_same(step->of->table, row, step->then))
+		run_step(step, step->now == NULL ? NULL : row);
 }
 
 /*
@@ -143,28 +157,6 @@ take_some(List *steps, void (*take) (void *), int *taken, MemoryContext scratch)
 	return first;
 }
 
-/*
- * The rows of the step are as they were before the transaction: with the key it
- * had after it, there is none or another one.
- */
-static void
-check_rows(StewardUndoStep *step)
-{
-	StewardCell *keys[] = {step->now, step->then};
-
-	for (int i = 0; i < lengthof(keys); i++)
-	{
-		StewardRowSlot *slot = keys[i] == NULL ? NULL :
-			steward_rows_slot(step->of->rows, keys[i], false);
-
-		if (slot != NULL &&
-			!steward_undo_same(step->of->table,
-							   steward_undo_read(step->of, keys[i], true),
-							   slot->first == NULL ? NULL : slot->first->cells))
-			disturbed(step);
-	}
-}
-
 /* Takes all steps, some after others. */
 static void
 take_all(List *steps, void (*take) (void *), MemoryContext scratch)
@@ -200,6 +192,46 @@ undone(List *steps)
 	return result;
 }
 
+static void
+check_row(StewardUndoTable *of, StewardRowSlot *slot)
+{
+	StewardCell *there = steward_undo_read(of, steward_undo_key(of, slot), true);
+	StewardCell *before = slot->first == NULL ? NULL : slot->first->cells;
+
+	if (!steward_undo_same(of->table, there, before))
+		disturbed(of, psprintf("Its key is %s.", steward_undo_key_text(of, slot)));
+}
+
+/*
+ * The rows of a table are as they were before the transaction: with each key that
+ * one of them had on the way there is the same row, or none.
+ */
+static void
+check_rows(StewardUndoTable *of, MemoryContext scratch)
+{
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	StewardRowSlot *slot = NULL;
+	uint32		bucket = 0;
+
+	while ((slot = steward_rows_next(of->rows, &bucket, slot)) != NULL)
+	{
+		check_row(of, slot);
+		MemoryContextReset(scratch);
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+static List *
+tables_of(List *steps)
+{
+	List	   *tables = NIL;
+	ListCell   *cell;
+
+	foreach(cell, steps)
+		tables = list_append_unique_ptr(tables, ((StewardUndoStep *) lfirst(cell))->of);
+	return tables;
+}
+
 void
 steward_undo_apply(List *steps)
 {
@@ -209,10 +241,11 @@ steward_undo_apply(List *steps)
 	List	   *again;
 	ListCell   *cell;
 
+	lock_rows(steps, scratch);
 	take_all(steps, take_step, scratch);
 	/* A trigger that changes what it likes would go on for ever. */
 	for (int round = 0; round < ROUNDS && (again = undone(steps)) != NIL; round++)
 		take_all(again, take_step_again, scratch);
-	foreach(cell, steps)
-		check_rows(lfirst(cell));
+	foreach(cell, tables_of(steps))
+		check_rows(lfirst(cell), scratch);
 }

@@ -7,10 +7,12 @@
  */
 #include "base/compat.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/partition.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "history/row_json.h"
 #include "history/travel.h"
@@ -19,6 +21,8 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -119,6 +123,19 @@ check_record(const StewardHistoryTable *table, const StewardTrailRecord *record)
 			   "A table needs the same primary key then and now.");
 }
 
+/* Does a foreign key refer to the table? It is locked. */
+static bool
+is_referenced(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		found = false;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+		found |= RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK;
+	table_close(rel, NoLock);
+	return found;
+}
+
 static StewardUndoTable *
 open_table(Oid relid, uint64 xid)
 {
@@ -138,6 +155,7 @@ open_table(Oid relid, uint64 xid)
 			   "Make good the rows by hand.");
 	if (of->table->key_count > 0)
 		steward_undo_where(of);
+	of->referenced = is_referenced(relid);
 	return of;
 }
 
@@ -191,17 +209,23 @@ conflict(StewardUndoTable *of, const StewardTrailRecord *record)
 	return later_than(slot, record) ? slot : NULL;
 }
 
-static char *
-key_text(const StewardUndoTable *of, const StewardRowSlot *slot)
+StewardCell *
+steward_undo_key(const StewardUndoTable *of, const StewardRowSlot *slot)
 {
 	StewardCell *cells = palloc0(of->table->desc->natts * sizeof(StewardCell));
-	Jsonb	   *key;
 
 	for (int i = 0; i < of->table->desc->natts; i++)
 		cells[i].isnull = true;
 	for (int k = 0; k < of->rows->width; k++)
 		cells[of->rows->key[k] - 1] = slot->key[k];
-	key = steward_row_key(of->table, cells);
+	return cells;
+}
+
+char *
+steward_undo_key_text(const StewardUndoTable *of, const StewardRowSlot *slot)
+{
+	Jsonb	   *key = steward_row_key(of->table, steward_undo_key(of, slot));
+
 	return JsonbToCString(NULL, &key->root, VARSIZE(key));
 }
 
@@ -242,7 +266,7 @@ check_conflicts(StewardUndoTable *of, uint64 xid)
 		slot = is_row_change(record) ? conflict(of, record) : NULL;
 		if (slot != NULL)
 			refuse(xid, psprintf("Transaction " UINT64_FORMAT " changed the same row later: %s in table %s.",
-								 other, key_text(of, slot), of->table->name),
+								 other, steward_undo_key_text(of, slot), of->table->name),
 				   psprintf("Revert transaction " UINT64_FORMAT " first, or change the row by hand.",
 							other));
 	}
@@ -274,16 +298,12 @@ load_rows(StewardUndoTable *of)
 {
 	StewardRowSlot *slot = NULL;
 	uint32		bucket = 0;
-	StewardCell *key = palloc0(of->table->desc->natts * sizeof(StewardCell));
 
 	while ((slot = steward_rows_next(of->rows, &bucket, slot)) != NULL)
 	{
 		StewardUndoStep *step;
-		StewardCell *cells;
+		StewardCell *cells = steward_undo_read(of, steward_undo_key(of, slot), false);
 
-		for (int k = 0; k < of->rows->width; k++)
-			key[of->rows->key[k] - 1] = slot->key[k];
-		cells = steward_undo_read(of, key, false);
 		if (cells == NULL)
 			continue;
 		step = make_step(of, cells);
@@ -342,6 +362,7 @@ undo_records(List *tables, uint64 xid)
 			step->order = record->record->record.seq;
 			steps = lappend(steps, step);
 		}
+		step->first = record->record->record.seq;
 	}
 	return steps;
 }
@@ -358,9 +379,9 @@ take_targets(StewardUndoTable *of)
 		{
 			StewardUndoStep *step = row->extra;
 
-			step->then = copy_cells(of->table, row->cells);
 			for (int i = 0; i < of->table->desc->natts; i++)
-				steward_cell_resolve(of->table, i + 1, &step->then[i]);
+				steward_cell_resolve(of->table, i + 1, &row->cells[i]);
+			step->then = copy_cells(of->table, row->cells);
 		}
 }
 
@@ -384,6 +405,35 @@ join_steps(StewardUndoTable *of)
 		new->now = old->now;
 		old->now = NULL;
 	}
+}
+
+static int
+highest_first(const ListCell *a, const ListCell *b)
+{
+	const StewardUndoStep *left = lfirst(a);
+	const StewardUndoStep *right = lfirst(b);
+
+	return left->order < right->order ? 1 : left->order > right->order ? -1 : 0;
+}
+
+/*
+ * What other rows refer to goes when they do no more: rows of the transaction may
+ * have come to refer to it from its insertion on, whatever else was done to it. The
+ * others go before a key is changed back that was carried on to them.
+ */
+static void
+order_steps(List *steps)
+{
+	ListCell   *cell;
+
+	foreach(cell, steps)
+	{
+		StewardUndoStep *step = lfirst(cell);
+
+		if (step->then == NULL && step->of->referenced)
+			step->order = step->first;
+	}
+	list_sort(steps, highest_first);
 }
 
 List *
@@ -418,5 +468,6 @@ steward_undo_plan(uint64 xid)
 		take_targets(lfirst(cell));
 		join_steps(lfirst(cell));
 	}
+	order_steps(steps);
 	return steps;
 }
