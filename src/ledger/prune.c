@@ -103,12 +103,13 @@ look_at_leaf(void *arg, const StewardLeaf *leaf)
 }
 
 static pg_attribute_noreturn() void
-refuse_altered(const StewardBlock *block)
+refuse_altered(const StewardBlock *block, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("block " INT64_FORMAT " of incarnation %d does not verify, so nothing is pruned",
 					block->number, block->incarnation),
+			 errdetail("%s", why),
 			 errhint("steward.verify_ledger() shows what was changed.")));
 }
 
@@ -131,7 +132,7 @@ look_at_block(Pruning *pruning, StewardWalk *walk, const StewardBlock *block)
 	uint64		floor = steward_walk_floor(block->incarnation);
 
 	if (!steward_walk_before(block, &before_block, &before))
-		refuse_altered(block);
+		refuse_altered(block, "The block before it is missing.");
 	if (floor >= (uint64) STEWARD_BLOCK_END(block))
 		return;
 	if (pruning->frontier.size < (uint64) block->first_leaf || pruning->frontier.size == 0)
@@ -143,16 +144,18 @@ look_at_block(Pruning *pruning, StewardWalk *walk, const StewardBlock *block)
 		if (floor > (uint64) block->first_leaf)
 		{
 			if (!steward_tile_frontier(&tiles, floor, &pruning->frontier))
-				refuse_altered(block);
+				refuse_altered(block, "Hashes of what was pruned before are missing.");
 		}
 		else if (before != NULL)
 			pruning->frontier = before->frontier;
 	}
 	steward_walk_block(walk, before, block);
-	if (pruning->frontier.size != (uint64) STEWARD_BLOCK_END(block) ||
-		memcmp(pruning->frontier.hashes, block->frontier.hashes,
+	if (pruning->frontier.size != (uint64) STEWARD_BLOCK_END(block))
+		refuse_altered(block, psprintf("It ends after " INT64_FORMAT " leaves of the log, its records after " UINT64_FORMAT ".",
+									   STEWARD_BLOCK_END(block), pruning->frontier.size));
+	if (memcmp(pruning->frontier.hashes, block->frontier.hashes,
 			   block->frontier.count * sizeof(StewardHash)) != 0)
-		refuse_altered(block);
+		refuse_altered(block, "A record, or what it refers to, is other than it was sealed.");
 }
 
 /* Reads blocks until all that goes has been seen, and something that stays. */
