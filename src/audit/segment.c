@@ -18,6 +18,8 @@
 #include "base/catalog.h"
 #include "base/relation_change.h"
 #include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -32,6 +34,7 @@ enum
 	SEGMENT_NATTS
 };
 
+static StewardRelationRef log_table = {"audit_log"};
 static StewardRelationRef segment_table = {"audit_segment"};
 static StewardRelationRef segment_key = {"audit_segment_pkey"};
 
@@ -97,6 +100,18 @@ Oid
 steward_segment_home(void)
 {
 	return steward_relation_lookup(&segment_table);
+}
+
+void
+steward_segment_look_again(void)
+{
+	SharedInvalidationMessage message = {0};
+
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = steward_relation_lookup(&log_table);
+	if (OidIsValid(message.rc.relId))
+		LocalExecuteInvalidationMessage(&message);
 }
 
 static void

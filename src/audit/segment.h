@@ -25,6 +25,15 @@ extern StewardSegment steward_segment_current(void);
  * is dropped and created anew. */
 extern Oid	steward_segment_home(void);
 
+/*
+ * Forgets which segments audit_log has, and with them the plans that read it. To be
+ * called after the snapshot was taken under which it is read next: a process that reads
+ * the partitions of a table while one is attached may overlook that one until the table
+ * is changed again (RelationBuildPartitionDesc takes the news in before it has finished).
+ * What is read after the snapshot has all segments that the snapshot sees rows of.
+ */
+extern void steward_segment_look_again(void);
+
 /* Is there a segment? None before the first enable_audit in a database. */
 extern bool steward_segment_exists(void);
 

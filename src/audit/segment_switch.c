@@ -27,6 +27,7 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 
+static StewardRelationRef log_table = {"audit_log"};
 static StewardRelationRef segment_table = {"audit_segment"};
 
 /*
@@ -210,8 +211,11 @@ steward_segment_close(int32 number, double patience)
 	if (!steward_in_slices(lock_to_close, &relation, patience))
 		return false;
 	/* Somebody else may have done it, or dropped it, meanwhile. */
-	if (steward_segment_unclosed(number - 1) == number)
-		make_indexes(number, name);
+	if (steward_segment_unclosed(number - 1) != number)
+		return true;
+	make_indexes(number, name);
+	/* For plain queries of a session that overlooked the one that follows. */
+	CacheInvalidateRelcacheByRelid(steward_relation_oid(&log_table));
 	return true;
 }
 

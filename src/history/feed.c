@@ -7,6 +7,7 @@
  */
 #include "base/compat.h"
 
+#include "audit/segment.h"
 #include "base/argument.h"
 #include "funcapi.h"
 #include "ledger/block.h"
@@ -88,6 +89,7 @@ STEWARD_FUNCTION(steward_feed_leaves)
 				 errmsg("argument \"%s\" must be at least 1", "max")));
 	InitMaterializedSRF(fcinfo, 0);
 	steward_session_begin(&session);
+	steward_segment_look_again();
 	feed.incarnation = PG_ARGISNULL(2) ? steward_log_default() : PG_GETARG_INT32(2);
 	if (feed.incarnation != 0 &&
 		steward_block_newest_committed(feed.incarnation, &newest))

@@ -12,6 +12,7 @@
 #include "audit/batch.h"
 #include "audit/buffer.h"
 #include "audit/incarnation.h"
+#include "audit/segment.h"
 #include "base/catalog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -57,6 +58,7 @@ steward_trail_prepare(void)
 	CommandCounterIncrement();
 	steward_pruning_wait();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	steward_segment_look_again();
 }
 
 StewardTrail *

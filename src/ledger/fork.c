@@ -11,6 +11,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "audit/incarnation.h"
+#include "audit/segment.h"
 #include "base/argument.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
@@ -249,6 +250,7 @@ STEWARD_FUNCTION(steward_acknowledge_fork)
 	incarnation = PG_GETARG_INT32(0);
 	caller = GetUserNameFromId(GetUserId(), false);
 	steward_session_begin(&session);
+	steward_segment_look_again();
 	check_ended(incarnation);
 	check_prepared(incarnation);
 	steward_fork_tail(incarnation, false, &tail);

@@ -345,6 +345,7 @@ STEWARD_FUNCTION(steward_prune_audit)
 	steward_lock_sealer();
 	steward_session_begin(&session);
 	PushActiveSnapshot(GetTransactionSnapshot());
+	steward_segment_look_again();
 	segments = find_segments(PG_GETARG_TIMESTAMPTZ(0));
 	count = list_length(segments);
 	if (count > 0)

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "audit/event.h"
+#include "audit/segment.h"
 #include "base/catalog.h"
 #include "catalog/pg_extension.h"
 #include "commands/async.h"
@@ -184,6 +185,7 @@ steward_seal_logs(void)
 	steward_session_begin(&session);
 	/* After the lock, so that it sees the block of the sealer before. */
 	PushActiveSnapshot(GetTransactionSnapshot());
+	steward_segment_look_again();
 	if (steward_audit_started())
 		records = seal_logs();
 	PopActiveSnapshot();

@@ -5,6 +5,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "audit/segment.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -52,6 +53,7 @@ steward_session_begin_reading(StewardSession *session)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the audit log was pruned after the snapshot of this transaction was taken"),
 				 errhint("Repeat it in another transaction.")));
+	steward_segment_look_again();
 }
 
 void

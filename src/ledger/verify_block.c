@@ -9,6 +9,7 @@
 #include "ledger/verify.h"
 
 #include "access/transam.h"
+#include "audit/segment.h"
 #include "base/argument.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
@@ -404,6 +405,7 @@ call_state(FunctionCallInfo fcinfo, int32 incarnation)
 	state->incarnation = incarnation;
 	state->digests = steward_digests_begin(incarnation);
 	MemoryContextSwitchTo(caller);
+	steward_segment_look_again();
 	state->is_present = steward_log_is_present(incarnation);
 	fcinfo->flinfo->fn_extra = state;
 	return state;
