@@ -166,25 +166,36 @@ may_wait(int sqlstate)
 		sqlstate == ERRCODE_EXCLUSION_VIOLATION;
 }
 
-/*
- * Takes the steps that can be taken; the first error of those that wait. Rows may
- * still refer to a row to be deleted while their own steps wait, and would go with it:
- * unless forced, it waits with them.
- */
+typedef enum Pass
+{
+	PASS_FORWARD,				/* a row to be deleted waits behind others
+								 * that wait */
+	PASS_BACKWARD,				/* and here in any case */
+	PASS_FORCED					/* the last resort: it does not wait */
+} Pass;
+
+/* Rows may still refer to it while their own steps wait, and would go with it. */
+static bool
+must_wait(const StewardUndoStep *step, Pass pass, bool others_wait)
+{
+	return step->then == NULL && step->of->referenced &&
+		(pass == PASS_BACKWARD || (pass == PASS_FORWARD && others_wait));
+}
+
+/* Takes the steps that can be taken; the first error of those that wait. */
 static ErrorData *
-take_some(List *steps, void (*take) (void *), bool force, int *taken, MemoryContext scratch)
+take_some(List *steps, void (*take) (void *), Pass pass, int *taken, MemoryContext scratch)
 {
 	ErrorData  *first = NULL;
-	ListCell   *cell;
+	int			count = list_length(steps);
 
 	*taken = 0;
-	foreach(cell, steps)
+	for (int i = 0; i < count; i++)
 	{
-		StewardUndoStep *step = lfirst(cell);
+		StewardUndoStep *step = list_nth(steps, pass == PASS_BACKWARD ? count - 1 - i : i);
 		ErrorData  *error;
 
-		if (step->done ||
-			(first != NULL && !force && step->then == NULL && step->of->referenced))
+		if (step->done || must_wait(step, pass, first != NULL))
 			continue;
 		error = steward_attempt(take, step, scratch);
 		if (error == NULL)
@@ -202,19 +213,23 @@ take_some(List *steps, void (*take) (void *), bool force, int *taken, MemoryCont
 	return first;
 }
 
-/* Takes all steps, some after others; force is the last resort. */
+/*
+ * Takes all steps, some after others. Rows of one table that refer to each other, the
+ * last inserted first, would take a pass each were there only one direction.
+ */
 static void
 take_all(List *steps, void (*take) (void *), MemoryContext scratch)
 {
 	ErrorData  *waiting;
-	bool		force = false;
 	int			taken;
+	int			back;
 
-	while ((waiting = take_some(steps, take, force, &taken, scratch)) != NULL)
+	while ((waiting = take_some(steps, take, PASS_FORWARD, &taken, scratch)) != NULL)
 	{
-		if (taken == 0 && force)
+		(void) take_some(steps, take, PASS_BACKWARD, &back, scratch);
+		if (taken + back == 0 &&
+			take_some(steps, take, PASS_FORCED, &taken, scratch) != NULL && taken == 0)
 			ReThrowError(waiting);
-		force = taken == 0;
 	}
 }
 
