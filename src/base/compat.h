@@ -246,6 +246,7 @@
 #define STEWARD_IS_READ_ENTRY(entry) true
 #define STEWARD_SET_READ_ENTRY(entry) ((entry)->type = T_RTEPermissionInfo)
 #define STEWARD_READ_ENTRIES(planned) ((planned)->permInfos)
+#define STEWARD_QUERY_ENTRIES(query) ((query)->rteperminfos)
 #define STEWARD_CHECK_PERMISSIONS(name) \
 	name(List *rtes, List *entries, bool raise)
 #define STEWARD_CHECK_PERMISSIONS_CALL(function) (function) (rtes, entries, raise)
@@ -255,6 +256,7 @@
 #define STEWARD_SET_READ_ENTRY(entry) \
 	((entry)->type = T_RangeTblEntry, (entry)->rtekind = RTE_RELATION)
 #define STEWARD_READ_ENTRIES(planned) ((planned)->rtable)
+#define STEWARD_QUERY_ENTRIES(query) ((query)->rtable)
 #define STEWARD_CHECK_PERMISSIONS(name) name(List *entries, bool raise)
 #define STEWARD_CHECK_PERMISSIONS_CALL(function) (function) (entries, raise)
 #endif

@@ -10,6 +10,7 @@
  */
 #include "base/compat.h"
 
+#include "access/sysattr.h"
 #include "history/query.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
@@ -49,6 +50,25 @@ check_names(const StewardQuery *query, Query *parsed)
 				 errhint("A schema was renamed. Try again.")));
 }
 
+/* Where a row is, is nothing of what it says: whoever may read all columns may. */
+static void
+allow_places(Query *parsed)
+{
+	ListCell   *cell;
+
+	foreach(cell, STEWARD_QUERY_ENTRIES(parsed))
+	{
+		StewardReadEntry *entry = lfirst(cell);
+
+		entry->selectedCols = bms_del_member(entry->selectedCols,
+											 SelfItemPointerAttributeNumber -
+											 FirstLowInvalidHeapAttributeNumber);
+		entry->selectedCols = bms_del_member(entry->selectedCols,
+											 TableOidAttributeNumber -
+											 FirstLowInvalidHeapAttributeNumber);
+	}
+}
+
 static ParamListInfo
 parameters_of(const StewardQuery *query)
 {
@@ -79,6 +99,7 @@ steward_query_open(const StewardQuery *query, Snapshot snapshot)
 	parsed = parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
 									   text, query->types, query->count, NULL);
 	check_names(query, parsed);
+	allow_places(parsed);
 	tag = CreateCommandTag((Node *) parsed);
 	plans = pg_plan_queries(pg_rewrite_query(parsed), text, 0, parameters);
 	PortalDefineQuery(portal, NULL, text, tag, plans, NULL);

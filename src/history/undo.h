@@ -24,7 +24,16 @@ typedef struct StewardUndoTable
 	Oid		   *types;
 	List	   *operators;		/* oids of the equalities in it */
 	bool		referenced;		/* by foreign keys */
+	bool		early;			/* perhaps before it has the row: they are
+								 * deferrable */
 } StewardUndoTable;
+
+/* The version of a row that was locked. */
+typedef struct StewardUndoPlace
+{
+	Oid			relid;			/* of a partition, its own */
+	ItemPointerData tid;
+} StewardUndoPlace;
 
 typedef struct StewardUndoStep
 {
@@ -35,6 +44,7 @@ typedef struct StewardUndoStep
 	StewardCell *now;			/* the row as it is; NULL: there is none */
 	StewardCell *then;			/* as it was before; NULL: there was none */
 	char	   *statement;
+	StewardUndoPlace place;		/* of now, once it is locked */
 	bool		done;
 } StewardUndoStep;
 
@@ -66,15 +76,27 @@ extern StewardCell *steward_undo_key(const StewardUndoTable *of,
 extern char *steward_undo_key_text(const StewardUndoTable *of,
 								   const StewardRowSlot *slot);
 
+/* A column's name and OPERATOR(schema.=), of its type's default index order. */
+extern const char *steward_undo_column(const StewardHistoryTable *table,
+									   AttrNumber attnum);
+extern char *steward_undo_equality(Form_pg_attribute attribute, List **operators);
+
 /* "column = $1 AND ..." for the key, by the equality of its index. */
 extern void steward_undo_where(StewardUndoTable *of);
 
+/* The present row with the key of these cells, by column; NULL without one. */
+extern StewardCell *steward_undo_read(const StewardUndoTable *of, StewardCell *key);
+
+/* The same, locked and read as of now; and, unless NULL, where it is. */
+extern StewardCell *steward_undo_lock(const StewardUndoTable *of, StewardCell *key,
+									  StewardUndoPlace *place);
+
 /*
- * The present row with the key of these cells, by column; NULL without one. With
- * lock it is locked, and read as of now.
+ * What became of a row under whatever key, locked. NULL when it was deleted, or moved
+ * to another partition.
  */
-extern StewardCell *steward_undo_read(const StewardUndoTable *of,
-									  StewardCell *key, bool lock);
+extern StewardCell *steward_undo_follow(const StewardUndoTable *of,
+										const StewardUndoPlace *place, bool *moved);
 
 /* The same values? Either may be NULL. */
 extern bool steward_undo_same(const StewardHistoryTable *table, StewardCell *a,

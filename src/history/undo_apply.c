@@ -49,10 +49,11 @@ disturbed_step(const StewardUndoStep *step)
  * foreign keys carried a step on to rows whose turn had not come.
  */
 static void
-lock_row(const StewardUndoStep *step)
+lock_row(StewardUndoStep *step)
 {
 	if (step->now != NULL &&
-		!steward_undo_same(step->of->table, steward_undo_read(step->of, step->now, true),
+		!steward_undo_same(step->of->table,
+						   steward_undo_lock(step->of, step->now, &step->place),
 						   step->now))
 		disturbed_step(step);
 }
@@ -71,15 +72,52 @@ lock_rows(List *steps, MemoryContext scratch)
 	MemoryContextSwitchTo(caller);
 }
 
-/* The present row of a step, which may have its new key already. */
-static StewardCell *
-present_row(StewardUndoStep *step)
+/*
+ * The row is not found, and not just deleted as it should be: a foreign key deleted
+ * one that is to stay, which can be inserted again, but not what may have gone with
+ * it; or it moved it to another partition, where it would stay.
+ */
+static void
+check_lost(const StewardUndoStep *step, bool moved)
 {
-	StewardCell *row = step->now == NULL ? NULL :
-		steward_undo_read(step->of, step->now, true);
+	if (moved)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a row of table %s was moved to another partition while reverting",
+						step->of->table->name),
+				 errdetail("A foreign key carried another row's key on to it. Its statement is: %s",
+						   step->statement),
+				 errhint("Make good the transaction by hand, this row first.")));
+	if (step->now != NULL && step->then != NULL && step->of->referenced)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("reverting would delete a row of table %s that is to stay",
+						step->of->table->name),
+				 errdetail("A foreign key deletes it with another row, and perhaps what refers to it. Its statement is: %s",
+						   step->statement),
+				 errhint("Make good the transaction by hand, in an order that keeps the row.")));
+}
 
+/*
+ * The present row of a step, which may have its new key already, or one that a foreign
+ * key carried on to it.
+ */
+static StewardCell *
+present_row(const StewardUndoStep *step)
+{
+	StewardCell *row = NULL;
+	bool		moved = false;
+
+	if (step->now != NULL)
+	{
+		row = steward_undo_lock(step->of, step->now, NULL);
+		if (row == NULL)
+			row = steward_undo_follow(step->of, &step->place, &moved);
+	}
 	if (row == NULL && step->then != NULL)
-		row = steward_undo_read(step->of, step->then, true);
+		row = steward_undo_lock(step->of, step->then, NULL);
+	if (row == NULL)
+		check_lost(step, moved);
 	return row;
 }
 
@@ -112,7 +150,7 @@ static void
 take_step_again(void *arg)
 {
 	StewardUndoStep *step = arg;
-	StewardCell *row = steward_undo_read(step->of, step->then, true);
+	StewardCell *row = steward_undo_lock(step->of, step->then, NULL);
 
 	if (!steward_undo_same(step->of->table, row, step->then))
 		run_step(step, row);
@@ -128,20 +166,36 @@ may_wait(int sqlstate)
 		sqlstate == ERRCODE_EXCLUSION_VIOLATION;
 }
 
+typedef enum Pass
+{
+	PASS_FORWARD,				/* a row to be deleted waits behind others
+								 * that wait */
+	PASS_BACKWARD,				/* and here in any case */
+	PASS_FORCED					/* the last resort: it does not wait */
+} Pass;
+
+/* Rows may still refer to it while their own steps wait, and would go with it. */
+static bool
+must_wait(const StewardUndoStep *step, Pass pass, bool others_wait)
+{
+	return step->then == NULL && step->of->referenced &&
+		(pass == PASS_BACKWARD || (pass == PASS_FORWARD && others_wait));
+}
+
 /* Takes the steps that can be taken; the first error of those that wait. */
 static ErrorData *
-take_some(List *steps, void (*take) (void *), int *taken, MemoryContext scratch)
+take_some(List *steps, void (*take) (void *), Pass pass, int *taken, MemoryContext scratch)
 {
 	ErrorData  *first = NULL;
-	ListCell   *cell;
+	int			count = list_length(steps);
 
 	*taken = 0;
-	foreach(cell, steps)
+	for (int i = 0; i < count; i++)
 	{
-		StewardUndoStep *step = lfirst(cell);
+		StewardUndoStep *step = list_nth(steps, pass == PASS_BACKWARD ? count - 1 - i : i);
 		ErrorData  *error;
 
-		if (step->done)
+		if (step->done || must_wait(step, pass, first != NULL))
 			continue;
 		error = steward_attempt(take, step, scratch);
 		if (error == NULL)
@@ -153,22 +207,30 @@ take_some(List *steps, void (*take) (void *), int *taken, MemoryContext scratch)
 			ReThrowError(error);
 		else if (first == NULL)
 			first = error;
+		else
+			FreeErrorData(error);
 	}
 	return first;
 }
 
-/* Takes all steps, some after others. */
+/*
+ * Takes all steps, some after others. Rows of one table that refer to each other, the
+ * last inserted first, would take a pass each were there only one direction.
+ */
 static void
 take_all(List *steps, void (*take) (void *), MemoryContext scratch)
 {
 	ErrorData  *waiting;
 	int			taken;
+	int			back;
 
-	do
-		waiting = take_some(steps, take, &taken, scratch);
-	while (waiting != NULL && taken > 0);
-	if (waiting != NULL)
-		ReThrowError(waiting);
+	while ((waiting = take_some(steps, take, PASS_FORWARD, &taken, scratch)) != NULL)
+	{
+		(void) take_some(steps, take, PASS_BACKWARD, &back, scratch);
+		if (taken + back == 0 &&
+			take_some(steps, take, PASS_FORCED, &taken, scratch) != NULL && taken == 0)
+			ReThrowError(waiting);
+	}
 }
 
 /* The steps whose row is not as it should be, to be taken again. */
@@ -183,7 +245,7 @@ undone(List *steps)
 		StewardUndoStep *step = lfirst(cell);
 
 		if (step->then == NULL ||
-			steward_undo_same(step->of->table, steward_undo_read(step->of, step->then, true),
+			steward_undo_same(step->of->table, steward_undo_lock(step->of, step->then, NULL),
 							  step->then))
 			continue;
 		step->done = false;
@@ -195,7 +257,7 @@ undone(List *steps)
 static void
 check_row(StewardUndoTable *of, StewardRowSlot *slot)
 {
-	StewardCell *there = steward_undo_read(of, steward_undo_key(of, slot), true);
+	StewardCell *there = steward_undo_lock(of, steward_undo_key(of, slot), NULL);
 	StewardCell *before = slot->first == NULL ? NULL : slot->first->cells;
 
 	if (!steward_undo_same(of->table, there, before))

@@ -11,6 +11,8 @@
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/partition.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -23,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -123,17 +126,40 @@ check_record(const StewardHistoryTable *table, const StewardTrailRecord *record)
 			   "A table needs the same primary key then and now.");
 }
 
-/* Does a foreign key refer to the table? It is locked. */
 static bool
-is_referenced(Oid relid)
+is_deferrable(Oid constraint)
 {
-	Relation	rel = table_open(relid, NoLock);
-	bool		found = false;
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	bool		result;
 
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-		found |= RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK;
-	table_close(rel, NoLock);
-	return found;
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_constraint) GETSTRUCT(tuple))->condeferrable;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Do foreign keys refer to the table, or to a partition of it? It is locked. */
+static void
+find_references(StewardUndoTable *of)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(of->table->relid, AccessShareLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(cell), NoLock);
+
+		for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+		{
+			const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+			if (RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_PK)
+				continue;
+			of->referenced = true;
+			of->early |= is_deferrable(trigger->tgconstraint);
+		}
+		table_close(rel, NoLock);
+	}
 }
 
 static StewardUndoTable *
@@ -155,7 +181,7 @@ open_table(Oid relid, uint64 xid)
 			   "Make good the rows by hand.");
 	if (of->table->key_count > 0)
 		steward_undo_where(of);
-	of->referenced = is_referenced(relid);
+	find_references(of);
 	return of;
 }
 
@@ -302,7 +328,7 @@ load_rows(StewardUndoTable *of)
 	while ((slot = steward_rows_next(of->rows, &bucket, slot)) != NULL)
 	{
 		StewardUndoStep *step;
-		StewardCell *cells = steward_undo_read(of, steward_undo_key(of, slot), false);
+		StewardCell *cells = steward_undo_read(of, steward_undo_key(of, slot));
 
 		if (cells == NULL)
 			continue;
@@ -413,13 +439,16 @@ highest_first(const ListCell *a, const ListCell *b)
 	const StewardUndoStep *left = lfirst(a);
 	const StewardUndoStep *right = lfirst(b);
 
-	return left->order < right->order ? 1 : left->order > right->order ? -1 : 0;
+	if (left->order != right->order)
+		return left->order < right->order ? 1 : -1;
+	return left->first < right->first ? 1 : left->first > right->first ? -1 : 0;
 }
 
 /*
  * What other rows refer to goes when they do no more: rows of the transaction may
- * have come to refer to it from its insertion on, whatever else was done to it. The
- * others go before a key is changed back that was carried on to them.
+ * have come to refer to it from its insertion on, whatever else was done to it, and
+ * before that under a deferrable foreign key: then it goes last. The others go before a
+ * key is changed back that was carried on to them.
  */
 static void
 order_steps(List *steps)
@@ -431,7 +460,7 @@ order_steps(List *steps)
 		StewardUndoStep *step = lfirst(cell);
 
 		if (step->then == NULL && step->of->referenced)
-			step->order = step->first;
+			step->order = step->of->early ? 0 : step->first;
 	}
 	list_sort(steps, highest_first);
 }

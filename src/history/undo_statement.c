@@ -22,8 +22,8 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-static const char *
-column_name(const StewardHistoryTable *table, AttrNumber attnum)
+const char *
+steward_undo_column(const StewardHistoryTable *table, AttrNumber attnum)
 {
 	return quote_identifier(NameStr(TupleDescAttr(table->desc, attnum - 1)->attname));
 }
@@ -35,9 +35,8 @@ typedef struct Writer
 	StewardQuery *query;		/* NULL: as text */
 } Writer;
 
-/* OPERATOR(schema.=), of the type's default index order. */
-static char *
-equality(Form_pg_attribute attribute, List **operators)
+char *
+steward_undo_equality(Form_pg_attribute attribute, List **operators)
 {
 	TypeCacheEntry *entry = lookup_type_cache(attribute->atttypid, TYPECACHE_EQ_OPR);
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
@@ -114,8 +113,8 @@ append_where(Writer *writer, const StewardHistoryTable *table, StewardCell *cell
 		AttrNumber	attnum = table->key[k];
 
 		appendStringInfo(writer->out, " %s %s %s %s", k > 0 ? "AND" : "WHERE",
-						 column_name(table, attnum),
-						 equality(TupleDescAttr(table->desc, attnum - 1), &operators),
+						 steward_undo_column(table, attnum),
+						 steward_undo_equality(TupleDescAttr(table->desc, attnum - 1), &operators),
 						 constant(writer, table, attnum, &cells[attnum - 1]));
 	}
 	if (writer->query != NULL)
@@ -145,7 +144,7 @@ append_insert(Writer *writer, const StewardHistoryTable *table, StewardCell *cel
 				appendStringInfoString(out, ", ");
 				appendStringInfoString(&values, ", ");
 			}
-			appendStringInfoString(out, column_name(table, i));
+			appendStringInfoString(out, steward_undo_column(table, i));
 			appendStringInfoString(&values, constant(writer, table, i, &cells[i - 1]));
 		}
 	appendStringInfo(out, ") OVERRIDING SYSTEM VALUE VALUES (%s)", values.data);
@@ -163,7 +162,7 @@ append_update(Writer *writer, const StewardHistoryTable *table, const char *only
 		if (is_settable(table, i) &&
 			!steward_cells_equal(table, i, &now[i - 1], &then[i - 1]))
 			appendStringInfo(out, "%s %s = %s", count++ > 0 ? "," : "",
-							 column_name(table, i),
+							 steward_undo_column(table, i),
 							 constant(writer, table, i, &then[i - 1]));
 	append_where(writer, table, now);
 }
@@ -245,100 +244,6 @@ steward_undo_run(const StewardUndoStep *step)
 	SPI_finish();
 	error_context_stack = context.previous;
 	return count;
-}
-
-/* ---- reading rows ---- */
-
-void
-steward_undo_where(StewardUndoTable *of)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	of->types = palloc(of->table->key_count * sizeof(Oid));
-	for (int k = 0; k < of->table->key_count; k++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(of->table->desc, of->table->key[k] - 1);
-
-		of->types[k] = attribute->atttypid;
-		appendStringInfo(&out, " %s %s %s $%d", k > 0 ? "AND" : "WHERE",
-						 column_name(of->table, of->table->key[k]),
-						 equality(attribute, &of->operators), k + 1);
-	}
-	of->where = out.data;
-}
-
-static char *
-read_query(const StewardUndoTable *of, bool lock)
-{
-	const StewardHistoryTable *table = of->table;
-	StringInfoData out;
-	int			count = 0;
-
-	initStringInfo(&out);
-	appendStringInfoString(&out, "SELECT");
-	for (int i = 1; i <= table->desc->natts; i++)
-		if (steward_history_has_column(table->desc, i))
-			appendStringInfo(&out, "%s %s", count++ > 0 ? "," : "", column_name(table, i));
-	appendStringInfo(&out, " FROM %s%s%s%s", table->partitioned ? "" : "ONLY ",
-					 table->name, of->where, lock ? " FOR UPDATE" : "");
-	return out.data;
-}
-
-static StewardCell *
-take_row(const StewardHistoryTable *table, HeapTuple tuple, TupleDesc desc)
-{
-	StewardCell *cells = palloc0(table->desc->natts * sizeof(StewardCell));
-	int			count = 0;
-
-	for (int i = 0; i < table->desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(table->desc, i);
-
-		cells[i].isnull = true;
-		if (!steward_history_has_column(table->desc, i + 1))
-			continue;
-		cells[i].given = true;
-		cells[i].value = SPI_getbinval(tuple, desc, ++count, &cells[i].isnull);
-		if (!cells[i].isnull)
-			cells[i].value = datumCopy(cells[i].value, attribute->attbyval,
-									   attribute->attlen);
-	}
-	return cells;
-}
-
-StewardCell *
-steward_undo_read(const StewardUndoTable *of, StewardCell *key, bool lock)
-{
-	const StewardHistoryTable *table = of->table;
-	MemoryContext caller = CurrentMemoryContext;
-	Datum	   *values = palloc(table->key_count * sizeof(Datum));
-	StewardQuery query = {.text = read_query(of, lock), .relid = table->relid,
-		.operators = of->operators, .count = table->key_count, .types = of->types,
-	.values = values};
-	StewardCell *cells = NULL;
-	Portal		portal;
-
-	for (int k = 0; k < table->key_count; k++)
-	{
-		steward_cell_resolve(table, table->key[k], &key[table->key[k] - 1]);
-		values[k] = key[table->key[k] - 1].value;
-	}
-	SPI_connect();
-	if (lock)
-		CommandCounterIncrement();
-	portal = steward_query_open(&query, lock ? InvalidSnapshot : GetActiveSnapshot());
-	SPI_cursor_fetch(portal, true, FETCH_ALL);
-	if (SPI_processed > 0)
-	{
-		MemoryContext spi = MemoryContextSwitchTo(caller);
-
-		cells = take_row(table, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
-		MemoryContextSwitchTo(spi);
-	}
-	SPI_cursor_close(portal);
-	SPI_finish();
-	return cells;
 }
 
 bool
