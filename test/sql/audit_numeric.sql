@@ -22,7 +22,7 @@ INSERT INTO number SELECT row_number() OVER (), n FROM (
 SELECT count(*) AS numbers, count(*) FILTER (WHERE pg_column_compression(n) IS NOT NULL) AS compressed FROM number;
 
 SELECT count(*) AS shown, count(*) FILTER (WHERE t.new ->> 'n' IS DISTINCT FROM n.n::text) AS otherwise
-  FROM steward.audit_trail AS t JOIN number AS n ON n.id = (t.key ->> 'id')::integer WHERE t.operation = 'INSERT';
+  FROM steward.audit_trail AS t JOIN number AS n ON n.id = (t.key ->> 'id')::integer WHERE t.operation = 'INSERT' AND t.relation = 'public.number';
 SELECT count(*) AS travelled, count(*) FILTER (WHERE a.n::text IS DISTINCT FROM n.n::text) AS otherwise
   FROM steward.as_of(NULL::number, clock_timestamp()) AS a JOIN number AS n USING (id);
 
