@@ -1,6 +1,7 @@
 # New segments beside the sealer, without a pause. PostgreSQL lets a process overlook a
 # partition that is attached while it reads which ones there are, until the table is
-# changed again: the sealer must not leave the records of such a segment out.
+# changed again: the sealer must not leave the records of such a segment out. Here that
+# may happen by itself; test/specs/ledger_switch_unseen.spec makes it happen.
 # STEWARD_SOAK=1 makes three thousand segments, else a hundred, and STEWARD_SWITCHES as
 # many as it says.
 use strict;
