@@ -343,13 +343,15 @@ record_shown(StewardRead *read, int sqlstate)
 }
 
 static void
-on_fail(void *watch)
+on_fail(void *watch, uint64 rows)
 {
 	StewardRead *read = watch;
 	int			sqlstate = geterrcode();
 	bool		recorded;
 
 	end_check(read);
+	if (!steward_hold_is_by(read))
+		read->rows += rows;
 	begin_late(read);
 	if (read->entered)
 		steward_read_running = read->outer;

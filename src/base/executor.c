@@ -28,9 +28,10 @@ static void *copy_pending = NULL;
 static AclMode copy_right = 0;
 
 /*
- * Runs a step of a watched statement. An error is told to the watcher and goes on.
+ * Runs a step of a watched statement. An error is told to the watcher, with the rows that
+ * the step gave before, and goes on.
  */
-#define WATCHED(watch, step) \
+#define WATCHED(watch, rows, step) \
 	do { \
 		PG_TRY(); \
 		{ \
@@ -38,7 +39,7 @@ static AclMode copy_right = 0;
 		} \
 		PG_CATCH(); \
 		{ \
-			watcher->fail(watch); \
+			watcher->fail(watch, rows); \
 			PG_RE_THROW(); \
 		} \
 		PG_END_TRY(); \
@@ -63,7 +64,7 @@ executor_start(QueryDesc *query, int eflags)
 		call_start(query, eflags);
 		return;
 	}
-	WATCHED(watch, call_start(query, eflags));
+	WATCHED(watch, 0, call_start(query, eflags));
 	watcher->started(watch, query);
 }
 
@@ -87,7 +88,7 @@ STEWARD_EXECUTOR_RUN(executor_run)
 		return;
 	}
 	watcher->enter(watch, count == 0 && ScanDirectionIsForward(direction));
-	WATCHED(watch, STEWARD_EXECUTOR_RUN_CALL(call_run));
+	WATCHED(watch, query->estate->es_processed, STEWARD_EXECUTOR_RUN_CALL(call_run));
 	watcher->leave(watch, query->estate->es_processed);
 }
 
@@ -113,7 +114,7 @@ executor_finish(QueryDesc *query)
 		return;
 	}
 	watcher->enter(watch, false);
-	WATCHED(watch, call_finish(query));
+	WATCHED(watch, 0, call_finish(query));
 	watcher->leave(watch, 0);
 }
 
@@ -196,7 +197,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 	PG_CATCH();
 	{
 		copy_pending = NULL;
-		watcher->fail(watch);
+		watcher->fail(watch, 0);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

@@ -43,9 +43,10 @@ typedef struct StewardWatcher
 	/*
 	 * Starting, running, finishing or copying it raised an error, which is
 	 * being handled: geterrcode() tells which. Raises another only in its
-	 * place, after FlushErrorState().
+	 * place, after FlushErrorState(). The rows are those that the run gave
+	 * before.
 	 */
-	void		(*fail) (void *watch);
+	void		(*fail) (void *watch, uint64 rows);
 
 	/* COPY of a table begins: its watch or NULL. */
 	void	   *(*copy) (CopyStmt *statement);
