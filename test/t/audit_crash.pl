@@ -130,10 +130,10 @@ for my $round (1 .. $rounds)
 	select(undef, undef, undef, 0.05 + rand(0.4));
 	if ($round % 2)
 	{
-		# kill -9 of one backend: the server throws everybody out and recovers
-		my $victim = $node->safe_psql('postgres',
-			q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1});
-		steward_kill($node, $victim) if $victim;
+		# kill -9 of one backend: the server throws everybody out and recovers; when all
+		# have just ended, of the checkpointer
+		steward_kill($node, split /\n/, $node->safe_psql('postgres',
+			q{SELECT pid FROM pg_stat_activity WHERE backend_type IN ('client backend', 'checkpointer') AND pid <> pg_backend_pid() ORDER BY backend_type DESC}));
 		$_->finish for @running;
 	}
 	else

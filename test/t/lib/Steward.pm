@@ -132,12 +132,14 @@ sub steward_poll
 
 # Kills a process of the server, as kill -9 does, and waits until the server has
 # noticed, recovered and takes connections again. (A query would die of the pipe that
-# psql leaves behind when it is refused at once.)
+# psql leaves behind when it is refused at once.) Of several the first that is still there.
 sub steward_kill
 {
-	my ($node, $pid) = @_;
+	my ($node, @pids) = @_;
+	my $pid = shift @pids;
 
-	kill 'KILL', $pid or die "process $pid is gone";
+	$pid = shift @pids until !defined $pid || kill 'KILL', $pid;
+	die 'the process is gone' unless defined $pid;
 	# The postmaster throws everybody out when it has reaped the process.
 	steward_poll(sub { return !kill 0, $pid; }) or die "process $pid does not end";
 	steward_poll(sub { return system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0; })
