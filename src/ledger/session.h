@@ -21,7 +21,8 @@ extern void steward_session_begin(StewardSession *session);
 /*
  * The same, to read what was sealed. A prune drops a segment for old snapshots too,
  * which do not see its certificate: so prunes are kept away (AccessShareLock on the
- * log, to the end of the transaction), and the active snapshot is taken after that.
+ * log, to the end of the transaction), the active snapshot is taken after that, and after
+ * it the segments are read again (steward_segment_look_again).
  * In a transaction with one snapshot for all that is older than a prune it raises
  * ERRCODE_T_R_SERIALIZATION_FAILURE.
  */

@@ -194,7 +194,7 @@ for my $round (1 .. $rounds)
 	}
 	# psql prints what it was sent before it sends more, but a block at a time.
 	steward_poll(sub { return !grep { -s "$work/$round.$_.out" < 4000 } 0 .. 3; });
-	$round % 2 ? $node->stop('immediate') : steward_kill($node, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'crash%' LIMIT 1}) || die 'no victim');
+	$round % 2 ? $node->stop('immediate') : steward_kill($node, split /\n/, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'crash%' OR backend_type = 'checkpointer' ORDER BY backend_type = 'checkpointer'}));
 	$_->finish for @clients;
 	$node->start if $round % 2;
 	$node->safe_psql('heavy', 'SELECT steward.import_access()');
