@@ -20,6 +20,7 @@
 #define LABEL_UNIQUE "pg_steward/unique/1"
 #define LABEL_SUBJECT_DIGEST "pg_steward/subject-digest/1"
 #define LABEL_AUDIT_HASH "pg_steward/audit-hash/1"
+#define LABEL_INDEX "pg_steward/index/1"
 
 int
 steward_crypto_init(void)
@@ -27,7 +28,7 @@ steward_crypto_init(void)
 	return sodium_init() < 0 ? -1 : 0;
 }
 
-/* out = BLAKE2b(key, label): the shape of every derivation but two. */
+/* out = BLAKE2b(key, label): the shape of most derivations. */
 static void
 derive(unsigned char *out, size_t out_len, const unsigned char *key,
 	   const char *label)
@@ -129,6 +130,30 @@ steward_kdf_tag_keys(StewardTagKeys *keys,
 	derive(keys->unique, sizeof keys->unique, secret, LABEL_UNIQUE);
 	derive(keys->subject, sizeof keys->subject, secret, LABEL_SUBJECT_DIGEST);
 	derive(keys->audit, sizeof keys->audit, secret, LABEL_AUDIT_HASH);
+}
+
+void
+steward_kdf_index_key(unsigned char key[STEWARD_TAG_KEY_BYTES],
+					  const unsigned char secret[STEWARD_KEY_BYTES],
+					  const unsigned char salt[STEWARD_INDEX_SALT_BYTES],
+					  uint16_t column)
+{
+	crypto_generichash_state state;
+	unsigned char digest[32];
+	unsigned char number[2];
+
+	steward_store_be16(number, column);
+	(void) crypto_generichash_init(&state, secret, STEWARD_KEY_BYTES,
+								   sizeof digest);
+	(void) crypto_generichash_update(&state, (const unsigned char *) LABEL_INDEX,
+									 sizeof LABEL_INDEX - 1);
+	(void) crypto_generichash_update(&state, salt, STEWARD_INDEX_SALT_BYTES);
+	(void) crypto_generichash_update(&state, number, sizeof number);
+	(void) crypto_generichash_final(&state, digest, sizeof digest);
+	memcpy(key, digest, STEWARD_TAG_KEY_BYTES);
+	sodium_memzero(digest, sizeof digest);
+	sodium_memzero(&state, sizeof state);
+	steward_wipe_stack();
 }
 
 /* The length keeps ('ab', 'c') and ('a', 'bc') apart. */

@@ -25,6 +25,7 @@
 #define STEWARD_TAG_KEY_BYTES 16
 #define STEWARD_UUID_BYTES 16
 #define STEWARD_SUBJECT_DIGEST_BYTES 32
+#define STEWARD_INDEX_SALT_BYTES 16
 
 /* Keys of the hash and the unique operator classes, of the digests that name
  * subjects, and of hashes in the audit trail, from one hash secret. */
@@ -72,6 +73,15 @@ extern void steward_kdf_hedge(unsigned char hedge[STEWARD_HEDGE_BYTES],
 /* All of them, from the hash secret of the database. */
 extern void steward_kdf_tag_keys(StewardTagKeys *keys,
 								 const unsigned char secret[STEWARD_KEY_BYTES]);
+
+/*
+ * The key of one column of a blind index, from the secret of the column's named
+ * key; the salt is the index's own, columns count from 1.
+ */
+extern void steward_kdf_index_key(unsigned char key[STEWARD_TAG_KEY_BYTES],
+								  const unsigned char secret[STEWARD_KEY_BYTES],
+								  const unsigned char salt[STEWARD_INDEX_SALT_BYTES],
+								  uint16_t column);
 
 /*
  * What stands for a subject in the database: a digest of its kind and its key

@@ -60,13 +60,13 @@ derive_wrap_keys(WrapKeys *keys, const unsigned char *root,
 void
 steward_wrap_context(StewardWrapContext *context,
 					 const unsigned char realm[STEWARD_REALM_BYTES],
-					 StewardWrapKind kind, uint32_t key_id, uint32_t key_tag)
+					 StewardWrapKind kind, uint32_t key_id, uint32_t number)
 {
 	memset(context, 0, sizeof *context);
 	memcpy(context->realm, realm, STEWARD_REALM_BYTES);
 	context->kind = (unsigned char) kind;
 	steward_store_be32(context->ids, key_id);
-	steward_store_be32(context->ids + 4, key_tag);
+	steward_store_be32(context->ids + 4, number);
 }
 
 void

@@ -16,8 +16,8 @@
  *	 realm	16 random bytes of one database and its copies
  *	 kind	what the secret is (StewardWrapKind), one byte
  *	 ids	16 bytes that say which one: big-endian key id, key tag, zeros for
- *			a key version; key id and zeros for an index secret; zeros for
- *			the hash secret; the uuid for a subject secret or a tombstone; the
+ *			a key version; key id, generation - 1, zeros for an index secret;
+ *			zeros for the hash secret; the uuid for a subject secret or a tombstone; the
  *			number of the ledger's key and zeros for its seed
  *	 tombstone	a wrap of 32 zero bytes that takes the place of an erased
  *			subject's secret: only who has the root can make one
@@ -53,12 +53,14 @@ typedef struct StewardWrapContext
 	unsigned char ids[STEWARD_WRAP_IDS_BYTES];
 } StewardWrapContext;
 
-/* Fills a context for a key version, an index secret (tag 0) or, with both
- * ids 0, the hash secret. */
+/*
+ * Fills a context for a key version, whose number is its tag; an index secret,
+ * whose number is its generation less 1; or, with both ids 0, the hash secret.
+ */
 extern void steward_wrap_context(StewardWrapContext *context,
 								 const unsigned char realm[STEWARD_REALM_BYTES],
 								 StewardWrapKind kind, uint32_t key_id,
-								 uint32_t key_tag);
+								 uint32_t number);
 
 /* Fills a context for the secret or the tombstone of a subject. */
 extern void steward_wrap_subject_context(StewardWrapContext *context,

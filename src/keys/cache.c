@@ -24,6 +24,7 @@
 #include "keys/secrets.h"
 #include "keys/subject.h"
 #include "keys/tables.h"
+#include "keys/unwrap.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -202,80 +203,7 @@ lookup(uint32 key_id)
 	return name;
 }
 
-static pg_attribute_noreturn() void
-raise_unknown(uint32 key_id)
-{
-	const char *path = steward_name_recall(key_id);
-
-	if (path != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key \"%s\" does not exist", path),
-				 errhint("Create it with steward.create_key('%.*s').",
-						 (int) steward_name_holder_length(path), path)));
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("key %u does not exist in this database", key_id),
-			 errhint("Restore the tables of schema \"steward\" too, or create the key with steward.create_key(). With pg_restore --jobs restore section by section, so that the keys come before the indexes.")));
-}
-
 /* ---- unwrapping ---- */
-
-static pg_attribute_noreturn() void
-raise_root_missing(const unsigned char *root_id)
-{
-	char		hex[2 * STEWARD_ROOT_ID_BYTES + 1];
-
-	(void) sodium_bin2hex(hex, sizeof hex, root_id, STEWARD_ROOT_ID_BYTES);
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("root key %s is not in the keyring", hex),
-			 errdetail("A key of this database is wrapped under it."),
-			 errhint("Add this root key to the keyring and reload the configuration.")));
-}
-
-/* Unwraps into secrets->scratch, which the caller zeroes; false when altered. */
-static bool
-try_unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
-		   uint32 key_tag)
-{
-	StewardSecrets *secrets = steward_secrets();
-	const StewardRoot *root = steward_root_find(row->root_id);
-	unsigned char realm[STEWARD_REALM_BYTES];
-	StewardWrapContext context;
-
-	if (root == NULL)
-		raise_root_missing(row->root_id);
-	if (!steward_key_table_realm(realm))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("this database has keys but no realm"),
-				 errhint("Restore table \"steward.realm\" together with the key tables.")));
-	/* Reading the realm may have run a callback; look the root up again. */
-	root = steward_root_find(row->root_id);
-	if (root == NULL)
-		raise_root_missing(row->root_id);
-	steward_wrap_context(&context, realm, kind, key_id, key_tag);
-	if (steward_wrap_open(secrets->scratch, row->wrapped, STEWARD_WRAP_BYTES,
-						  root->key, &context) &&
-		(kind != STEWARD_WRAP_KEY_VERSION ||
-		 steward_kdf_key_tag(secrets->scratch) == key_tag))
-		return true;
-	sodium_memzero(secrets->scratch, sizeof secrets->scratch);
-	return false;
-}
-
-static void
-unwrap(const StewardWrappedRow *row, StewardWrapKind kind, uint32 key_id,
-	   uint32 key_tag)
-{
-	if (!try_unwrap(row, kind, key_id, key_tag))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a wrapped key cannot be opened"),
-				 errdetail("It was altered, or it belongs to another database."),
-				 errhint("Restore the tables of schema \"steward\" together, from one dump.")));
-}
 
 static pg_attribute_noreturn() void
 raise_destroyed(uint32 key_tag)
@@ -302,7 +230,7 @@ unwrap_version(CachedHolder *holder, int index)
 		uint64		generation_before = generation;
 		StewardValueKey *slot;
 
-		unwrap(&row, STEWARD_WRAP_KEY_VERSION, holder_id, row.key_tag);
+		steward_key_unwrap(&row, STEWARD_WRAP_KEY_VERSION, holder_id, row.key_tag);
 		slot = steward_secrets_slot();
 		if (slot == NULL || generation != generation_before)
 		{
@@ -345,7 +273,7 @@ steward_key_for_sealing(uint32 key_id, uint32 *key_tag)
 		const StewardValueKey *key;
 
 		if (name == NULL || name->holder->current < 0)
-			raise_unknown(key_id);
+			steward_name_raise_unknown(key_id);
 		/* Also notices a reload that took the roots away. */
 		(void) steward_roots();
 		if (unlikely(stale || roots_generation != steward_roots_generation()))
@@ -379,7 +307,7 @@ steward_key_for_opening(uint32 key_id, uint32 key_tag)
 		int			index = 0;
 
 		if (name == NULL)
-			raise_unknown(key_id);
+			steward_name_raise_unknown(key_id);
 		while (index < name->holder->version_count &&
 			   name->holder->versions[index].row.key_tag != key_tag)
 			index++;
@@ -412,11 +340,11 @@ find_tag_keys(bool root_missing_ok)
 
 		refresh();
 		before = invalidations;
-		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
+		if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, 1, &row))
 			return NULL;
 		if (root_missing_ok && steward_root_find(row.root_id) == NULL)
 			return NULL;
-		unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
+		steward_key_unwrap(&row, STEWARD_WRAP_HASH_SECRET, 0, 0);
 		if (before == invalidations)
 		{
 			steward_kdf_tag_keys(&steward_secrets()->tags,
@@ -490,8 +418,8 @@ steward_key_opens(uint32 key_id, uint32 key_tag)
 			continue;
 		if (row.destroyed || version->key != NULL)
 			return !row.destroyed;
-		opens = try_unwrap(&row, STEWARD_WRAP_KEY_VERSION, name->holder->key_id,
-						   key_tag);
+		opens = steward_key_try_unwrap(&row, STEWARD_WRAP_KEY_VERSION,
+									   name->holder->key_id, key_tag);
 		sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
 		return opens;
 	}
@@ -549,6 +477,12 @@ steward_key_generation(void)
 {
 	refresh();
 	return generation;
+}
+
+void
+steward_key_note_own(void)
+{
+	provisional = true;
 }
 
 /* ---- invalidation ---- */

@@ -51,6 +51,36 @@ extern const StewardTagKeys *steward_tag_keys(void);
 extern const StewardTagKeys *steward_tag_keys_if_any(void);
 
 /*
+ * The newest generation of the index secret of a key, which an index that is
+ * built now takes; a path below a key has its holder's. Reads the newest committed
+ * rows. Raises ERRCODE_UNDEFINED_OBJECT for an unknown key, and for one without any.
+ * Needs no root; checks no right.
+ */
+extern int32 steward_index_secret_newest(uint32 key_id);
+
+/*
+ * The key of one column of a blind index: SipHash's, of STEWARD_TAG_KEY_BYTES, in
+ * locked memory. Generation and salt are those in the index's metapage, columns
+ * count from 1. A few nanoseconds for one of the last that were asked for; else
+ * it reads tables, so the caller holds no buffer lock. Raises
+ * ERRCODE_UNDEFINED_OBJECT for an unknown key and for a generation that it does not
+ * have, and ERRCODE_CONFIG_FILE_ERROR without its root. Checks no right.
+ */
+extern const unsigned char *steward_index_key(uint32 key_id, int32 generation,
+											  const unsigned char salt[STEWARD_INDEX_SALT_BYTES],
+											  uint16 column);
+
+/*
+ * Deletes a generation of the index secret of a key that is not the newest, as
+ * the extension's owner, and tells of it as an event. Indexes that go by it are of
+ * no use from then on, so the caller has made sure that there is none, nor one
+ * being built. Connects to SPI itself. Raises ERRCODE_UNDEFINED_OBJECT for an
+ * unknown key or generation, ERRCODE_OBJECT_IN_USE for the newest. Locks
+ * steward.key, see README; checks no right.
+ */
+extern void steward_index_secret_drop(uint32 key_id, int32 generation);
+
+/*
  * The key id of a path, which the process remembers. Raises ERRCODE_INVALID_NAME,
  * and ERRCODE_DUPLICATE_OBJECT when the id is that of another path that is known:
  * what is sealed under it would be under the other's key. Needs no root.
@@ -120,6 +150,13 @@ extern void steward_keys_hear(void);
 
 /* Counts up whenever the cached keys were thrown away. */
 extern uint64 steward_key_generation(void);
+
+/*
+ * To be called by who keeps something that came of a row of this very
+ * transaction: steward_key_generation counts up at its end, and when a
+ * subtransaction is rolled back.
+ */
+extern void steward_key_note_own(void);
 
 /* The holder of a key id; 0 when the key is unknown. */
 extern uint32 steward_key_holder(uint32 key_id);

@@ -47,14 +47,17 @@ COMMENT ON COLUMN steward.key_version.destroyed_at IS 'when this version was des
 CREATE TABLE steward.key_secret (
     kind integer NOT NULL CHECK (kind IN (2, 3, 6)),
     key_id integer NOT NULL,
+    generation integer NOT NULL DEFAULT 1,
     root_id bytea NOT NULL CHECK (pg_catalog.octet_length(root_id) = 8),
     wrapped bytea NOT NULL CHECK (pg_catalog.octet_length(wrapped) = 105),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    PRIMARY KEY (kind, key_id)
+    PRIMARY KEY (kind, key_id, generation),
+    CHECK (generation = 1 OR (kind = 2 AND generation > 1))
 );
 COMMENT ON TABLE steward.key_secret IS 'secrets of indexes, of hashing and of the ledger, wrapped under a root key';
 COMMENT ON COLUMN steward.key_secret.kind IS '2 = index secret of a named key, 3 = hash secret of the database, 6 = seed of a key of the ledger';
 COMMENT ON COLUMN steward.key_secret.key_id IS 'the named key; 0 for the hash secret; ledger_key.id for a seed';
+COMMENT ON COLUMN steward.key_secret.generation IS 'counts the secrets of a named key''s indexes from 1: new indexes take the highest one; otherwise 1';
 COMMENT ON COLUMN steward.key_secret.root_id IS 'the root key that wraps it';
 COMMENT ON COLUMN steward.key_secret.wrapped IS 'the wrapped secret';
 COMMENT ON COLUMN steward.key_secret.created_at IS 'when it was made';

@@ -82,25 +82,26 @@ steward_keys_realm(unsigned char realm[STEWARD_REALM_BYTES])
 	memcpy(realm, uuid.data, STEWARD_REALM_BYTES);
 }
 
-/* Stores a fresh index or hash secret. */
-static void
-insert_secret(const unsigned char *realm, StewardWrapKind kind, uint32 key_id)
+void
+steward_key_secret_insert(const unsigned char *realm, StewardWrapKind kind,
+						  uint32 key_id, int32 generation)
 {
 	const StewardRoot *root = steward_root_current();
 	unsigned char wrapped[STEWARD_WRAP_BYTES];
 	StewardWrapContext context;
-	Oid			types[4] = {INT4OID, INT4OID, BYTEAOID, BYTEAOID};
-	Datum		values[4];
+	Oid			types[5] = {INT4OID, INT4OID, INT4OID, BYTEAOID, BYTEAOID};
+	Datum		values[5];
 
-	steward_wrap_context(&context, realm, kind, key_id, 0);
+	steward_wrap_context(&context, realm, kind, key_id, (uint32) generation - 1);
 	steward_wrap_seal(wrapped, root->key, &context, fresh_secret());
 	sodium_memzero(steward_secrets()->scratch, STEWARD_KEY_BYTES);
 	values[0] = Int32GetDatum((int32) kind);
 	values[1] = Int32GetDatum((int32) key_id);
-	values[2] = steward_bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
-	values[3] = steward_bytes_datum(wrapped, sizeof wrapped);
-	(void) steward_keys_run("INSERT INTO steward.key_secret (kind, key_id, root_id, wrapped) VALUES ($1, $2, $3, $4)",
-							4, types, values, SPI_OK_INSERT);
+	values[2] = Int32GetDatum(generation);
+	values[3] = steward_bytes_datum(root->id, STEWARD_ROOT_ID_BYTES);
+	values[4] = steward_bytes_datum(wrapped, sizeof wrapped);
+	(void) steward_keys_run("INSERT INTO steward.key_secret (kind, key_id, generation, root_id, wrapped) VALUES ($1, $2, $3, $4, $5)",
+							5, types, values, SPI_OK_INSERT);
 }
 
 uint32
@@ -172,9 +173,9 @@ make_key(const char *path, uint32 key_id)
 	steward_keys_realm(realm);
 	insert_key(key_id, path, key_id);
 	(void) steward_key_version_insert(realm, key_id, 1);
-	insert_secret(realm, STEWARD_WRAP_INDEX_SECRET, key_id);
-	if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, &row))
-		insert_secret(realm, STEWARD_WRAP_HASH_SECRET, 0);
+	steward_key_secret_insert(realm, STEWARD_WRAP_INDEX_SECRET, key_id, 1);
+	if (!steward_key_table_secret(STEWARD_WRAP_HASH_SECRET, 0, 1, &row))
+		steward_key_secret_insert(realm, STEWARD_WRAP_HASH_SECRET, 0, 1);
 }
 
 STEWARD_FUNCTION(steward_create_key)

@@ -41,4 +41,12 @@ extern uint32 steward_key_find_holder(const char *path, const char *what);
 extern uint32 steward_key_version_insert(const unsigned char *realm,
 										 uint32 key_id, int32 version);
 
+/*
+ * Makes an index or hash secret and stores it likewise. The hash secret has key id
+ * 0 and generation 1.
+ */
+extern void steward_key_secret_insert(const unsigned char *realm,
+									  StewardWrapKind kind, uint32 key_id,
+									  int32 generation);
+
 #endif							/* STEWARD_KEYS_MANAGE_H */

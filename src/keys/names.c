@@ -122,3 +122,20 @@ steward_name_recall(uint32 key_id)
 	entry = hash_search(remembered, &key_id, HASH_FIND, NULL);
 	return entry != NULL ? entry->path : NULL;
 }
+
+void
+steward_name_raise_unknown(uint32 key_id)
+{
+	const char *path = steward_name_recall(key_id);
+
+	if (path != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("key \"%s\" does not exist", path),
+				 errhint("Create it with steward.create_key('%.*s').",
+						 (int) steward_name_holder_length(path), path)));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("key %u does not exist in this database", key_id),
+			 errhint("Restore the tables of schema \"steward\" too, or create the key with steward.create_key(). With pg_restore --jobs restore section by section, so that the keys come before the indexes.")));
+}

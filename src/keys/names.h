@@ -37,4 +37,8 @@ extern void steward_name_remember(uint32 key_id, const char *path);
 /* The remembered path, or NULL. */
 extern const char *steward_name_recall(uint32 key_id);
 
+/* Raises ERRCODE_UNDEFINED_OBJECT: no key of this database has this id. */
+pg_attribute_noreturn()
+extern void steward_name_raise_unknown(uint32 key_id);
+
 #endif							/* STEWARD_KEYS_NAMES_H */

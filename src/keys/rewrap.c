@@ -128,7 +128,7 @@ is_newest(const Rewrap *rewrap, const unsigned char *root_id)
 typedef struct SmallTable
 {
 	const char *name;
-	const char *select;			/* kind, key id, key tag, root, wrap */
+	const char *select;			/* kind, key id, number, root, wrap */
 	const char *update;			/* the same five parameters, new root and wrap */
 } SmallTable;
 
@@ -140,11 +140,11 @@ static const SmallTable small_tables[] = {
 		" WHERE v.key_id OPERATOR(pg_catalog.=) $2 AND v.key_tag OPERATOR(pg_catalog.=) $3"
 	" AND $1 OPERATOR(pg_catalog.=) 1"},
 	{"key_secret",
-		"SELECT s.kind, s.key_id, 0::bigint, s.root_id, s.wrapped FROM steward.key_secret AS s"
+		"SELECT s.kind, s.key_id, (s.generation OPERATOR(pg_catalog.-) 1)::bigint, s.root_id, s.wrapped FROM steward.key_secret AS s"
 		" WHERE s.root_id OPERATOR(pg_catalog.<>) $1",
 		"UPDATE steward.key_secret AS s SET root_id = $4, wrapped = $5"
 		" WHERE s.kind OPERATOR(pg_catalog.=) $1 AND s.key_id OPERATOR(pg_catalog.=) $2"
-	" AND $3 OPERATOR(pg_catalog.=) 0"},
+	" AND s.generation OPERATOR(pg_catalog.=) ($3 OPERATOR(pg_catalog.+) 1)"},
 };
 
 static void

@@ -127,6 +127,8 @@ steward_secrets_flush(void)
 	if (arena == NULL)
 		return;
 	sodium_memzero(&arena->tags, sizeof arena->tags);
+	sodium_memzero(arena->index_secrets, sizeof arena->index_secrets);
+	sodium_memzero(arena->index_keys, sizeof arena->index_keys);
 	sodium_memzero(arena->slots, arena->slots_used * sizeof(StewardValueKey));
 	arena->slots_used = 0;
 	steward_secrets_subjects_wipe();

@@ -15,6 +15,8 @@
 #include "crypto/value.h"
 
 #define STEWARD_SECRET_SLOTS 1000
+#define STEWARD_INDEX_SECRET_SLOTS 8
+#define STEWARD_INDEX_KEY_SLOTS 64
 
 typedef struct StewardSecrets
 {
@@ -24,6 +26,8 @@ typedef struct StewardSecrets
 	uint32		transient_tag[STEWARD_KEYRING_MAX_ROOTS];
 	StewardJournalKey journal[STEWARD_KEYRING_MAX_ROOTS];
 	StewardTagKeys tags;
+	unsigned char index_secrets[STEWARD_INDEX_SECRET_SLOTS][STEWARD_KEY_BYTES];
+	unsigned char index_keys[STEWARD_INDEX_KEY_SLOTS][STEWARD_TAG_KEY_BYTES];
 	unsigned char scratch[STEWARD_KEY_BYTES];
 	char		keyring_text[STEWARD_KEYRING_MAX_BYTES + 1];
 	int			slots_used;
@@ -52,7 +56,8 @@ extern StewardValueKey *steward_secrets_subjects(int *count);
 extern void steward_secrets_subjects_wipe(void);
 extern void steward_secrets_subjects_release(void);
 
-/* Zeroes what was derived from the database: slots, keys of subjects, tag keys. */
+/* Zeroes what was derived from the database: slots, keys of subjects and of
+ * indexes, tag keys. */
 extern void steward_secrets_flush(void);
 
 #endif							/* STEWARD_KEYS_SECRETS_H */

@@ -37,7 +37,7 @@ enum
 };
 enum
 {
-	SECRET_KIND = 1, SECRET_KEY, SECRET_ROOT, SECRET_WRAPPED
+	SECRET_KIND = 1, SECRET_KEY, SECRET_GENERATION, SECRET_ROOT, SECRET_WRAPPED
 };
 enum
 {
@@ -52,14 +52,14 @@ typedef struct TableScan
 } TableScan;
 
 /*
- * Begins a scan on up to two int4 columns, the leading ones of the index. False
+ * Begins a scan on up to three int4 columns, the leading ones of the index. False
  * when the table does not exist, as in a database without the extension.
  */
 static bool
 begin_scan(TableScan *scan, StewardRelationRef *table, StewardRelationRef *index,
 		   int key_count, const uint32 *values)
 {
-	ScanKeyData keys[2];
+	ScanKeyData keys[3];
 	Oid			index_oid;
 
 	if (!OidIsValid(steward_relation_lookup(table)))
@@ -210,13 +210,13 @@ steward_key_table_versions(uint32 holder_id, StewardWrappedRow **rows)
 
 bool
 steward_key_table_secret(StewardWrapKind kind, uint32 key_id,
-						 StewardWrappedRow *row)
+						 int32 generation, StewardWrappedRow *row)
 {
 	TableScan	scan;
 	HeapTuple	tuple;
-	uint32		values[2] = {(uint32) kind, key_id};
+	uint32		values[3] = {(uint32) kind, key_id, (uint32) generation};
 
-	if (!begin_scan(&scan, &secret_table, &secret_index, 2, values))
+	if (!begin_scan(&scan, &secret_table, &secret_index, 3, values))
 		return false;
 	tuple = systable_getnext(scan.scan);
 	if (HeapTupleIsValid(tuple))
@@ -230,6 +230,23 @@ steward_key_table_secret(StewardWrapKind kind, uint32 key_id,
 	}
 	end_scan(&scan);
 	return HeapTupleIsValid(tuple);
+}
+
+int32
+steward_key_table_newest_index_secret(uint32 holder_id)
+{
+	TableScan	scan;
+	HeapTuple	tuple;
+	uint32		values[2] = {STEWARD_WRAP_INDEX_SECRET, holder_id};
+	int32		newest = 0;
+
+	if (!begin_scan(&scan, &secret_table, &secret_index, 2, values))
+		return 0;
+	while (HeapTupleIsValid(tuple = systable_getnext(scan.scan)))
+		newest = Max(newest,
+					 DatumGetInt32(column(&scan, tuple, SECRET_GENERATION)));
+	end_scan(&scan);
+	return newest;
 }
 
 bool

@@ -52,9 +52,13 @@ extern bool steward_key_table_any(void);
 extern int	steward_key_table_versions(uint32 holder_id,
 									   StewardWrappedRow **rows);
 
-/* The secret of this kind and key id. */
+/* The secret of this kind, key id and generation; only those of indexes have
+ * other generations than 1. */
 extern bool steward_key_table_secret(StewardWrapKind kind, uint32 key_id,
-									 StewardWrappedRow *row);
+									 int32 generation, StewardWrappedRow *row);
+
+/* The newest generation of a holder's index secret; 0 when it has none. */
+extern int32 steward_key_table_newest_index_secret(uint32 holder_id);
 
 /* The realm of this database. */
 extern bool steward_key_table_realm(unsigned char realm[STEWARD_REALM_BYTES]);

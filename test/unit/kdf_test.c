@@ -121,11 +121,46 @@ test_subject_digest(void)
 		   "another database, another digest");
 }
 
+/* The key of every index, and of every column of it, is another. */
+static void
+test_index_key(void)
+{
+	static const uint16_t columns[] = {1, 2, 32, 256, 0x0102, 0x0201, 65535};
+	unsigned char salt[STEWARD_INDEX_SALT_BYTES + 2];
+	unsigned char one[STEWARD_TAG_KEY_BYTES];
+	unsigned char two[STEWARD_TAG_KEY_BYTES];
+	int			same = 0;
+
+	fill_sequence(salt, sizeof salt, 0x80);
+	steward_kdf_index_key(one, parent, salt, 1);
+	fill_hex(two, sizeof two, "21328086c4fb854eec69cc299d73a50d");
+	tap_bytes(one, two, sizeof one, "key of a column of an index");
+	for (size_t i = 1; i < sizeof columns / sizeof columns[0]; i++)
+	{
+		steward_kdf_index_key(two, parent, salt, columns[i]);
+		same += memcmp(one, two, sizeof one) == 0;
+	}
+	tap_ok(same == 0, "another column, another key");
+	for (size_t i = 0; i < STEWARD_INDEX_SALT_BYTES; i++)
+	{
+		salt[i] ^= 1;
+		steward_kdf_index_key(two, parent, salt, 1);
+		salt[i] ^= 1;
+		same += memcmp(one, two, sizeof one) == 0;
+	}
+	tap_ok(same == 0, "every byte of the salt matters");
+	salt[STEWARD_INDEX_SALT_BYTES] ^= 1;
+	steward_kdf_index_key(two, parent, salt, 1);
+	tap_ok(memcmp(one, two, sizeof one) == 0, "and none behind it");
+	steward_kdf_index_key(two, other, salt, 1);
+	tap_ok(memcmp(one, two, sizeof one) != 0, "another secret, another key");
+}
+
 /* Keys made for one purpose are of no use for another. */
 static void
 test_labels_differ(void)
 {
-	unsigned char digests[8][STEWARD_HEDGE_BYTES];
+	unsigned char digests[9][STEWARD_HEDGE_BYTES];
 	unsigned char key[STEWARD_KEY_BYTES];
 	uint32_t	tag = steward_kdf_key_tag(parent);
 	StewardTagKeys tags;
@@ -144,12 +179,13 @@ test_labels_differ(void)
 	for (int i = 0; i < 4; i++)
 		digests[6][i] = (unsigned char) (tag >> (24 - 8 * i));
 	memcpy(digests[7], tags.subject, sizeof digests[7]);
-	for (int i = 0; i < 8; i++)
+	steward_kdf_index_key(digests[8], parent, parent, 1);
+	for (int i = 0; i < 9; i++)
 	{
 		for (int j = 0; j < i; j++)
 			same += memcmp(digests[i], digests[j], 4) == 0;
 	}
-	tap_ok(same == 0, "eight derivations of one key differ");
+	tap_ok(same == 0, "nine derivations of one key differ");
 }
 
 int
@@ -164,6 +200,7 @@ main(void)
 	test_keys();
 	test_subject_inputs();
 	test_subject_digest();
+	test_index_key();
 	test_labels_differ();
 	return tap_end();
 }

@@ -93,6 +93,10 @@ test_kdf(void)
 				"its secret");
 	CHECK_CLEAN(steward_kdf_subject(derived, root, secret), root, 32,
 				"its key version");
+	CHECK_CLEAN(steward_kdf_index_key(derived, secret, root, 1), derived, 16,
+				"key of an index");
+	CHECK_CLEAN(steward_kdf_index_key(derived, secret, root, 1), secret, 32,
+				"its secret");
 	CHECK_CLEAN(steward_kdf_root_id(derived, root), root, 32,
 				"root of a root id");
 	CHECK_CLEAN((void) steward_kdf_key_tag(secret), secret, 32,

@@ -46,6 +46,36 @@ test_context(void)
 	tap_bytes(context.ids, expected, sizeof expected, "ids are big-endian");
 	tap_bytes(context.realm, realm, sizeof realm, "the realm is in the context");
 	tap_ok(context.kind == 1, "and the kind");
+	steward_wrap_context(&context, realm, STEWARD_WRAP_INDEX_SECRET, 0x01020304, 0);
+	fill_hex(expected, sizeof expected, "01020304000000000000000000000000");
+	tap_bytes(context.ids, expected, sizeof expected,
+			  "the first generation of an index secret adds nothing");
+	steward_wrap_context(&context, realm, STEWARD_WRAP_INDEX_SECRET, 0x01020304,
+						 0x00010203);
+	fill_hex(expected, sizeof expected, "01020304000102030000000000000000");
+	tap_bytes(context.ids, expected, sizeof expected, "a later one its number");
+}
+
+/* The secret of one generation does not pass for another one's. */
+static void
+test_generations(void)
+{
+	StewardWrapContext context;
+	unsigned char wrapped[STEWARD_WRAP_BYTES];
+	unsigned char out[STEWARD_KEY_BYTES];
+	int			accepted = 0;
+
+	steward_wrap_context(&context, realm, STEWARD_WRAP_INDEX_SECRET, 7, 1);
+	steward_wrap_seal(wrapped, root, &context, secret);
+	tap_ok(opens(out, wrapped, sizeof wrapped, root, &context),
+		   "a generation opens");
+	for (int bit = 0; bit < 32; bit++)
+	{
+		steward_wrap_context(&context, realm, STEWARD_WRAP_INDEX_SECRET, 7,
+							 1 ^ (uint32_t) 1 << bit);
+		accepted += opens(out, wrapped, sizeof wrapped, root, &context);
+	}
+	tap_ok(accepted == 0, "as no other one");
 }
 
 static void
@@ -211,6 +241,7 @@ main(void)
 	test_round_trip();
 	test_altered();
 	test_elsewhere();
+	test_generations();
 	test_fields_are_fixed();
 	test_tombstone();
 	return tap_end();

@@ -186,6 +186,16 @@ check_subject_digest(const Vector *v)
 }
 
 static bool
+check_index_key(const Vector *v)
+{
+	unsigned char key[STEWARD_TAG_KEY_BYTES];
+
+	steward_kdf_index_key(key, bytes_of(v, "secret"), bytes_of(v, "salt"),
+						  steward_load_be16(bytes_of(v, "column")));
+	return is_field(v, "key", key, sizeof key);
+}
+
+static bool
 check_hash_tag(const Vector *v)
 {
 	const Field *canonical = need_field(v, "canonical");
@@ -206,6 +216,23 @@ check_unique_tag(const Vector *v)
 	return is_field(v, "tag", tag, sizeof tag);
 }
 
+/* Are the ids those of the generation of an index secret, where it says one? */
+static bool
+check_index_secret_ids(const Vector *v)
+{
+	const Field *generation = find_field(v, "generation");
+	StewardWrapContext context;
+
+	if (generation == NULL)
+		return true;
+	steward_wrap_context(&context, bytes_of(v, "realm"),
+						 STEWARD_WRAP_INDEX_SECRET,
+						 steward_load_be32(bytes_of(v, "key_id")),
+						 steward_load_be32(generation->bytes) - 1);
+	return is_field(v, "ids", context.ids, sizeof context.ids) &&
+		is_field(v, "kind", &context.kind, 1);
+}
+
 static bool
 check_wrap(const Vector *v)
 {
@@ -219,7 +246,8 @@ check_wrap(const Vector *v)
 	context.kind = bytes_of(v, "kind")[0];
 	steward_wrap_seal_salted(again, bytes_of(v, "root"), &context,
 							 bytes_of(v, "secret"), bytes_of(v, "salt"));
-	return is_field(v, "wrapped", again, sizeof again) &&
+	return check_index_secret_ids(v) &&
+		is_field(v, "wrapped", again, sizeof again) &&
 		steward_wrap_open(secret, wrapped->bytes, wrapped->len,
 						  bytes_of(v, "root"), &context) &&
 		is_field(v, "secret", secret, sizeof secret) &&
@@ -508,6 +536,7 @@ check_vector(const Vector *vector)
 		{"subject_key", check_subject_key},
 		{"hedge", check_hedge},
 		{"tag_keys", check_tag_keys},
+		{"index_key", check_index_key},
 		{"subject_digest", check_subject_digest},
 		{"hash_tag", check_hash_tag},
 		{"unique_tag", check_unique_tag},

@@ -105,6 +105,10 @@ def subject_digest(key, kind, name):
     return blake2b(32, len(kind).to_bytes(4, 'big') + kind + name, key)
 
 
+def index_key(secret, salt, column):
+    return blake2b(32, LABEL + b'index/1' + salt + column.to_bytes(2, 'big'), secret)[:16]
+
+
 def hash_tag(key, canonical):
     return siphash(key, canonical, 8)[::-1]     # the number, big-endian
 
@@ -114,6 +118,10 @@ def unique_tag(key, canonical):
 
 
 # Wraps
+
+def index_secret_ids(keyid, generation):
+    return keyid + (generation - 1).to_bytes(4, 'big') + bytes(8)
+
 
 def wrap_keys(root, context, salt):
     both = blake2b(64, LABEL + b'wrap/1' + context + salt, root)

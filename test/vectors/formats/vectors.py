@@ -5,9 +5,9 @@ import json
 from .journal import RECORD, append_records, journal_record, read_journal
 from .plaintext import canonical, encode, join_numeric, signed
 from .seal import (
-    VALUE_TYPES, WRAP_KINDS, blake2b, hash_tag, hedge_key, key_id, key_tag, parse, root_id,
-    seal, seal_under, subject_digest, subject_digest_key, subject_key, tag_keys, transient_key,
-    unique_tag, wrap)
+    VALUE_TYPES, WRAP_KINDS, blake2b, hash_tag, hedge_key, index_key, index_secret_ids, key_id,
+    key_tag, parse, root_id, seal, seal_under, subject_digest, subject_digest_key, subject_key,
+    tag_keys, transient_key, unique_tag, wrap)
 from .text import armour, keyring_line
 
 
@@ -46,6 +46,11 @@ def derivation_vectors():
                      name_text=name.encode(),
                      digest=subject_digest(subject_digest_key(secret), kind.encode(),
                                            name.encode()))
+    for salt, column in ((fixed('index salt', 16), 1), (fixed('index salt', 16), 2),
+                         (fixed('index salt', 16), 258), (fixed('index salt', 16), 65535),
+                         (bytes(16), 1), (b'\xff' * 16, 32)):
+        yield vector('index_key', secret=secret, salt=salt, column=column.to_bytes(2, 'big'),
+                     key=index_key(secret, salt, column))
     for size in (0, 1, 7, 8, 9, 100, 1000):
         text = fixed('canonical', size)
         yield vector('hash_tag', key=hash_key, canonical=text, number=hash_tag(hash_key, text))
@@ -57,6 +62,13 @@ def wrap_vectors():
     root, realm, secret = fixed('root', 32), fixed('realm', 16), fixed('secret', 32)
     ids = {1: key_id(b'pii') + key_tag(secret) + bytes(8), 2: key_id(b'pii') + bytes(12),
            3: bytes(16), 4: fixed('subject', 16), 5: fixed('subject', 16)}
+    for generation in (1, 2, 0x01020304, 2 ** 31 - 1):
+        salt = fixed('wrap salt generation %d' % generation, 24)
+        bound = index_secret_ids(key_id(b'pii'), generation)
+        yield vector('wrap', 'index secret, generation %d' % generation, root=root, realm=realm,
+                     kind=b'\2', key_id=key_id(b'pii'), generation=generation.to_bytes(4, 'big'),
+                     ids=bound, secret=secret, salt=salt,
+                     wrapped=wrap(root, realm, b'\2', bound, secret, salt))
     for kind, name in WRAP_KINDS.items():
         salt = fixed('wrap salt %d' % kind, 24)
         arguments = root, realm, bytes([kind]), ids[kind]
