@@ -64,6 +64,43 @@
 #define STEWARD_ANALYZE_DELAY_POINT() vacuum_delay_point()
 #endif
 
+/* Likewise where VACUUM waits; commands/vacuum.h is the caller's to include. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_VACUUM_DELAY_POINT() vacuum_delay_point(false)
+#else
+#define STEWARD_VACUUM_DELAY_POINT() vacuum_delay_point()
+#endif
+
+/* 16 extends a relation and locks the page in one; before, the caller does. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_EXTEND_LOCKED(rel) \
+	ExtendBufferedRel(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_LOCK_FIRST)
+#endif
+
+/* 18 shows in EXPLAIN how often an index was searched. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_COUNT_INDEX_SEARCH(scan) \
+	do { if ((scan)->instrument) (scan)->instrument->nsearches++; } while (0)
+#else
+#define STEWARD_COUNT_INDEX_SEARCH(scan) ((void) 0)
+#endif
+
+/* Where the format of generic WAL records was looked up; see blind/wal.c. */
+#if PG_VERSION_NUM < 190000
+#define STEWARD_KNOWS_GENERIC_RECORDS
+#endif
+
+/*
+ * Until 16 rows may go although an old snapshot sees them; who reads an index with it
+ * has to notice. storage/bufmgr.h is the caller's to include.
+ */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_TEST_OLD_SNAPSHOT(snapshot, rel, page) ((void) 0)
+#else
+#define STEWARD_TEST_OLD_SNAPSHOT(snapshot, rel, page) \
+	TestForOldSnapshot(snapshot, rel, page)
+#endif
+
 /* 18 searches btrees by later columns alone, skipping through the first. */
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_SCANS_SKIP true
@@ -74,6 +111,51 @@
 /* 18 writes pg_noreturn, which comes before the declaration; so do we. */
 #if PG_VERSION_NUM >= 180000
 #define pg_attribute_noreturn() pg_noreturn
+#endif
+
+/*
+ * Can an access method of our own make unique indexes? Before 18 any INSERT ... ON
+ * CONFLICT takes an index that is unique for a btree.
+ */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_BLIND_UNIQUE true
+#else
+#define STEWARD_BLIND_UNIQUE false
+#endif
+
+/*
+ * 17 lets access methods of others build in parallel, and tells them so by the
+ * number of workers in IndexInfo; before, it is always 0 for ours.
+ */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_SET_BUILDS_PARALLEL(am) ((am)->amcanbuildparallel = true)
+#else
+#define STEWARD_SET_BUILDS_PARALLEL(am) ((void) (am))
+#endif
+
+/*
+ * 18 asks an access method which of its strategies are comparisons that it knows, and
+ * the other way round; access/amapi.h is the caller's to include.
+ */
+#if PG_VERSION_NUM >= 180000
+#define StewardComparison CompareType
+#define STEWARD_COMPARE_NONE COMPARE_INVALID
+#define STEWARD_COMPARE_EQUAL COMPARE_EQ
+#define STEWARD_TELL_COMPARISONS(am, comparison_of, strategy_of) \
+	((am)->amtranslatestrategy = (comparison_of), (am)->amtranslatecmptype = (strategy_of))
+#else
+#define StewardComparison int
+#define STEWARD_COMPARE_NONE 0
+#define STEWARD_COMPARE_EQUAL 1
+#define STEWARD_TELL_COMPARISONS(am, comparison_of, strategy_of) \
+	((void) (am), (void) (comparison_of), (void) (strategy_of))
+#endif
+
+/* 17 estimates the length of an array by statistics; optimizer or selfuncs.h. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_ARRAY_LENGTH(root, node) estimate_array_length(root, node)
+#else
+#define STEWARD_ARRAY_LENGTH(root, node) estimate_array_length(node)
 #endif
 
 /* 16 made ownership checks one function. */
@@ -293,6 +375,32 @@
 #define STEWARD_EVENT_TRIGGERS_OFF (!event_triggers)
 #else
 #define STEWARD_EVENT_TRIGGERS_OFF false
+#endif
+
+/* 16 renamed the name of a relation's file, and aligns memory for the disk. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_RELATION_FILE(rel) (&(rel)->rd_locator)
+#else
+#define STEWARD_RELATION_FILE(rel) (&(rel)->rd_node)
+#define PGIOAlignedBlock PGAlignedBlock
+#endif
+
+/* 17 has storage/bulk_write.h. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_BULK_WRITE
+#endif
+
+/*
+ * Is a character of the server's encoding a letter or a digit? 18 asks it as one. They
+ * are declared in tsearch/ts_locale.h, which wants the headers of ICU.
+ */
+#if PG_VERSION_NUM >= 180000
+extern int	t_isalnum(const char *ptr);
+#define STEWARD_IS_WORD_CHARACTER(character) t_isalnum(character)
+#else
+extern int	t_isalpha(const char *ptr);
+extern int	t_isdigit(const char *ptr);
+#define STEWARD_IS_WORD_CHARACTER(character) (t_isalpha(character) || t_isdigit(character))
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

@@ -209,6 +209,39 @@ steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info)
 	return compare_arguments(fcinfo, info, NULL, NULL, compare_order);
 }
 
+/* One of the orders of type_info.h; 0 when a side was erased, also next to itself. */
+static int
+compare_inequality(const StewardTypeInfo *info, StewardSide *a, StewardSide *b)
+{
+	StewardPlaintextScope scope;
+	int			result = 0;
+
+	steward_side_require_both(a, b, STEWARD_RIGHT_DECRYPT);
+	steward_plaintext_begin(&scope);
+	steward_side_open(a);
+	steward_side_open(b);
+	if (!a->erased && !b->erased)
+	{
+		int			order = info->compare(&a->plain, &b->plain);
+
+		result = order < 0 ? STEWARD_ORDER_LESS :
+			order > 0 ? STEWARD_ORDER_GREATER : STEWARD_ORDER_EQUAL;
+	}
+	steward_plaintext_end(&scope);
+	return result;
+}
+
+Datum
+steward_type_ordered(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+					 StewardEncode left, StewardEncode right, int orders)
+{
+	int			order = compare_arguments(fcinfo, info, left, right, compare_inequality);
+
+	if (order == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL((order & orders) != 0);
+}
+
 /*
  * ---- keyed tags: for unique indexes ----
  *

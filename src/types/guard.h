@@ -111,6 +111,30 @@ extern void steward_guard_clustered(Relation catalog, HeapTuple tuple);
 /* Is this operator class one of ours for unique indexes? */
 extern bool steward_guard_unique_class(Oid opclass);
 
+/*
+ * Is this access method blind, and ours? Reads the catalogs. The oid of an index's
+ * own is steward_guard_method_of, also while it is being made.
+ */
+extern bool steward_guard_is_blind(Oid method);
+extern Oid	steward_guard_method_of(Oid index);
+
+/*
+ * Is an operator class of the family, for the type, one of several tags a value? Whoever
+ * searches by it needs the right to decrypt, whatever the operator.
+ */
+extern bool steward_guard_is_multi_tag(Oid method, Oid family, Oid type);
+
+/* Raises that such an index has columns only. */
+pg_attribute_noreturn()
+extern void steward_guard_raise_blind_expression(void);
+
+/*
+ * Raises for CREATE UNIQUE INDEX ... USING blind on an encrypted column where
+ * PostgreSQL cannot have it: its own error would name no way. Any statement may be
+ * given.
+ */
+extern void steward_guard_unique_statement(const Node *statement);
+
 /* Raises that a column, or an expression (0), of this type has no such index. */
 pg_attribute_noreturn()
 extern void steward_guard_raise_index(Oid heap, AttrNumber column, Oid type);

@@ -104,6 +104,13 @@ on_object(int access, Oid class_id, Oid object, int part, void *arg)
 			  steward_guard_clustered);
 }
 
+/* Those inside of others, as in CREATE SCHEMA, have no event trigger. */
+static void
+on_statement(Node *statement)
+{
+	steward_guard_unique_statement(statement);
+}
+
 STEWARD_FUNCTION(steward_guard_ddl_start)
 {
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
@@ -112,6 +119,7 @@ STEWARD_FUNCTION(steward_guard_ddl_start)
 				 errmsg("function \"%s\" was not called as an event trigger",
 						"guard_ddl_start")));
 	steward_hooks_command_begun();
+	steward_guard_unique_statement(((EventTriggerData *) fcinfo->context)->parsetree);
 	PG_RETURN_NULL();
 }
 
@@ -119,4 +127,5 @@ void
 steward_guard_create_init(void)
 {
 	steward_hooks_on_object(on_object);
+	steward_hooks_on_utility(on_statement);
 }

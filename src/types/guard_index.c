@@ -1,6 +1,11 @@
 /*
  * guard_index.c: what the DDL guard refuses about indexes and foreign keys.
  *
+ * An encrypted column may be in a btree of the classes for unique indexes, and in
+ * an index of the access method blind. One that is not unique shows whoever makes it
+ * nothing, and each search of it asks for the right; and it finds no erased values, so
+ * it may be on columns that are bound to subjects.
+ *
  * Whoever makes a unique index has PostgreSQL compare the rows that are there,
  * and whoever makes a foreign key may ask with each row of his own whether
  * another table has its value. Both need the right to search, and are asked for
@@ -51,9 +56,11 @@ hint_index(Oid heap, const char *column, const StewardTypeInfo *info)
 	if (info == NULL)
 		return 0;
 	if (column == NULL)
-		return errhint("An index can have a column itself, of class steward.%s.",
+		return errhint("An index can have a column itself: USING blind to search it, or of class steward.%s to keep it unique.",
 					   info->unique_class);
-	return errhint("Use CREATE UNIQUE INDEX ON %s (%s steward.%s); ON CONFLICT and foreign keys work with it.",
+	return errhint("To search it, use CREATE INDEX ON %s USING blind (%s). To keep it unique, use CREATE UNIQUE INDEX ON %s (%s steward.%s); ON CONFLICT and foreign keys work with it.",
+				   quote_qualified_identifier(schema, get_rel_name(heap)),
+				   quote_identifier(column),
 				   quote_qualified_identifier(schema, get_rel_name(heap)),
 				   quote_identifier(column), info->unique_class);
 }
@@ -111,11 +118,32 @@ index_name(Oid index)
 	return name;
 }
 
+Oid
+steward_guard_method_of(Oid index)
+{
+	StewardCatalogRow row;
+	Oid			method = InvalidOid;
+
+	if (steward_guard_row_begin(&row, RelationRelationId, ClassOidIndexId,
+								Anum_pg_class_oid, index))
+		method = ((Form_pg_class) GETSTRUCT(row.tuple))->relam;
+	steward_guard_row_end(&row);
+	return method;
+}
+
+/* May a column itself be in the index, by what the index is? */
+static bool
+index_serves(Form_pg_index form, Oid opclass, bool blind)
+{
+	return blind || (steward_guard_unique_class(opclass) && !form->indisexclusion);
+}
+
 /* A column of an index; expression is NULL unless it is one. */
 static void
 guard_column(Form_pg_index form, AttrNumber column, Node *expression,
 			 Oid opclass, bool before_build)
 {
+	bool		blind;
 	Oid			type;
 	Oid			collation;
 	int32		typmod;
@@ -131,11 +159,16 @@ guard_column(Form_pg_index form, AttrNumber column, Node *expression,
 	}
 	if (!steward_guard_type(type))
 		return;
+	blind = steward_guard_is_blind(steward_guard_method_of(form->indexrelid));
+	if (blind && expression != NULL)
+		steward_guard_raise_blind_expression();
 	/* Where an expression mixes keys, no right can be asked for. */
-	if (!steward_guard_unique_class(opclass) || form->indisexclusion ||
+	if (!index_serves(form, opclass, blind) ||
 		!steward_guard_type_takes_key(type, typmod, &key_typmod) ||
 		key_typmod < 0)
 		steward_guard_raise_index(form->indrelid, column, type);
+	if (blind && !form->indisunique && !form->indisexclusion)
+		return;
 	if (expression == NULL)
 		steward_guard_bound_index(form->indrelid, column);
 	if (before_build)

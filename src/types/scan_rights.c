@@ -7,11 +7,14 @@
  * before. And rows that an index gives in its order tell, next to inserted
  * guesses, which are equal, whatever was searched for. So whoever runs such a plan
  * must have the right. A bitmap has lost the order, so it only matters what was
- * searched for. ON CONFLICT searches as well. Upkeep of indexes and the checks of
+ * searched for. ON CONFLICT searches as well. A blind index asks by itself when a scan
+ * begins, but for what is searched alone: that a plan's rows come in the order of
+ * its tags is seen here. Upkeep of indexes and the checks of
  * uniqueness run no plan.
  *
- * The planner is told not to use such an index, but for bitmaps (on 18 not even
- * these), for whom has not the right: the same query works without its order. The check before a plan
+ * The planner is told not to use such an index, but for bitmaps (on 18, or of a blind
+ * index, not even these), for whom has not the right: the same query works without it. A
+ * class of several tags a value takes the right to decrypt. The check before a plan
  * runs is what counts.
  */
 #include "base/compat.h"
@@ -20,6 +23,7 @@
 #include "access/reloptions.h"
 #include "access/skey.h"
 #include "base/hooks.h"
+#include "catalog/pg_am_d.h"
 #include "keys/keys.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -129,6 +133,16 @@ check_plan(PlanState *plan)
 
 /* ---- while a query is planned ---- */
 
+/* One of these rights is needed for a search by a column; for some classes whatever is
+ * searched. */
+static int
+rights_of(const IndexOptInfo *index, int column)
+{
+	return steward_guard_is_multi_tag(index->relam, index->opfamily[column],
+									  index->opcintype[column]) ?
+		STEWARD_RIGHT_DECRYPT : RIGHTS;
+}
+
 /* Has an index encrypted values, and may the current user use its order? */
 static bool
 judge_index(const IndexOptInfo *index, bool *allowed)
@@ -149,7 +163,7 @@ judge_index(const IndexOptInfo *index, bool *allowed)
 		get_atttypetypmodcoll(index->indexoid, i + 1, &type, &typmod, &collation);
 		if (steward_guard_type_takes_key(type, typmod, &key_typmod) && key_typmod > 0)
 			*allowed = *allowed &&
-				steward_key_allowed((uint32) key_typmod, GetUserId(), RIGHTS);
+				steward_key_allowed((uint32) key_typmod, GetUserId(), rights_of(index, i));
 	}
 	return encrypted;
 }
@@ -174,8 +188,12 @@ limit_indexes(PlannerInfo *root, RelOptInfo *rel)
 		{
 			index->amhasgettuple = false;
 			index->amcanparallel = false;
-			/* Skipping through a column compares its values. */
-			if (STEWARD_SCANS_SKIP)
+
+			/*
+			 * Skipping through a column compares its values; a blind index
+			 * asks for the right whatever is searched.
+			 */
+			if (STEWARD_SCANS_SKIP || index->relam != BTREE_AM_OID)
 				index->amhasgetbitmap = false;
 		}
 		root->glob->dependsOnRole = true;

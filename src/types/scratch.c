@@ -36,8 +36,13 @@ MemoryContext
 steward_scratch_begin(void)
 {
 	if (scratch == NULL)
+	{
 		scratch = AllocSetContextCreate(TopMemoryContext, "pg_steward scratch",
 										FIRST_BYTES, FIRST_BYTES, LAST_BYTES);
+
+		/* Large pieces are given back by pfree at once. */
+		wipe_freed(true);
+	}
 	depth++;
 	return MemoryContextSwitchTo(scratch);
 }
@@ -51,7 +56,6 @@ steward_scratch_discard(void)
 	scratch = NULL;
 	if (context == NULL)
 		return;
-	wipe_freed(true);
 	MemoryContextDelete(context);
 	wipe_freed(false);
 }

@@ -13,6 +13,7 @@
 #include "crypto/plain_numeric.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
 
 #define WIDTH 8
 
@@ -85,6 +86,34 @@ open_bigint(const StewardDatum *datum, Datum *value)
 	return opened;
 }
 
+/* A side as numeric: one that is no bigint is that already. */
+static StewardPlain
+as_numeric(const StewardPlain *plain)
+{
+	Numeric		number;
+	StewardPlain result;
+
+	if (plain->len != WIDTH)
+		return steward_plain_borrow((const char *) plain->bytes, plain->len);
+	number = int64_to_numeric(decode_number(plain->bytes));
+	result = steward_numeric_info.encode(NumericGetDatum(number));
+	steward_wipe_varlena((struct varlena *) number);
+	return result;
+}
+
+static int
+compare_numerics(StewardPlain *a, StewardPlain *b)
+{
+	StewardPlain x = as_numeric(a);
+	StewardPlain y = as_numeric(b);
+	int			result = steward_numeric_info.compare(&x, &y);
+
+	steward_plain_free(&x);
+	steward_plain_free(&y);
+	return result;
+}
+
+/* A stored value has WIDTH, a plaintext may be another number: an odd length. */
 static int
 compare_bigints(StewardPlain *a, StewardPlain *b)
 {
@@ -92,7 +121,7 @@ compare_bigints(StewardPlain *a, StewardPlain *b)
 	int64		y;
 
 	if (a->len != WIDTH || b->len != WIDTH)
-		steward_raise_malformed_plain();
+		return compare_numerics(a, b);
 	x = decode_number(a->bytes);
 	y = decode_number(b->bytes);
 	return (x > y) - (x < y);
@@ -120,3 +149,7 @@ STEWARD_PLAIN_FUNCTIONS(bigint, int8, encode_int8)
 STEWARD_PLAIN_FUNCTIONS(bigint, int4, encode_int4)
 STEWARD_PLAIN_FUNCTIONS(bigint, int2, encode_int2)
 STEWARD_PLAIN_FUNCTIONS(bigint, numeric, encode_numeric)
+STEWARD_PLAIN_ORDER_FUNCTIONS(bigint, int8, encode_int8)
+STEWARD_PLAIN_ORDER_FUNCTIONS(bigint, int4, encode_int4)
+STEWARD_PLAIN_ORDER_FUNCTIONS(bigint, int2, encode_int2)
+STEWARD_PLAIN_ORDER_FUNCTIONS(bigint, numeric, encode_numeric)

@@ -175,11 +175,35 @@ extern Datum steward_type_array_under(FunctionCallInfo fcinfo,
 extern bool steward_type_equal(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 							   StewardEncode left, StewardEncode right);
 extern int	steward_type_order(FunctionCallInfo fcinfo, const StewardTypeInfo *info);
+
+/*
+ * Is the order of the arguments one of these? NULL where one was erased: whoever reads it
+ * gets NULL, and an index does not find it.
+ */
+#define STEWARD_ORDER_LESS 1
+#define STEWARD_ORDER_EQUAL 2
+#define STEWARD_ORDER_GREATER 4
+#define STEWARD_ORDER_LT STEWARD_ORDER_LESS
+#define STEWARD_ORDER_LE (STEWARD_ORDER_LESS | STEWARD_ORDER_EQUAL)
+#define STEWARD_ORDER_GE (STEWARD_ORDER_GREATER | STEWARD_ORDER_EQUAL)
+#define STEWARD_ORDER_GT STEWARD_ORDER_GREATER
+extern Datum steward_type_ordered(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
+								  StewardEncode left, StewardEncode right, int orders);
 extern int	steward_type_tag_order(FunctionCallInfo fcinfo,
 								   const StewardTypeInfo *info,
 								   StewardEncode left, StewardEncode right);
 extern uint64 steward_type_hash(FunctionCallInfo fcinfo, const StewardTypeInfo *info,
 								StewardEncode encode);
+
+/*
+ * canonical.c. Takes the first argument, as above, into the StewardSide that the second
+ * points to, and opens it as canonical bytes: side.plain, or the ciphertext where
+ * side.erased. Runs inside a plaintext scope that the caller began, and checks no
+ * right; the caller releases the side. Raises what taking and opening raise.
+ */
+extern Datum steward_type_canonical(FunctionCallInfo fcinfo,
+									const StewardTypeInfo *info,
+									StewardEncode encode);
 
 /* sort.c */
 extern Datum steward_type_sort_support(FunctionCallInfo fcinfo,
@@ -210,12 +234,13 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 	STEWARD_TYPE_FUNCTION(type, array_under, steward_type_array_under(fcinfo, info)) \
 	STEWARD_TYPE_FUNCTION(type, eq, BoolGetDatum(steward_type_equal(fcinfo, info, NULL, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, ne, BoolGetDatum(!steward_type_equal(fcinfo, info, NULL, NULL))) \
-	STEWARD_TYPE_FUNCTION(type, lt, BoolGetDatum(steward_type_order(fcinfo, info) < 0)) \
-	STEWARD_TYPE_FUNCTION(type, le, BoolGetDatum(steward_type_order(fcinfo, info) <= 0)) \
-	STEWARD_TYPE_FUNCTION(type, ge, BoolGetDatum(steward_type_order(fcinfo, info) >= 0)) \
-	STEWARD_TYPE_FUNCTION(type, gt, BoolGetDatum(steward_type_order(fcinfo, info) > 0)) \
+	STEWARD_TYPE_FUNCTION(type, lt, steward_type_ordered(fcinfo, info, NULL, NULL, STEWARD_ORDER_LT)) \
+	STEWARD_TYPE_FUNCTION(type, le, steward_type_ordered(fcinfo, info, NULL, NULL, STEWARD_ORDER_LE)) \
+	STEWARD_TYPE_FUNCTION(type, ge, steward_type_ordered(fcinfo, info, NULL, NULL, STEWARD_ORDER_GE)) \
+	STEWARD_TYPE_FUNCTION(type, gt, steward_type_ordered(fcinfo, info, NULL, NULL, STEWARD_ORDER_GT)) \
 	STEWARD_TYPE_FUNCTION(type, cmp, Int32GetDatum(steward_type_order(fcinfo, info))) \
 	STEWARD_TYPE_FUNCTION(type, sort_support, steward_type_sort_support(fcinfo, info)) \
+	STEWARD_TYPE_FUNCTION(type, canonical, steward_type_canonical(fcinfo, info, NULL)) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp, \
 						  Int32GetDatum(steward_type_tag_order(fcinfo, info, NULL, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, hash, \
@@ -234,7 +259,8 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 
 /*
  * Operators between a type and a plaintext type, and what operator classes call
- * for them: <type>_eq_plain_<other>, <type>_plain_<other>_eq and so on.
+ * for them: <type>_eq_plain_<other>, <type>_plain_<other>_eq, <type>_canonical_<other>
+ * and so on.
  */
 #define STEWARD_PLAIN_FUNCTIONS(type, other, encode) \
 	STEWARD_TYPE_FUNCTION(type, eq_plain_##other, \
@@ -245,6 +271,8 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 						  BoolGetDatum(steward_type_equal(fcinfo, info, encode, NULL))) \
 	STEWARD_TYPE_FUNCTION(type, plain_##other##_ne, \
 						  BoolGetDatum(!steward_type_equal(fcinfo, info, encode, NULL))) \
+	STEWARD_TYPE_FUNCTION(type, canonical_##other, \
+						  steward_type_canonical(fcinfo, info, encode)) \
 	STEWARD_TYPE_FUNCTION(type, tag_cmp_plain_##other, \
 						  Int32GetDatum(steward_type_tag_order(fcinfo, info, NULL, encode))) \
 	STEWARD_TYPE_FUNCTION(type, plain_##other##_tag_cmp, \
@@ -254,5 +282,27 @@ extern uint64 steward_hash_with_seed(uint64 hash, uint64 seed);
 	STEWARD_TYPE_FUNCTION(type, hash_extended_plain_##other, \
 						  Int64GetDatum((int64) steward_hash_with_seed(steward_type_hash(fcinfo, info, encode), \
 																	   (uint64) PG_GETARG_INT64(1))))
+
+/*
+ * Operators of order between a type and a plaintext type: <type>_lt_plain_<other>,
+ * <type>_plain_<other>_lt and so on.
+ */
+#define STEWARD_PLAIN_ORDER_FUNCTIONS(type, other, encode) \
+	STEWARD_TYPE_FUNCTION(type, lt_plain_##other, \
+						  steward_type_ordered(fcinfo, info, NULL, encode, STEWARD_ORDER_LT)) \
+	STEWARD_TYPE_FUNCTION(type, plain_##other##_lt, \
+						  steward_type_ordered(fcinfo, info, encode, NULL, STEWARD_ORDER_LT)) \
+	STEWARD_TYPE_FUNCTION(type, le_plain_##other, \
+						  steward_type_ordered(fcinfo, info, NULL, encode, STEWARD_ORDER_LE)) \
+	STEWARD_TYPE_FUNCTION(type, plain_##other##_le, \
+						  steward_type_ordered(fcinfo, info, encode, NULL, STEWARD_ORDER_LE)) \
+	STEWARD_TYPE_FUNCTION(type, ge_plain_##other, \
+						  steward_type_ordered(fcinfo, info, NULL, encode, STEWARD_ORDER_GE)) \
+	STEWARD_TYPE_FUNCTION(type, plain_##other##_ge, \
+						  steward_type_ordered(fcinfo, info, encode, NULL, STEWARD_ORDER_GE)) \
+	STEWARD_TYPE_FUNCTION(type, gt_plain_##other, \
+						  steward_type_ordered(fcinfo, info, NULL, encode, STEWARD_ORDER_GT)) \
+	STEWARD_TYPE_FUNCTION(type, plain_##other##_gt, \
+						  steward_type_ordered(fcinfo, info, encode, NULL, STEWARD_ORDER_GT))
 
 #endif							/* STEWARD_TYPES_TYPE_INFO_H */

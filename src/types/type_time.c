@@ -88,6 +88,7 @@ STEWARD_CAST_FUNCTION(date, date, encode_date)
 STEWARD_CAST_FUNCTION(date, timestamp, date_of_timestamp)
 STEWARD_CAST_FUNCTION(date, timestamptz, date_of_timestamptz)
 STEWARD_PLAIN_FUNCTIONS(date, date, encode_date)
+STEWARD_PLAIN_ORDER_FUNCTIONS(date, date, encode_date)
 
 /* ---- timestamp with time zone ---- */
 
@@ -160,3 +161,4 @@ STEWARD_CAST_FUNCTION(timestamptz, timestamptz, encode_timestamptz)
 STEWARD_CAST_FUNCTION(timestamptz, timestamp, timestamptz_of_timestamp)
 STEWARD_CAST_FUNCTION(timestamptz, date, timestamptz_of_date)
 STEWARD_PLAIN_FUNCTIONS(timestamptz, timestamptz, encode_timestamptz)
+STEWARD_PLAIN_ORDER_FUNCTIONS(timestamptz, timestamptz, encode_timestamptz)

@@ -249,3 +249,45 @@ ALTER OPERATOR FAMILY steward.encrypted_<type>_ops USING hash ADD
     END LOOP;
 END
 $operators$;
+
+-- Order next to plaintexts, of types whose order is no matter of a collation.
+DO $operators$
+DECLARE
+    o record;
+BEGIN
+    FOR o IN SELECT * FROM (VALUES
+        ('bigint', 'bigint', 'int8'),
+        ('bigint', 'integer', 'int4'),
+        ('bigint', 'smallint', 'int2'),
+        ('bigint', 'numeric', 'numeric'),
+        ('numeric', 'numeric', 'numeric'),
+        ('date', 'date', 'date'),
+        ('timestamptz', 'timestamptz', 'timestamptz')
+    ) AS v (type, plain, symbol), (VALUES
+        ('<', 'lt', '>', '>='),
+        ('<=', 'le', '>=', '>'),
+        ('>=', 'ge', '<=', '<'),
+        ('>', 'gt', '<', '<=')
+    ) AS w (operator, name, commutator, negator) LOOP
+        EXECUTE pg_catalog.format($template$
+
+CREATE FUNCTION steward.encrypted_%1$s_%5$s(steward.encrypted_%1$s, %2$s) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_%1$s_%5$s_plain_%3$s';
+COMMENT ON FUNCTION steward.encrypted_%1$s_%5$s(steward.encrypted_%1$s, %2$s) IS '%4$s of an encrypted value and a plaintext';
+CREATE FUNCTION steward.encrypted_%1$s_%5$s(%2$s, steward.encrypted_%1$s) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 30 AS 'MODULE_PATHNAME', 'steward_%1$s_plain_%3$s_%5$s';
+COMMENT ON FUNCTION steward.encrypted_%1$s_%5$s(%2$s, steward.encrypted_%1$s) IS '%4$s of a plaintext and an encrypted value';
+
+CREATE OPERATOR pg_catalog.%4$s (
+    LEFTARG = steward.encrypted_%1$s, RIGHTARG = %2$s, FUNCTION = steward.encrypted_%1$s_%5$s,
+    COMMUTATOR = OPERATOR(pg_catalog.%6$s), NEGATOR = OPERATOR(pg_catalog.%7$s), RESTRICT = scalar%5$ssel, JOIN = scalar%5$sjoinsel);
+COMMENT ON OPERATOR pg_catalog.%4$s (steward.encrypted_%1$s, %2$s) IS 'plaintext order; needs the right to decrypt';
+CREATE OPERATOR pg_catalog.%4$s (
+    LEFTARG = %2$s, RIGHTARG = steward.encrypted_%1$s, FUNCTION = steward.encrypted_%1$s_%5$s,
+    COMMUTATOR = OPERATOR(pg_catalog.%6$s), NEGATOR = OPERATOR(pg_catalog.%7$s), RESTRICT = scalar%5$ssel, JOIN = scalar%5$sjoinsel);
+COMMENT ON OPERATOR pg_catalog.%4$s (%2$s, steward.encrypted_%1$s) IS 'plaintext order; needs the right to decrypt';
+
+        $template$, o.type, o.plain, o.symbol, o.operator, o.name, o.commutator, o.negator);
+    END LOOP;
+END
+$operators$;
