@@ -12,6 +12,7 @@
 #include "base/hooks.h"
 #include "base/label.h"
 #include "base/mask.h"
+#include "blind/blind.h"
 #include "crypto/kdf.h"
 #include "keys/keys.h"
 #include "ledger/export.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 	steward_mask_init();
 	steward_keys_init();
 	steward_types_init();
+	steward_blind_init();
 	steward_audit_init();
 	steward_access_init();
 	steward_ledger_init();

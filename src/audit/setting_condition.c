@@ -36,6 +36,10 @@ raw_expression(const char *text)
 		target = NULL;
 	else
 		target = linitial_node(ResTarget, select->targetList);
+	/* PostgreSQL expands a star before it looks at expressions. */
+	if (target != NULL && IsA(target->val, ColumnRef) &&
+		IsA(llast(((ColumnRef *) target->val)->fields), A_Star))
+		target = NULL;
 	if (target == NULL || target->name != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),

@@ -3,7 +3,8 @@
  * conversion.h.
  *
  * Carried is a btree that has the column as it is, for the class of keyed tags
- * serves equality, unique or not. Its predicate may test the column for NULL.
+ * serves equality, unique or not. Its predicate may test the column for NULL. A blind
+ * index serves encrypted columns alone: it goes before the column is decrypted.
  */
 #include "columns/conversion.h"
 

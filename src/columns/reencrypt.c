@@ -28,6 +28,7 @@
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -207,6 +208,14 @@ is_leaf(Relation rel, StewardShape ***shapes, bool warn)
 	return *shapes != NULL && rel->rd_rel->relkind == RELKIND_RELATION;
 }
 
+/* The table and all below it, locked: PostgreSQL's function locks those below alone. */
+static List *
+locked_tree(Oid relid)
+{
+	LockRelationOid(relid, AccessShareLock);
+	return find_all_inheritors(relid, AccessShareLock, NULL);
+}
+
 static void
 add_work(Run *run, Oid relid, BlockNumber end, BlockNumber *list, int count)
 {
@@ -235,7 +244,7 @@ expand(Run *run)
 	bool		any = false;
 	ListCell   *cell;
 
-	foreach(cell, find_all_inheritors(run->relation, AccessShareLock, NULL))
+	foreach(cell, locked_tree(run->relation))
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 		StewardShape **shapes;
@@ -266,7 +275,7 @@ look(Run *run)
 	run->remaining = 0;
 	forget_work(run);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(cell, find_all_inheritors(run->relation, AccessShareLock, NULL))
+	foreach(cell, locked_tree(run->relation))
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 		StewardShape **shapes;

@@ -4,13 +4,16 @@
  * Erasing is immediate: with the commit nobody opens the subject's values any
  * more, in older transactions neither. A transaction that had the key may still
  * commit a value under it; steward.finish_erasure waits until there is none left,
- * as CREATE INDEX CONCURRENTLY waits for those who may write without the index.
+ * as CREATE INDEX CONCURRENTLY waits for those who may write without the index. Then it
+ * removes the tags of the erased values from blind indexes.
  */
 #include "base/compat.h"
 
 #include "base/argument.h"
 #include "base/errors.h"
 #include "base/procedure.h"
+#include "blind/erase.h"
+#include "blind/relation.h"
 #include "executor/spi.h"
 #include "keys/quiesce.h"
 #include "keys/subject.h"
@@ -83,6 +86,37 @@ wait_for_turn(void)
 	}
 }
 
+static void
+begin_anew(void)
+{
+	SPI_commit();
+	steward_begin_read_committed(false);
+}
+
+/*
+ * Nobody computes tags of these subjects' values any more; those that are there go. If that
+ * ends on the way, the erasures are not final, and it is done again.
+ */
+static void
+erase_tags(const List *uuids)
+{
+	List	   *indexes = steward_blind_relations();
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		BlockNumber next = 0;
+
+		while (next != InvalidBlockNumber)
+		{
+			begin_anew();
+			steward_blind_erase(lfirst_oid(cell), uuids, &next);
+		}
+	}
+	if (indexes != NIL)
+		begin_anew();
+}
+
 static int64
 finish_erasure(void)
 {
@@ -95,6 +129,7 @@ finish_erasure(void)
 	wait_for_turn();
 	steward_begin_read_committed(false);
 	steward_quiesce();
+	erase_tags(uuids);
 	return steward_subject_finish(uuids);
 }
 

@@ -12,7 +12,7 @@ REVOKE ALL ON FUNCTION steward.apply_revocations() FROM PUBLIC;
 
 CREATE PROCEDURE steward.finish_erasure(INOUT finished bigint DEFAULT NULL)
     LANGUAGE c AS 'MODULE_PATHNAME', 'steward_finish_erasure';
-COMMENT ON PROCEDURE steward.finish_erasure(bigint) IS 'waits until no transaction is left that could know the secret of an erased subject, then makes these erasures final; says how many';
+COMMENT ON PROCEDURE steward.finish_erasure(bigint) IS 'waits until no transaction is left that could know the secret of an erased subject, removes the tags of erased values from blind indexes, then makes these erasures final; says how many';
 REVOKE ALL ON PROCEDURE steward.finish_erasure(bigint) FROM PUBLIC;
 
 CREATE VIEW steward.pending_erasure AS

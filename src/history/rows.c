@@ -290,15 +290,15 @@ steward_change_of(StewardRows *rows, const StewardTrailRecord *record,
 		complete(rows, change->after);
 	else if (change->op == STEWARD_OP_DELETE || record->version->schema->key_count == 0)
 		complete(rows, change->before);
-	/* What an UPDATE left alone in the key: it is there before, and the same. */
-	if (change->op == STEWARD_OP_UPDATE)
-		for (int k = 0; k < rows->width; k++)
-		{
-			StewardCell *cell = &change->after[rows->key[k] - 1];
 
-			if (!cell->given)
-				*cell = change->before[rows->key[k] - 1];
-		}
+	/*
+	 * What an UPDATE left alone is there before, and the same. Without a key
+	 * only the whole row tells it from another one.
+	 */
+	if (change->op == STEWARD_OP_UPDATE)
+		for (int i = 0; i < natts; i++)
+			if (!change->after[i].given && !change->before[i].assumed)
+				change->after[i] = change->before[i];
 }
 
 StewardRowSlot *

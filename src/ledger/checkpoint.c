@@ -164,7 +164,8 @@ steward_checkpoints_try(int elevel)
 	ErrorData  *error = steward_attempt(store_all, NULL, scratch);
 
 	MemoryContextDelete(scratch);
-	if (error == NULL)
+	/* Who did the same at this moment has stored it. */
+	if (error == NULL || error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION)
 		return;
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		ReThrowError(error);

@@ -152,7 +152,7 @@ steward_signer_seed(const StewardSigner *signer)
 	const StewardRoot *root;
 
 	if (!steward_key_table_realm(realm) ||
-		!steward_key_table_secret(STEWARD_WRAP_LEDGER_SEED, (uint32) signer->id, &row))
+		!steward_key_table_secret(STEWARD_WRAP_LEDGER_SEED, (uint32) signer->id, 1, &row))
 		raise_altered();
 	steward_wrap_context(&context, realm, STEWARD_WRAP_LEDGER_SEED,
 						 (uint32) signer->id, 0);

@@ -179,11 +179,14 @@ check_owner(Relation rel, Oid owner)
 List *
 steward_target_leaves(Oid relid, const char *age)
 {
-	List	   *tree = find_all_inheritors(relid, AccessShareLock, NULL);
+	List	   *tree;
 	List	   *leaves = NIL;
 	Oid			owner = InvalidOid;
 	ListCell   *cell;
 
+	/* PostgreSQL's function locks those below alone. */
+	LockRelationOid(relid, AccessShareLock);
+	tree = find_all_inheritors(relid, AccessShareLock, NULL);
 	foreach(cell, tree)
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
