@@ -2,7 +2,7 @@
 # clusters and run every test live in test/targets.mk, because they must work
 # before PostgreSQL's development files are installed.
 
-HOUSE_TARGETS = quickstart check soak bench lint format floors matrix deps
+HOUSE_TARGETS = quickstart check soak nightly bench lint format floors matrix deps
 
 ifneq ($(filter $(HOUSE_TARGETS),$(MAKECMDGOALS)),)
 include test/targets.mk
@@ -13,7 +13,7 @@ MODULE_big  = pg_steward
 EXTVERSION  = 1.0
 
 # Floors, lowest first: a module may include only its own and earlier ones.
-FLOORS = crypto base keys types columns audit access ledger history retention
+FLOORS = crypto base keys types blind columns audit access ledger history retention
 
 OBJS = src/init.o $(patsubst %.c,%.o,$(sort $(wildcard $(FLOORS:%=src/%/*.c))))
 MODULE_SQL = $(wildcard $(FLOORS:%=src/%/*.sql))

@@ -5,6 +5,7 @@
 #   make quickstart  the tour: a throw-away cluster with the sample shop
 #   make check       every test layer; ends with "N passed, N failed"
 #   make soak        the same with larger campaigns
+#   make nightly     with the largest
 #   make bench       BENCH="crypto audit" picks members
 #   make lint        formatting and static analysis
 #   make format      formats the C code in place
@@ -12,7 +13,7 @@
 #   make matrix      the tests on other major versions, MATRIX="17 18"
 #   make deps        installs what all of these need
 #
-# LAYERS="regress tap" limits check and soak.
+# LAYERS="regress tap" limits check, soak and nightly.
 
 SHELL = /bin/bash
 
@@ -31,6 +32,9 @@ check:
 
 soak:
 	@STEWARD_SOAK=1 test/check/run-all $(LAYERS)
+
+nightly:
+	@STEWARD_SOAK=1 STEWARD_NIGHTLY=1 test/check/run-all $(LAYERS)
 
 bench:
 	@test/check/install-packages build check bench

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Writes the fuzzers' seed corpus, with the second implementation.
 
-    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /journal, /keyring, /note, /plain,
-                            /proof and /spool
+    seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /blind_codec, /journal, /keyring,
+                            /note, /plain, /proof and /spool
 """
 import pathlib
 import struct
@@ -68,6 +68,44 @@ def spools():
         yield b'\1' + bytes(range(count))
 
 
+def bits(*fields):
+    """Bits of (numbers, width) one after the other; width None is unary."""
+    out = ''
+    for numbers, width in fields:
+        for number in numbers:
+            out += '0' * number + '1' if width is None else format(number, '0%db' % width)[::-1] if width else ''
+    out += '0' * (-len(out) % 8)
+    return bytes(int(out[i:i + 8][::-1], 2) for i in range(0, len(out), 8))
+
+
+def packed(tag_bytes, segments):
+    """A packed part of (tag, block, per_block, count, runs, low_bits, tid_bits, data)."""
+    offset = 4 + len(segments) * (12 + tag_bytes)
+    directory = data = b''
+    for tag, block, per_block, count, runs, low_bits, tid_bits, part in segments:
+        directory += struct.pack('<IHHBBBB', block, per_block, offset + len(data), count - 1, runs, low_bits, tid_bits)
+        directory += tag.to_bytes(tag_bytes, 'little')
+        data += part
+    return bytes([tag_bytes - 1]) + struct.pack('<HH', sum(s[3] for s in segments), len(segments)) + directory + data
+
+
+def blind_packed():
+    steps = [0, 0, 2, 0, 1, 0, 0, 3] * 16
+    one = [i * 3 for i in range(128)]
+    yield packed(5, [])
+    for tag_bytes in (1, 5, 16):
+        unique = (3, 9, 57, 128, 0, 0, 9, bits((one, 9), (steps, None)))
+        run = (200, 4, 7, 128, 1, 0, 0, bits(([0], None), ([0] + [2] * 127, None)))
+        runs = (201, 4, 7, 6, 2, 0, 2, bits(([3], 32), ([1, 3, 0, 3, 0, 1], 2), ([0, 2], None), ([0, 0, 5, 0, 1, 0], None)))
+        yield packed(tag_bytes, [unique])
+        yield packed(tag_bytes, [unique, run])
+        yield packed(tag_bytes, [unique, run, runs])
+        for how in (0x10, 0x21, 0xf2, 0x00, 0x03):
+            step = bytes([how]) + bytes(range(1, how % 16 + 1))
+            yield bytes([16 + tag_bytes - 1, 0, 31, 20, 1]) + step * (400 // len(step))
+            yield bytes([16 + tag_bytes - 1, 0, 1, 9, 64]) + (step + b'\x10' * 80) * 4
+
+
 LEDGER_KEY = note.Key.of_seed('log.example/steward/1', bytes(range(32)))
 LEAVES = [leaf.opening_leaf(1, bytes(32), b'a signed checkpoint')] + [
     leaf.record_leaf(1, 700 + i, i, -i, i, -i, b'I', bytes(32), bytes(32), bytes(i)) for i in range(20)]
@@ -116,6 +154,7 @@ def write(directory, name, seeds):
 if __name__ == '__main__':
     write(sys.argv[1], 'datum', values())
     write(sys.argv[1], 'armour', map(text.armour, values()))
+    write(sys.argv[1], 'blind_codec', blind_packed())
     write(sys.argv[1], 'journal', journals())
     write(sys.argv[1], 'keyring', keyrings())
     write(sys.argv[1], 'note', notes())

@@ -48,7 +48,7 @@ SELECT is_empty($$
 SELECT is_empty($$
     SELECT signature FROM function AS f
      WHERE pronargs > 0 AND (proargnames IS NULL OR array_position(proargnames, '') IS NOT NULL)
-       AND NOT EXISTS (SELECT FROM pg_operator WHERE oprcode = f.oid)
+       AND NOT EXISTS (SELECT FROM pg_operator WHERE f.oid IN (oprcode, oprrest))
        AND NOT EXISTS (SELECT FROM pg_amproc WHERE amproc = f.oid)
        AND NOT EXISTS (SELECT FROM pg_am WHERE amhandler = f.oid)
        AND NOT EXISTS (SELECT FROM pg_type WHERE f.oid IN (typinput, typoutput, typreceive, typsend, typmodin, typmodout, typanalyze))
@@ -75,12 +75,18 @@ SELECT set_eq($$SELECT signature FROM function WHERE proleakproof$$, $$SELECT si
 SELECT is_empty($$SELECT f.signature FROM function AS f JOIN pg_operator AS o ON o.oprcode = f.oid WHERE NOT (provolatile = CASE f.proname WHEN 'plain_eq' THEN 'i' ELSE 's' END AND proparallel = 's' AND proisstrict)$$, 'functions of operators are STABLE, STRICT and PARALLEL SAFE');
 SELECT set_eq($$SELECT DISTINCT f.proname || ' ' || provolatile::text FROM function AS f JOIN pg_amproc AS a ON a.amproc = f.oid JOIN pg_opfamily AS o ON o.oid = a.amprocfamily WHERE o.opfname ~ '^encrypted_'$$,
     $$SELECT format(name, type) FROM encrypted_type,
-        unnest(ARRAY['encrypted_%s_cmp s', 'encrypted_%s_sort_support s', 'encrypted_%s_tag_cmp i', 'encrypted_%s_hash s', 'encrypted_%s_hash_extended s', 'encrypted_unique_options s', 'plain_%s_hash s', 'plain_%s_hash_extended s']) AS name$$,
+        unnest(ARRAY['encrypted_%s_cmp s', 'encrypted_%s_sort_support s', 'encrypted_%s_tag_cmp i', 'encrypted_%s_hash s', 'encrypted_%s_hash_extended s', 'encrypted_unique_options s', 'plain_%s_hash s', 'plain_%s_hash_extended s', 'encrypted_%s_canonical s']) AS name
+      UNION ALL SELECT format('encrypted_%s_canonical_%s s', e.type, t.typname) FROM pg_operator AS o JOIN encrypted_type AS e ON e.oid = o.oprleft JOIN pg_type AS t ON t.oid = o.oprright
+        WHERE o.oprname = '=' AND o.oprright <> e.oid$$,
     'support functions have the volatility they need');
 SELECT is_empty($$SELECT signature FROM function WHERE proname IN ('decrypt', 'decrypt_as_text', 'decrypt_or_null') AND provolatile <> 's'$$, 'decrypting is STABLE: no plan and no index keeps its result');
 SELECT is_empty($$SELECT signature FROM function WHERE prorettype IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass) AND proname !~ '_(in|recv|under)$' AND provolatile <> 'v'$$, 'encrypting is VOLATILE: each row has a salt of its own');
 SELECT is_empty($$SELECT oid::regoperator FROM pg_operator JOIN member ON classid = 'pg_operator'::regclass AND objid = oid
-    WHERE oprcom = 0 OR (oprnegate = 0 AND oprname <> '==') OR oprrest = 0 OR oprjoin = 0$$, 'operators have commutator, negator and estimators');
+    WHERE (oprcom = 0 AND oprname !~ '~~') OR (oprnegate = 0 AND oprname <> '==') OR oprrest = 0 OR oprjoin = 0$$, 'operators have commutator (but for LIKE), negator and estimators');
+SELECT is_empty($$SELECT oid::regoperator FROM pg_operator WHERE oprname IN ('=', '<>') AND (oprleft IN (SELECT oid FROM encrypted_type) OR oprright IN (SELECT oid FROM encrypted_type))
+    AND oprrest::regproc::text <> CASE oprname WHEN '=' THEN 'steward.blind_eqsel' ELSE 'steward.blind_neqsel' END$$, 'equality is estimated by blind indexes');
+SELECT is_empty($$SELECT o.amopopr::regoperator FROM pg_amop AS o JOIN pg_am AS m ON m.oid = o.amopmethod AND m.amname = 'blind' JOIN pg_operator AS p ON p.oid = o.amopopr
+    WHERE p.oprrest::regproc::text <> CASE WHEN o.amopstrategy = 1 THEN 'steward.blind_eqsel' WHEN o.amopstrategy < 6 THEN 'steward.blind_rangesel' ELSE 'steward.blind_likesel' END$$, 'ranges and patterns too');
 SELECT is_empty($$SELECT oid::regoperator FROM pg_operator JOIN member ON classid = 'pg_operator'::regclass AND objid = oid WHERE oprnamespace <> 'pg_catalog'::regnamespace AND oprname <> '=='$$, 'operators are found with any search path');
 SELECT is_empty($$SELECT evtname FROM pg_event_trigger JOIN member ON classid = 'pg_event_trigger'::regclass AND objid = oid WHERE evtenabled <> 'A'$$, 'event triggers are always enabled');
 SELECT set_eq($$SELECT DISTINCT r.relname::text FROM pg_trigger AS t JOIN relation AS r ON r.oid = t.tgrelid WHERE t.tgfoid = 'steward.key_changed'::regproc AND t.tgenabled = 'A' AND t.tgtype & 1 = 1 AND t.tgtype & 28 = 28$$,
@@ -104,6 +110,11 @@ SELECT is_empty($$SELECT o.oid::regoperator FROM pg_operator AS o JOIN member ON
 SELECT is_empty($$SELECT a.amopopr::regoperator FROM pg_amop AS a JOIN pg_opfamily AS f ON f.oid = a.amopfamily JOIN member ON classid = 'pg_opfamily'::regclass AND objid = f.oid
     WHERE a.amoplefttype NOT IN (SELECT oid FROM encrypted_type) AND a.amoprighttype NOT IN (SELECT oid FROM encrypted_type)
       AND a.amopopr NOT IN (SELECT objid FROM member WHERE classid = 'pg_operator'::regclass)$$, 'equality of plaintexts stays in its own families');
+
+SELECT set_eq($$SELECT a.amopopr::regoperator::text FROM pg_amop AS a JOIN pg_am AS m ON m.oid = a.amopmethod WHERE m.amname = 'blind' AND a.amopstrategy = 1$$,
+    $$SELECT oid::regoperator::text FROM pg_operator WHERE oprname = '=' AND oprleft IN (SELECT oid FROM encrypted_type)$$, 'a blind index serves every equality of an encrypted column');
+SELECT is_empty($$SELECT p.amproc::regprocedure FROM pg_amproc AS p JOIN pg_opfamily AS f ON f.oid = p.amprocfamily JOIN pg_am AS m ON m.oid = f.opfmethod JOIN encrypted_type AS e ON e.oid = p.amproclefttype JOIN pg_type AS t ON t.oid = p.amprocrighttype
+    WHERE m.amname = 'blind' AND p.amprocnum = 1 AND p.amproc::text <> 'steward.encrypted_' || e.type || '_canonical' || CASE WHEN t.oid <> e.oid THEN '_' || t.typname ELSE '' END$$, 'canonical bytes of each type are made by its own function');
 
 -- ---- support functions are closed, what they serve is open ----
 

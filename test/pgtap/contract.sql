@@ -76,6 +76,15 @@ $$, $$ VALUES
     ('steward.audit_truncate()', 'trigger', 'granted'),
     ('steward.bind_row()', 'trigger', 'all'),
     ('steward.bind_subject(regclass,text,name)', 'void', 'granted'),
+    ('steward.blind_eqsel(internal,oid,internal,integer)', 'double precision', 'granted'),
+    ('steward.blind_likesel(internal,oid,internal,integer)', 'double precision', 'granted'),
+    ('steward.blind_rangesel(internal,oid,internal,integer)', 'double precision', 'granted'),
+    ('steward.blind_handler(internal)', 'index_am_handler', 'granted'),
+    ('steward.blind_index_check(regclass,boolean)', 'void', 'granted'),
+    ('steward.blind_index_secrets()', 'TABLE(index regclass, "column" text, key text, generation integer, newest integer)', 'granted'),
+    ('steward.blind_metapage(regclass)', 'record', 'granted'),
+    ('steward.blind_page_stats(regclass,bigint)', 'record', 'granted'),
+    ('steward.blind_neqsel(internal,oid,internal,integer)', 'double precision', 'granted'),
     ('steward.column_step()', 'trigger', 'granted'),
     ('steward.counted_changes(oid)', 'bigint', 'granted'),
     ('steward.coverage_of_activity()', 'SETOF record', 'granted'),
@@ -99,6 +108,12 @@ $$, $$ VALUES
     ('steward.enable_audit(regclass,name[],name[],jsonb,text,boolean)', 'void', 'granted'),
     ('steward.encrypt_column(regclass,name,text)', 'void', 'granted'),
     ('steward.encrypt_column_online(regclass,name,text,integer,interval,boolean,text)', '', 'granted'),
+    ('steward.encrypted_text_ilike(steward.encrypted_text,text)', 'boolean', 'all'),
+    ('steward.encrypted_text_like(steward.encrypted_text,text)', 'boolean', 'all'),
+    ('steward.encrypted_text_not_ilike(steward.encrypted_text,text)', 'boolean', 'all'),
+    ('steward.encrypted_text_not_like(steward.encrypted_text,text)', 'boolean', 'all'),
+    ('steward.encrypted_text_trigram_query(internal,internal,internal)', 'void', 'granted'),
+    ('steward.encrypted_text_trigram_tags(internal,internal,internal)', 'void', 'granted'),
     ('steward.encrypted_typanalyze(internal)', 'boolean', 'all'),
     ('steward.encrypted_unique_options(internal)', 'void', 'granted'),
     ('steward.exempt_role(regrole,text)', 'void', 'granted'),
@@ -114,6 +129,7 @@ $$, $$ VALUES
     ('steward.history(regclass,jsonb)', 'SETOF record', 'granted'),
     ('steward.import_access(bigint)', 'bigint', 'granted'),
     ('steward.key_changed()', 'trigger', 'granted'),
+    ('steward.leakage_report(regclass)', 'TABLE(aspect text, value text, meaning text)', 'all'),
     ('steward.ledger_checkpoint(integer)', 'text', 'granted'),
     ('steward.ledger_verifier_key(integer)', 'text', 'granted'),
     ('steward.plain_eq(bigint,bigint)', 'boolean', 'all'),
@@ -131,9 +147,11 @@ $$, $$ VALUES
     ('steward.prune_audit(timestamp with time zone)', 'integer', 'granted'),
     ('steward.prune_certificate(integer)', 'text', 'granted'),
     ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
+    ('steward.retire_index_secrets(text)', 'integer', 'granted'),
     ('steward.revert(xid8,boolean)', 'SETOF record', 'granted'),
     ('steward.revoke_context_key(text)', 'void', 'granted'),
     ('steward.revoke_key(text,regrole,text)', 'void', 'granted'),
+    ('steward.rotate_index_secret(text)', 'integer', 'granted'),
     ('steward.rotate_key(text)', 'integer', 'granted'),
     ('steward.rotate_root_key(bigint,bigint)', '', 'granted'),
     ('steward.run_policy(text,bigint)', '', 'granted'),
@@ -160,6 +178,7 @@ $$, $$ VALUES
     ('steward.decrypt_or_null(steward.encrypted_<type>[])', '<plain>[]', 'all'),
     ('steward.encrypt_<type>(<plain>,text)', 'steward.encrypted_<type>', 'all'),
     ('steward.encrypted_<type>(steward.encrypted_<type>,integer,boolean)', 'steward.encrypted_<type>', 'all'),
+    ('steward.encrypted_<type>_canonical(internal,internal)', 'void', 'granted'),
     ('steward.encrypted_<type>_cmp(steward.encrypted_<type>,steward.encrypted_<type>)', 'integer', 'all'),
     ('steward.encrypted_<type>_eq(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
     ('steward.encrypted_<type>_ge(steward.encrypted_<type>,steward.encrypted_<type>)', 'boolean', 'all'),
@@ -182,6 +201,15 @@ $$, $$ VALUES
     SELECT 'steward.decrypt_as_text(steward.encrypted_' || type || ')', 'text', 'all' FROM encrypted_type WHERE type <> 'text'
     UNION ALL
     SELECT format('steward.encrypted_%s(%s,integer,boolean)', type, source), 'steward.encrypted_' || type, 'all' FROM encrypts
+    UNION ALL
+    SELECT format('steward.encrypted_%s_canonical_%s(internal,internal)', type, (SELECT typname FROM pg_type WHERE oid = plain::regtype)), 'void', 'granted' FROM compares
+    UNION ALL
+    SELECT format('steward.encrypted_%s_range_%s(internal,internal,internal)', type, role), 'void', 'granted'
+      FROM encrypted_type, unnest(ARRAY['tags', 'query']) AS role WHERE type IN ('bigint', 'numeric', 'date', 'timestamptz')
+    UNION ALL
+    SELECT format('steward.encrypted_%s_%s(%s,%s)', c.type, o.name, s.sides[1], s.sides[2]), 'boolean', 'all'
+      FROM compares AS c, unnest(ARRAY['lt', 'le', 'ge', 'gt']) AS o (name), LATERAL (VALUES (ARRAY['steward.encrypted_' || c.type, c.plain]), (ARRAY[c.plain, 'steward.encrypted_' || c.type])) AS s (sides)
+     WHERE c.type IN ('bigint', 'numeric', 'date', 'timestamptz')
     UNION ALL
     SELECT replace(replace(f.signature, '<type>', c.type), '<plain>', c.plain), f.result, f.who
       FROM compares AS c, (VALUES
@@ -262,6 +290,7 @@ SELECT set_eq($$
       FROM member AS m
      WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass)
 $$, $$ VALUES
+    ('access method blind'),
     ('cast from character varying to steward.encrypted_text'),
     ('event trigger steward_audit_append_only'),
     ('event trigger steward_ddl_command'),
@@ -269,6 +298,10 @@ $$, $$ VALUES
     ('event trigger steward_ddl_rewrite'),
     ('event trigger steward_guard_ddl'),
     ('event trigger steward_guard_ddl_start'),
+    ('operator !~~(steward.encrypted_text,text)'),
+    ('operator !~~*(steward.encrypted_text,text)'),
+    ('operator ~~(steward.encrypted_text,text)'),
+    ('operator ~~*(steward.encrypted_text,text)'),
     ('operator steward.==(bigint,bigint)'),
     ('operator steward.==(bytea,bytea)'),
     ('operator steward.==(date,date)'),
@@ -291,8 +324,10 @@ $$, $$ VALUES
     ('operator =(steward.encrypted_<type>,steward.encrypted_<type>)'),
     ('operator >(steward.encrypted_<type>,steward.encrypted_<type>)'),
     ('operator >=(steward.encrypted_<type>,steward.encrypted_<type>)'),
+    ('operator class steward.encrypted_<type>_ops for access method blind'),
     ('operator class steward.encrypted_<type>_ops for access method btree'),
     ('operator class steward.encrypted_<type>_ops for access method hash'),
+    ('operator family steward.encrypted_<type>_ops for access method blind'),
     ('operator family steward.encrypted_<type>_ops for access method btree'),
     ('operator family steward.encrypted_<type>_ops for access method hash'),
     ('type steward.encrypted_<type>')
@@ -305,6 +340,13 @@ $$, $$ VALUES
     UNION ALL
     SELECT format('cast from %s to steward.encrypted_%s', source, type) FROM encrypts
     UNION ALL
+    SELECT format('operator %s steward.blind_%s_ops for access method blind', kind, name)
+      FROM unnest(ARRAY['class', 'family']) AS kind, unnest(ARRAY['trigram', 'bigint_range', 'numeric_range', 'date_range', 'timestamptz_range']) AS name
+    UNION ALL
+    SELECT format('operator %s(%s,%s)', o.name, s.sides[1], s.sides[2])
+      FROM compares AS c, unnest(ARRAY['<', '<=', '>=', '>']) AS o (name), LATERAL (VALUES (ARRAY['steward.encrypted_' || c.type, c.plain]), (ARRAY[c.plain, 'steward.encrypted_' || c.type])) AS s (sides)
+     WHERE c.type IN ('bigint', 'numeric', 'date', 'timestamptz')
+    UNION ALL
     SELECT replace(replace(o.object, '<type>', c.type), '<plain>', c.plain)
       FROM compares AS c, (VALUES
     ('operator <>(steward.encrypted_<type>,<plain>)'),
@@ -312,7 +354,7 @@ $$, $$ VALUES
     ('operator =(steward.encrypted_<type>,<plain>)'),
     ('operator =(<plain>,steward.encrypted_<type>)')
       ) AS o (object)
-$$, 'types, casts, operators, operator classes, event triggers');
+$$, 'types, casts, operators, operator classes, an access method, event triggers');
 
 SELECT set_eq($$
     SELECT c::regclass::text
@@ -379,7 +421,7 @@ SELECT is_empty($$
       JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
      WHERE p.pronargs > 0 AND p.proargnames IS NULL
        -- support functions of types, operators and operator classes are not called by name
-       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_unique_options|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?|plain_eq)$'
+       AND p.proname !~ '^(typmod_(in|out)|encrypted_typanalyze|encrypted_unique_options|blind_handler|blind_(eq|neq|range|like)sel|encrypted_[a-z]+_canonical(_[a-z0-9]+)?|encrypted_[a-z]+_(range|trigram)_(tags|query)|encrypted_[a-z]+_(in|out|recv|send|sort_support)|encrypted_[a-z]+_(tag_)?(eq|ne|lt|le|ge|gt|cmp)|(encrypted|plain)_[a-z]+_hash(_extended)?|plain_eq)$'
 $$, 'functions that are called by name have named arguments');
 
 -- ------------------------------------------------------------- privileges --

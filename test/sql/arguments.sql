@@ -3,6 +3,7 @@
 \set VERBOSITY terse
 SELECT steward.create_key(NULL);
 SELECT steward.rotate_key(NULL);
+SELECT steward.rotate_index_secret(NULL);
 SELECT steward.grant_key('arguments', NULL, 'decrypt');
 SELECT steward.revoke_key('arguments', CURRENT_USER::regrole, NULL);
 SELECT steward.destroy_key_version('arguments', NULL);

@@ -22,6 +22,7 @@ CREATE TABLE patient (id integer PRIMARY KEY, name text, made_at timestamptz DEF
 INSERT INTO patient VALUES (17, 'secret plaintext');
 SELECT steward.encrypt_column('patient', 'name', 'event_pii');
 SELECT steward.rotate_key('event_pii');
+SELECT steward.rotate_index_secret('event_pii');
 CALL steward.reencrypt('patient');
 SELECT steward.destroy_key_version('event_pii', 1);
 SELECT steward.bind_subject('patient', 'patient', 'id');

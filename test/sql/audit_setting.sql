@@ -296,6 +296,7 @@ SELECT steward.enable_audit('person', condition => 'true) OR (true');
 SELECT steward.enable_audit('person', condition => 'true; DROP TABLE person');
 SELECT steward.enable_audit('person', condition => 'visits > 1 FROM person');
 SELECT steward.enable_audit('person', condition => 'visits > 1 AS x');
+SELECT steward.enable_audit('person', condition => '*');
 SELECT steward.enable_audit('person', condition => 'EXISTS (SELECT FROM person)');
 SELECT steward.enable_audit('person', condition => 'count(*) > 1');
 SELECT setting FROM steward.audit_setting WHERE relation = 'person'::regclass;

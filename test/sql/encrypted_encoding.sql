@@ -35,7 +35,7 @@ CREATE EXTENSION pg_steward;
 INSERT INTO steward.realm VALUES (:'realm');
 INSERT INTO steward.key VALUES (:'key_id', :'path', :'holder_id');
 INSERT INTO steward.key_version VALUES (:'key_id', :'version', :'key_tag', :'root_id', :'wrapped');
-INSERT INTO steward.key_secret VALUES (3, 0, :'root_id', :'hash_wrapped');
+INSERT INTO steward.key_secret VALUES (3, 0, 1, :'root_id', :'hash_wrapped');
 CREATE TABLE t (id integer, x steward.encrypted_text('encoding/x'), j steward.encrypted_jsonb('encoding/j'));
 INSERT INTO t SELECT 1, x, j FROM unnest(string_to_array(:'x', ',')::cstring[], string_to_array(:'j', ',')::cstring[]) AS moved (x_armour, j_armour), LATERAL (SELECT steward.encrypted_text_in(x_armour, 0, -1) AS x, steward.encrypted_jsonb_in(j_armour, 0, -1) AS j) AS s;
 INSERT INTO t VALUES (4, 'Grüße', '{"ab": 1, "ü": "ß"}');

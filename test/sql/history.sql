@@ -432,6 +432,19 @@ BEGIN READ ONLY;
 SELECT statement FROM steward.revert(:'z', true);
 ROLLBACK;
 
+-- Without a key the whole row tells which one an UPDATE found: also by the columns that it
+-- left alone, and that were not there yet when the audit began.
+CREATE TABLE bare (a integer);
+INSERT INTO bare VALUES (2), (0);
+SELECT pg_current_xact_id() AS running \gset
+SELECT steward.enable_audit('bare');
+SELECT format('%s:%s:%s', :'running', pg_snapshot_xmax(pg_current_snapshot()), :'running') AS before \gset
+ALTER TABLE bare ADD COLUMN c integer DEFAULT 8;
+UPDATE bare SET c = 3 WHERE a = 2;
+UPDATE bare SET a = 2 WHERE a = 0;
+SELECT * FROM bare;
+SELECT * FROM steward.as_of_snapshot(NULL::bare, :'before') ORDER BY a;
+
 SET client_min_messages = warning;
 DROP SCHEMA past CASCADE;
 DROP OWNED BY past_reader, past_owner;

@@ -118,8 +118,9 @@ $copy->safe_psql('postgres', 'CREATE DATABASE plain');
 $copy->safe_psql('postgres', 'CREATE DATABASE custom');
 $copy->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $copy->connstr('plain'), '-f', "$path/plain.sql" ],
 	'plain restore without an error');
-$copy->command_ok([ 'pg_restore', '--exit-on-error', '-j', '2', '-d', $copy->connstr('custom'), "$path/custom" ],
-	'custom restore without an error');
+# Several processes may make the triggers of a partitioned table before its partitions have their rows: section by section.
+$copy->command_ok([ 'pg_restore', '--exit-on-error', '-j', '2', "--section=$_", '-d', $copy->connstr('custom'), "$path/custom" ],
+	"custom restore without an error: $_") for qw(pre-data data post-data);
 
 for my $database ('plain', 'custom')
 {

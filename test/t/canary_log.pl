@@ -63,6 +63,9 @@ CREATE TABLE child (id int, v steward.encrypted_text('pii/parent.v') REFERENCES 
 CREATE TABLE t (id int CHECK (id <> 13), v steward.encrypted_text('pii/t.v') NOT NULL, w steward.encrypted_text('pii/t.w')[],
     n int NOT NULL DEFAULT 1, EXCLUDE USING btree (n WITH =) WHERE (n > 1000));
 CREATE UNIQUE INDEX t_v ON t (v steward.encrypted_unique_ops);
+CREATE TABLE blind (id int, v steward.encrypted_text('pii/blind.v'), once steward.encrypted_text('pii/blind.once'), EXCLUDE USING blind (once WITH =));
+CREATE INDEX blind_v ON blind USING blind (v);
+CREATE INDEX blind_trigram ON blind USING blind (v steward.blind_trigram_ops);
 GRANT ALL ON t, parent, child TO writer, reader;
 CREATE FUNCTION nested(plain text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -113,6 +116,9 @@ my %uses = (
 	'equality, sequential' => q{SET enable_indexscan = off; SET enable_bitmapscan = off; SELECT id FROM t WHERE v = :v::text OR :v::varchar = v;},
 	'IN' => q{SELECT id FROM t WHERE v IN (:v::text, 'a'::text);},
 	'ANY' => q{SET enable_indexscan = off; SET enable_bitmapscan = off; SELECT id FROM t WHERE v = ANY (ARRAY[:v, 'a']::text[]);},
+	'a blind index' => q{INSERT INTO blind (id, v) VALUES (1, :v), (2, :v::text || 'more'); SET enable_seqscan = off; SELECT id FROM blind WHERE v = :v; SELECT id FROM blind WHERE v = :v::text; SELECT id FROM blind WHERE v = ANY (ARRAY[:v, 'x']::text[]) AND v IS NOT NULL; SELECT id FROM blind WHERE v IN (:v::text, 'x'::text) OR v IS NULL; REINDEX TABLE blind; UPDATE blind SET v = :v::text || '!' WHERE v = :v::text; DELETE FROM blind WHERE v = :v::text || '!';},
+	'a blind index for patterns' => q{INSERT INTO blind (id, v) VALUES (1, :v); SET enable_seqscan = off; SELECT id FROM blind WHERE v LIKE :v; SELECT id FROM blind WHERE v LIKE '%' || :v || '%'; SELECT id FROM blind WHERE v ILIKE :v::text; SELECT id FROM blind WHERE v LIKE ANY (ARRAY[:v, 'x']::text[]); REINDEX INDEX blind_trigram; SELECT id FROM blind WHERE v LIKE :v || 'a_' AND v NOT LIKE :v;},
+	'the check of a blind index' => q{INSERT INTO blind (id, v) VALUES (1, :v); SELECT steward.blind_index_check('blind_v', true), steward.blind_index_check('blind_trigram', true), steward.blind_page_stats('blind_v', 1); SELECT * FROM steward.leakage_report('blind_trigram'); VACUUM blind;},
 	'LIKE' => q{SELECT id FROM t WHERE v::text LIKE :v;},
 	'a function of what was decrypted' => q{SELECT id FROM t WHERE upper(steward.decrypt(v)) = upper(:v::text);},
 	'CASE' => q{SELECT CASE WHEN v = :v::text THEN 1 ELSE 2 END, coalesce(v::text, :v::text) FROM t;},
@@ -143,6 +149,8 @@ for my $type (grep { $_ ne 'text' } canary_types($node))
 	my $table = "t_$type";
 
 	$node->safe_psql('postgres', "CREATE TABLE $table (id int CHECK (id <> 13), v steward.encrypted_$type('pii/$table.v'))");
+	$node->safe_psql('postgres', "CREATE INDEX ${table}_blind ON $table USING blind (v)");
+	$node->safe_psql('postgres', "CREATE INDEX ${table}_range ON $table USING blind (v steward.blind_${type}_range_ops)") if $type =~ /^(?:bigint|numeric|date|timestamptz)$/;
 	for my $mode ('extended', 'prepared')
 	{
 		my $offset = -s $node->logfile;
@@ -150,6 +158,8 @@ for my $type (grep { $_ ne 'text' } canary_types($node))
 		is(with_parameter($mode, $value, "INSERT INTO $table VALUES (1, :v);"), '', "$mode: $type: INSERT");
 		is(with_parameter($mode, $value, "INSERT INTO $table VALUES (1, :v::$type); UPDATE $table SET v = :v::$type;"), '', "$mode: $type: INSERT and UPDATE of a plaintext");
 		is(with_parameter($mode, $value, "SELECT id FROM $table WHERE v = :v; SELECT id FROM $table WHERE v = :v::$type AND v::$type = :v::$type ORDER BY v;"), '', "$mode: $type: search");
+		is(with_parameter($mode, $value, "SET enable_seqscan = off; SELECT id FROM $table WHERE v = :v; SELECT id FROM $table WHERE v = :v::$type; REINDEX TABLE $table;"), '', "$mode: $type: a blind index");
+		is(with_parameter($mode, $value, "SET enable_seqscan = off; SELECT id FROM $table WHERE v BETWEEN :v AND :v; SELECT id FROM $table WHERE v < :v::$type OR v >= :v::$type;"), '', "$mode: $type: ranges") if $type =~ /^(?:bigint|numeric|date|timestamptz)$/;
 		is(with_parameter($mode, $value, "SELECT steward.decrypt(steward.encrypt_$type(:v::$type, 'pii/$table.v')) IS NULL;"), '', "$mode: $type: functions");
 		like(with_parameter($mode, $value, "INSERT INTO $table VALUES (13, :v::$type);"), qr/Failing row contains \(13, stw1:/, "$mode: $type: CHECK");
 		like(with_parameter($mode, canary('nonsense') . '{', "INSERT INTO $table VALUES (1, :v);"), $type eq 'bytea' ? qr/^$/ : qr/invalid input syntax for type encrypted_$type/, "$mode: $type: what is none");
@@ -187,6 +197,8 @@ my %failures = (
 	'NOT NULL' => [ qr/violates not-null constraint.*Failing row contains \(1, stw1:/s, q{INSERT INTO t (id, v, n) VALUES (1, :v::text, NULL);} ],
 	'CHECK by UPDATE' => [ qr/violates check constraint/, q{UPDATE t SET id = 13, v = :v::text;} ],
 	'a foreign key' => [ qr/violates foreign key constraint.*Key \(v\)=\(stw1:/s, q{INSERT INTO child VALUES (1, :v);} ],
+	'exclusion by a blind index' => [ qr/conflicting key value violates exclusion constraint.*Key \(once\)=\(stw1:/s, q{INSERT INTO blind (id, once) VALUES (1, :v::text), (2, :v::text);} ],
+	'a pattern that ends in its escape' => [ qr/LIKE pattern must not end with escape character/, q{INSERT INTO blind (id, v) VALUES (1, :v::text || 'x'); SET enable_seqscan = off; SELECT id FROM blind WHERE v LIKE :v || '\\';} ],
 	'exclusion' => [ qr/conflicting key value violates exclusion constraint/, q{INSERT INTO t (id, v, n) VALUES (1, :v, 2000);} ],
 	'a trigger' => [ qr/the trigger refuses row 66/, q{INSERT INTO t (id, v) VALUES (66, :v);} ],
 	'another error in the statement' => [ qr/division by zero/, q{SELECT 1 / (length(:v::text) - length(:v::text));} ],

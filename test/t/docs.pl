@@ -1,5 +1,6 @@
 # Every SQL example in docs/*.md runs, in order, in a database of its own. A
-# block that opens with "sql fails" must fail. Blocks that open with "sh run" run
+# block that opens with "sql fails" must fail; one that opens with "sql 18" works from
+# that release on, and fails before. Blocks that open with "sh run" run
 # between them, in a directory that is empty at first. Each threat of the security model
 # names tests that exist, and the reference is what a server says of itself.
 use strict;
@@ -34,7 +35,7 @@ sub blocks
 	open my $fh, '<', $page or die "$page: $!";
 	while (my $line = <$fh>)
 	{
-		if (!$block && $line =~ /^```(sql|sql fails|sh run)\s*$/)
+		if (!$block && $line =~ /^```(sql|sql fails|sql \d+|sh run)\s*$/)
 		{
 			$block = [ $1, '', $. ];
 		}
@@ -98,7 +99,7 @@ foreach my $page (@pages)
 			stderr => \$stderr,
 			on_error_stop => 1);
 
-		if ($kind eq 'sql fails')
+		if ($kind eq 'sql fails' || ($kind =~ /^sql (\d+)$/ && $node->pg_version < $1))
 		{
 			like($stderr, qr/ERROR:/, "docs/$name.md:$line fails as it says");
 		}

@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Steward;
+use StewardCanary;
 use Test::More;
 
 my $keyring = steward_keyring();
@@ -66,6 +67,19 @@ my $want = $node->safe_psql('shop', $all);
 my $want_rights = $node->safe_psql('shop', $rights);
 my $want_types = $node->safe_psql('shop', $types);
 
+# Every secret that a database wraps, as it is under the wrap: those of indexes have
+# several generations.
+sub secrets
+{
+	my ($where, $database) = @_;
+
+	return [ sort map { $_->[0] . ' ' . unpack('H*', $_->[1]) } key_material($where, $keyring, $database) ];
+}
+
+$node->safe_psql('shop', q{SELECT steward.rotate_index_secret('pii'), steward.rotate_index_secret('pii')});
+my $want_secrets = secrets($node, 'shop');
+is(scalar(grep { /^secret2 / } @$want_secrets), 4, 'the source has several generations of an index secret');
+
 like($want, qr/CANARY-ssn-7\|DEFAULT\|CANARY-iban-7\|CANARY-alias-7\|t\|\|CANARY-phone-7/, 'the source holds what was stored');
 like($want_types, qr/steward\.encrypted_text\('pii\/person\.ssn'\)/, 'type modifiers are shown as names');
 unlike($want_types, qr/\(\d+\)/, 'never as numbers');
@@ -118,6 +132,8 @@ for my $kind (sort keys %dumps)
 	is($target->safe_psql("shop_$kind", $all), $want, "$kind: all values are equal");
 	is($target->safe_psql("shop_$kind", $rights), $want_rights, "$kind: all rights are equal");
 	is($target->safe_psql("shop_$kind", $types), $want_types, "$kind: type modifiers are equal");
+	is_deeply(secrets($target, "shop_$kind"), $want_secrets, "$kind: all secrets are equal");
+	is($target->safe_psql("shop_$kind", q{SELECT steward.rotate_index_secret('pii')}), '4', "$kind: the next generation follows those that were");
 	is($target->safe_psql("shop_$kind", 'SELECT ssn::text FROM app.person WHERE id = 3', extra_params => [ '-U', 'reader' ]), 'CANARY-ssn-3', "$kind: who could decrypt can");
 	like(steward_error($target, 'SELECT ssn::text FROM app.person WHERE id = 3', database => "shop_$kind", user => 'searcher'), qr/^ERROR:  permission denied for key/, "$kind: who could not cannot");
 	like(steward_error($target, q{INSERT INTO app.person (id, ssn) VALUES (99, 'CANARY-ssn-5')}, database => "shop_$kind"), qr/unique constraint "person_ssn"/, "$kind: the unique index is in force");

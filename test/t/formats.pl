@@ -30,7 +30,7 @@ $node->safe_psql('postgres', <<"SQL");
 INSERT INTO steward.realm VALUES ('$database->{realm}');
 INSERT INTO steward.key VALUES (x'$database->{key_id}'::int, '$database->{path_text}', x'$database->{key_id}'::int);
 INSERT INTO steward.key_version VALUES (x'$database->{key_id}'::int, 1, x'$database->{key_tag}'::bigint, '\\x$database->{root_id}', '\\x$database->{wrapped}');
-INSERT INTO steward.key_secret VALUES (3, 0, '\\x$database->{root_id}', '\\x$database->{hash_wrapped}');
+INSERT INTO steward.key_secret VALUES (3, 0, 1, '\\x$database->{root_id}', '\\x$database->{hash_wrapped}');
 SQL
 
 my $number = 0;

@@ -171,7 +171,7 @@ subtest 'EXECUTE open to PUBLIC' => sub {
 WHERE pronamespace = 'steward'::regnamespace AND provolatile = 'v' AND (proacl IS NULL OR proacl::text ~ '(^.|,)=X')
 AND proname !~ '^encrypt(ed)?_(text|bytea|jsonb|bigint|numeric|date|timestamptz)$'}), join("\n", own_checks()), 'no function that changes anything is open, but those that check rights themselves');
 	is(sql(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'steward'::regnamespace AND prosecdef}), '0', 'none runs as its owner');
-	for my $call (q{create_key('x')}, q{grant_key('pii', 'app', 'decrypt')}, q{revoke_key('pii', 'reader', 'decrypt')}, q{rotate_key('pii')}, q{destroy_key_version('pii', 1)}, q{shred_subject('person', '1')}, q{adopt_revocation_journal()}, q{enable_audit('t')}, q{bind_subject('t', 'person', 'id')}, q{encrypt_column('t', 'id', 'pii/t.id')}, q{decrypt_column('t', 'v')})
+	for my $call (q{create_key('x')}, q{grant_key('pii', 'app', 'decrypt')}, q{revoke_key('pii', 'reader', 'decrypt')}, q{rotate_key('pii')}, q{rotate_index_secret('pii')}, q{destroy_key_version('pii', 1)}, q{shred_subject('person', '1')}, q{adopt_revocation_journal()}, q{enable_audit('t')}, q{bind_subject('t', 'person', 'id')}, q{encrypt_column('t', 'id', 'pii/t.id')}, q{decrypt_column('t', 'v')})
 	{
 		like(fails("SELECT steward.$call", user => 'app'), qr/permission denied|must be owner/, "somebody calls $call");
 	}
@@ -232,7 +232,7 @@ $do$});
 		q{SELECT steward.encrypt_column('public.victim', 'plain', 'pii/victim.plain')}, q{CALL steward.encrypt_column_online('public.victim', 'n', 'pii/victim.n')}, q{SELECT * FROM steward.column_progress},
 		q{CREATE UNIQUE INDEX ON public.victim (plain steward.encrypted_unique_ops)}, q{SELECT id FROM public.victim WHERE plain OPERATOR(pg_catalog.=) 'row 3'}, q{ANALYZE public.victim}, q{SELECT plain::pg_catalog.text FROM public.victim ORDER BY plain},
 		q{SELECT steward.verify_column('public.victim', 'plain')}, q{SELECT steward.create_decrypted_view('public.victim')},
-		q{DROP INDEX public.victim_plain_idx}, q{SELECT steward.rotate_key('pii')}, q{CALL steward.reencrypt('public.victim')}, q{SELECT * FROM steward.key_status}, q{SELECT * FROM steward.reencryption_progress}, q{SELECT steward.destroy_key_version('pii', 1)}, q{CALL steward.rotate_root_key()},
+		q{DROP INDEX public.victim_plain_idx}, q{SELECT steward.rotate_key('pii')}, q{SELECT steward.rotate_index_secret('pii')}, q{CALL steward.reencrypt('public.victim')}, q{SELECT * FROM steward.key_status}, q{SELECT * FROM steward.reencryption_progress}, q{SELECT steward.destroy_key_version('pii', 1)}, q{CALL steward.rotate_root_key()},
 		q{DROP VIEW public.victim_decrypted}, q{SELECT steward.bind_subject('public.victim', 'person', 'id')}, q{INSERT INTO public.victim (id, plain, n) VALUES (21, 'new', 21)}, q{UPDATE public.victim SET plain = 'changed' WHERE id OPERATOR(pg_catalog.=) 21},
 		q{SELECT steward.shred_subject('person', '21')}, q{SELECT * FROM steward.pending_erasure}, q{CALL steward.finish_erasure()}, q{SELECT * FROM steward.shred_horizon}, q{SELECT steward.apply_revocations()}, q{SELECT * FROM steward.subject_binding}, q{SELECT steward.unbind_subject('public.victim')},
 		q{SELECT steward.decrypt_column('public.victim', 'n')}, q{CALL steward.decrypt_column_online('public.victim', 'plain')},

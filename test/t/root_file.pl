@@ -161,8 +161,21 @@ is($session->query("$old_root 'pii'"), $roots[1]{id}, 'the old key stays under t
 is($session->query("$old_root 'later'"), $third->{id}, 'a new key is wrapped under the last root');
 is($session->query('SELECT v::text FROM t WHERE id = 1'), 'under the second root', 'values under the old root open');
 
+# How many rows a plan expects: by a blind index, as long as there are keys for it.
+sub estimate
+{
+	my $plan = $session->query('EXPLAIN SELECT * FROM n WHERE v = 1');
+
+	return $plan =~ /rows=([0-9]+)/ ? $1 : $plan;
+}
+
+$session->query(q{CREATE TABLE n (v steward.encrypted_bigint('pii/n.v')); CREATE INDEX ON n USING blind (v);
+INSERT INTO n SELECT greatest(1, g - 500) FROM generate_series(1, 800) AS g; ANALYZE n});
+is(estimate(), '501', 'an estimate that a blind index gives');
+
 # The old root is removed: an error that names it; constants go on.
 new_keyring($session, $third->{line});
+cmp_ok(estimate(), '<', 10, 'without its root EXPLAIN works, and says what is usual');
 my $missing = qr/^ERROR:  root key $roots[1]{id} is not in the keyring\n.*HINT: .*reload/s;
 like(steward_error($session, 'SELECT v::text FROM t WHERE id = 1'), $missing, 'a removed root is named');
 like(steward_error($session, 'EXECUTE bare'), $missing, 'also by a plan with a constant of the old root');
@@ -182,6 +195,7 @@ like(steward_error($session, 'EXECUTE other'), qr/^ERROR:  root key $third->{id}
 new_keyring($session, $lines[1] . $fourth->{line} . $third->{line});
 is($session->query('EXECUTE other'), '1', 'all is well when the root returns');
 is($session->query('EXECUTE bare'), '2', 'for older plans as well');
+is(estimate(), '501', 'and for estimates');
 
 # A plan whose constant was sealed under a root that went: at most one error
 # that says what to do, then the plan is made anew.

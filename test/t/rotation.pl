@@ -11,6 +11,7 @@ use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Steward;
+use StewardCanary;
 use Test::More;
 
 my $soak = $ENV{STEWARD_SOAK} ? 1 : 0;
@@ -253,6 +254,16 @@ my $wrapped_under = q{SELECT DISTINCT encode(root_id, 'hex') FROM (SELECT root_i
 	UNION ALL SELECT root_id FROM steward.key_secret UNION ALL SELECT root_id FROM steward.subject_key) w};
 my ($old) = steward_root_keys($keyring);
 
+# What is under the wraps, by the second implementation.
+sub secrets
+{
+	return map { $_->[0] . ' ' . unpack('H*', $_->[1]) } grep { $_->[0] =~ /^secret/ } key_material($node, $keyring);
+}
+
+$node->safe_psql('postgres', q{SELECT steward.rotate_index_secret('pii') FROM generate_series(1, 300)});
+my @secrets = secrets();
+cmp_ok(scalar(grep { /^secret2 / } @secrets), '>', 300, 'there are many generations of an index secret');
+
 system_or_bail('pg_steward_keygen', '--add', $keyring);
 my $new = (steward_root_keys($keyring))[1];
 my $idle = steward_session($node);
@@ -279,6 +290,8 @@ my $new_key = script('new_key', q{
 SELECT pg_sleep(0.2);
 SELECT steward.create_key('k' || :id || 'x');
 SELECT steward.rotate_key('k' || :id || 'x');
+SELECT steward.rotate_index_secret('k' || :id || 'x');
+SELECT steward.rotate_index_secret('pii');
 });
 my ($users, $users_err, $users_out) = writers(4, $soak ? 120 : 6, "$first_use\@8", "$shred_many\@1", "$new_key\@1");
 my $killed = 0;
@@ -312,6 +325,8 @@ append_to_file($keyring, $new->{line});
 chmod 0600, $keyring or die;
 $node->restart;
 is($node->safe_psql('postgres', $check_all), $whole, 'without the old root everything opens');
+my %now = map { $_ => 1 } secrets();
+is(scalar(grep { !$now{$_} } @secrets), 0, 'and every secret is what it was, those of all generations too');
 is($node->safe_psql('postgres', q{SELECT bool_and(root_is_current) FROM steward.key_status WHERE state <> 'destroyed'}), 't', 'key_status says so');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM s WHERE id < 0 AND v::text IS NOT NULL AND v::text <> 'later'}), '0', 'what was erased meanwhile stays erased');
 

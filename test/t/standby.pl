@@ -59,7 +59,7 @@ is($standby->safe_psql('postgres', q{SELECT count(v.*) FROM unnest('{t,b,j,i,n,d
 is($standby->safe_psql('postgres', q{SELECT privilege, source FROM steward.key_privilege WHERE role = 'reader'}), 'decrypt|grant', 'and tells who may');
 like(steward_error($standby, q{SELECT steward.create_key('more')}), qr/^ERROR:  .*(read-only|recovery)/, 'it makes no keys');
 for my $call (
-	q{rotate_key('pii')}, q{grant_key('pii', 'reader', 'search')}, q{revoke_key('pii', 'reader', 'search')},
+	q{rotate_key('pii')}, q{rotate_index_secret('pii')}, q{grant_key('pii', 'reader', 'search')}, q{revoke_key('pii', 'reader', 'search')},
 	q{bind_subject('t', 'person', 'id')}, q{unbind_subject('t')}, q{create_decrypted_view('t')}, q{enable_audit('t')}, q{disable_audit('t')},
 	q{create_policy('p', 't', 'id', '1 year', 'delete')}, q{drop_policy('p')})
 {

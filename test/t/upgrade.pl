@@ -70,6 +70,14 @@ CREATE UNIQUE INDEX value_z ON app.value (z steward.encrypted_timestamptz_unique
 CREATE TABLE app.child (id int, t steward.encrypted_text('pii/value.t') REFERENCES app.value (t));
 CREATE TABLE app.part (id int, v steward.encrypted_text('pii/part.v')) PARTITION BY RANGE (id);
 CREATE TABLE app.part_1 PARTITION OF app.part FOR VALUES FROM (0) TO (1000);
+CREATE TABLE app.found (gone int, id int, t steward.encrypted_text('pii/found.t'), n steward.encrypted_bigint('pii/found.n'),
+    once steward.encrypted_text('pii/found.once'), CONSTRAINT found_once EXCLUDE USING blind (once WITH =));
+ALTER TABLE app.found DROP COLUMN gone;
+CREATE INDEX found_t ON app.found USING blind (t) WITH (tag_bits = 24);
+CREATE INDEX found_n ON app.found USING blind (n steward.blind_bigint_range_ops) WITH (range_tags = 6);
+CREATE INDEX found_x ON app.found USING blind (t steward.blind_trigram_ops);
+CREATE INDEX found_nt ON app.found USING blind (n, t) WHERE id > 100;
+INSERT INTO app.found SELECT g, 'found' || g, g, 'once' || g FROM pg_catalog.generate_series(1, 3000) AS g;
 CREATE MATERIALIZED VIEW app.kept AS SELECT id, t FROM app.value;
 INSERT INTO app.value
 SELECT g, 't' || g, pg_catalog.decode(pg_catalog.lpad(pg_catalog.to_hex(g), 8, '0'), 'hex'), pg_catalog.jsonb_build_object('n', g, 'z', 1.50),
@@ -123,6 +131,8 @@ my %questions = (
 	parts => q{SELECT pg_catalog.string_agg(id || v::text, ',' ORDER BY id) FROM app.part},
 	children => q{SELECT pg_catalog.string_agg(c.id || v.t::text, ',' ORDER BY c.id) FROM app.child AS c JOIN app.value AS v ON v.t = c.t},
 	people => q{SELECT pg_catalog.string_agg(pg_catalog.concat_ws('|', id, name IS NULL, coalesce(name::text, 'erased'), born::date), E'\n' ORDER BY id) FROM app.person},
+	blind => q{SET enable_seqscan = off; SELECT pg_catalog.string_agg(id::text, ' ' ORDER BY id) FROM app.found WHERE t = 'found17' OR n BETWEEN 700 AND 703 OR t LIKE '%nd2999' OR once = 'once5' OR (n = 108 AND t = 'found108' AND id > 100)},
+	blind_check => q{SELECT i.indexrelid::regclass, steward.blind_index_check(i.indexrelid, true), m.exact, m.bits, m.generations, m.multi, m.range_tags FROM pg_catalog.pg_index AS i, steward.blind_metapage(i.indexrelid) AS m WHERE i.indrelid = 'app.found'::regclass ORDER BY i.indexrelid::regclass::text COLLATE "C"},
 	pending => q{SELECT pg_catalog.count(*) FROM steward.pending_erasure},
 	bindings => q{SELECT relation, kind, "column" FROM steward.subject_binding ORDER BY 1},
 	rights => q{SELECT role, key, privilege, source FROM steward.key_privilege WHERE source = 'grant' ORDER BY 1, 2, 3},
@@ -148,6 +158,7 @@ is($old->safe_psql('shop', $ledger), '', 'the ledger verifies before');
 my %before = map { $_ => $old->safe_psql('shop', $questions{$_}) } sort keys %questions;
 
 like($before{values}, qr/^\(7,t7,.*iban7,l7,t,phone7\)$/m, 'the old server holds what was stored');
+is($before{blind}, '5 17 108 700 701 702 703 2999', 'blind indexes find it');
 like($before{people}, qr/^7\|f\|erased\n8\|f\|erased\n9\|f\|name9/m, 'two people were erased');
 is($before{findings}, '0', 'every value is as it should be');
 like($before{segments}, qr/^1\|audit_log_1\|.*\|[1-9]\n2\|audit_log_2\|\|\|0$/, 'the audit log has a closed segment and an open one');
@@ -192,6 +203,9 @@ for my $column (sort keys %found)
 	like(steward_error($new, "INSERT INTO app.value (id, t, $column) VALUES (999, 'another', $found{$column})" =~ s/, t, t\)/, t)/r =~ s/'another', ('t17')/$1/r, database => 'shop'),
 		qr/unique constraint "value_$column"/, "$column: its index keeps another out");
 }
+like(steward_error($new, q{INSERT INTO app.found (id, once) VALUES (4000, 'once7')}, database => 'shop'), qr/exclusion constraint "found_once"/, 'a blind constraint keeps another out');
+is($new->safe_psql('shop', "INSERT INTO app.found VALUES (4001, 'found17', 701, 'new'); $questions{blind}"), '5 17 108 700 701 702 703 2999 4001', 'and blind indexes take new rows');
+like($new->safe_psql('shop', 'SET enable_seqscan = off; EXPLAIN SELECT id FROM app.found WHERE n > (SELECT 5)'), qr/Index Scan (?:on|using) found_n\b/, 'and ranges are found by theirs');
 is($new->safe_psql('shop', 'SELECT pg_catalog.count(t::text) FROM app.value_decrypted', extra_params => [ '-U', 'reader' ]), '61', 'who could decrypt can');
 is($new->safe_psql('shop', 'SELECT pg_catalog.count(t::text) FROM app.value_decrypted', extra_params => [ '-U', 'searcher' ]), '0', 'the view shows nothing to others');
 like(steward_error($new, 'SELECT t::text FROM app.value', database => 'shop', user => 'searcher'), qr/^ERROR:  permission denied for key/, 'who could not cannot');
@@ -245,5 +259,7 @@ $new->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $new->connstr('shop') ], 'the 
 $new->safe_psql('postgres', 'CREATE DATABASE again');
 $new->command_ok([ 'pg_restore', '--exit-on-error', '-d', $new->connstr('again'), $dump ], 'and restored');
 is($new->safe_psql('again', $questions{parts}), $before{parts}, 'with its values');
+is($new->safe_psql('again', $questions{blind}), '5 17 108 700 701 702 703 2999 4001', 'and its blind indexes');
+is($new->safe_psql('again', $questions{blind_check}), $before{blind_check}, 'which are in order');
 $new->stop;
 done_testing();

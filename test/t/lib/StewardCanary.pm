@@ -146,7 +146,7 @@ sub key_material
 	my $wraps = $node->safe_psql($database // 'postgres', q{
 SELECT 'realm ' || replace(realm::text, '-', '') FROM steward.realm;
 SELECT 'wrap 1 ' || lpad(to_hex(key_id), 8, '0') || lpad(to_hex(key_tag), 8, '0') || repeat('00', 8) || ' ' || encode(wrapped, 'hex') FROM steward.key_version;
-SELECT 'wrap ' || kind || ' ' || lpad(to_hex(key_id), 8, '0') || repeat('00', 12) || ' ' || encode(wrapped, 'hex') FROM steward.key_secret});
+SELECT 'wrap ' || kind || ' ' || lpad(to_hex(key_id), 8, '0') || lpad(to_hex(generation - 1), 8, '0') || repeat('00', 8) || ' ' || encode(wrapped, 'hex') FROM steward.key_secret});
 	my ($out, $err) = ('', '');
 
 	IPC::Run::run([ $ENV{PYTHON} || 'python3', "$FindBin::RealBin/../vectors/unwrap.py", $keyring ],
