@@ -9,6 +9,7 @@ PURE_SOURCES = \
 	blind/range_place.c \
 	retention/calendar.c \
 	retention/cron.c \
+	retention/pace.c \
 	retention/retry.c \
 	retention/schedule.c \
 	retention/schedule_text.c \
