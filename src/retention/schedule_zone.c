@@ -71,7 +71,7 @@ steward_schedule_zone(StewardZone *zone, const char *name)
 void
 steward_schedule_read(StewardSchedule *schedule, const char *text)
 {
-	StewardScheduleFault fault;
+	StewardScheduleFault fault = {0};
 
 	if (!steward_schedule_parse(schedule, text, &fault))
 		ereport(ERROR,
