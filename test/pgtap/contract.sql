@@ -132,6 +132,7 @@ $$, $$ VALUES
     ('steward.leakage_report(regclass)', 'TABLE(aspect text, value text, meaning text)', 'all'),
     ('steward.ledger_checkpoint(integer)', 'text', 'granted'),
     ('steward.ledger_verifier_key(integer)', 'text', 'granted'),
+    ('steward.next_runs(text,text,timestamp with time zone,integer)', 'SETOF timestamp with time zone', 'all'),
     ('steward.plain_eq(bigint,bigint)', 'boolean', 'all'),
     ('steward.plain_eq(bytea,bytea)', 'boolean', 'all'),
     ('steward.plain_eq(date,date)', 'boolean', 'all'),
