@@ -61,8 +61,10 @@ ORDER BY backend_type NOT LIKE 'client%', random()}));
 		{
 			# and once more in the midst of recovery, maybe
 			system('pg_ctl', '-W', '-s', '-D', $node->data_dir, '-l', $node->logfile, 'start');
+			# Who stops a server that has not yet said that it is there stops nothing.
+			select(undef, undef, undef, 0.01) until -s $node->data_dir . '/postmaster.pid';
 			select(undef, undef, undef, rand(0.3));
-			system('pg_ctl', '-w', '-s', '-m', 'immediate', '-D', $node->data_dir, 'stop');
+			system_or_bail('pg_ctl', '-w', '-s', '-m', 'immediate', '-D', $node->data_dir, 'stop');
 		}
 		$node->start;
 	}
