@@ -13,15 +13,19 @@
 #include "blind/page.h"
 #include "blind/search.h"
 #include "blind/split.h"
+#include "blind/wal.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
+
+/* More levels than an index has that fills all blocks there can be. */
+#define LEVELS_MAX 16
 
 /* A bound, what it is to become, and the pages that have it, from the leaf upwards. */
 typedef struct Bound
 {
 	StewardBlindEntry is;
 	StewardBlindEntry lower;
-	Buffer		buffers[MAX_GENERIC_XLOG_PAGES];
+	Buffer		buffers[LEVELS_MAX];
 	int			count;
 	int			child;			/* of the last page, whose separator it is */
 } Bound;
@@ -105,17 +109,6 @@ finish_split(Relation index, Bound *bound)
 	steward_blind_finish_split(index, buffer);
 }
 
-pg_attribute_noreturn()
-static void
-raise_too_high(Relation index)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("index \"%s\" has too many levels for tags of erased values to be removed from it",
-					RelationGetRelationName(index)),
-			 errhint("REINDEX it, which removes them, and try again.")));
-}
-
 /* Locks the page of the next level that has the key before the bound. */
 static void
 lock_next(Relation index, Bound *bound)
@@ -123,9 +116,7 @@ lock_next(Relation index, Bound *bound)
 	const StewardBlindEntry before = {bound->is.tag, bound->is.tid - 1};
 	int			level = bound->count;
 
-	if (level == MAX_GENERIC_XLOG_PAGES)
-		raise_too_high(index);
-	if (steward_blind_meta_refresh(index)->level < level)
+	if (steward_blind_meta_refresh(index)->level < level || level == LEVELS_MAX)
 		steward_blind_raise_corrupted(index, BufferGetBlockNumber(bound->buffers[level - 1]));
 	bound->buffers[bound->count++] = steward_blind_find(index, &before, level,
 														BUFFER_LOCK_EXCLUSIVE);
@@ -169,25 +160,55 @@ lock_pages(Relation index, Bound *bound, BlockNumber leaf)
 	return true;
 }
 
+static void
+set_lower(const Bound *bound, Page *pages)
+{
+	int			last = bound->count - 1;
+
+	for (int i = 0; i < last; i++)
+		steward_blind_set_right(pages[i], STEWARD_BLIND_SPECIAL(pages[i])->right, &bound->lower);
+	steward_blind_set_separator(pages[last], bound->child, &bound->lower);
+}
+
+static void
+write_generic(Relation index, const Bound *bound)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		pages[MAX_GENERIC_XLOG_PAGES];
+
+	for (int i = 0; i < bound->count; i++)
+		pages[i] = GenericXLogRegisterBuffer(state, bound->buffers[i], 0);
+	set_lower(bound, pages);
+	GenericXLogFinish(state);
+}
+
+/* More pages than GenericXLog has room for: an index of more than four levels. */
+static void
+write_images(Relation index, const Bound *bound)
+{
+	Page		pages[LEVELS_MAX];
+
+	steward_blind_images_prepare(bound->count);
+	START_CRIT_SECTION();
+	for (int i = 0; i < bound->count; i++)
+		pages[i] = BufferGetPage(bound->buffers[i]);
+	set_lower(bound, pages);
+	steward_blind_images_log(index, bound->buffers, bound->count);
+	END_CRIT_SECTION();
+}
+
 /* What is between the bounds belongs to the right page then, and so do predicate locks. */
 static void
 write_lower(Relation index, Bound *bound)
 {
 	BlockNumber leaf = BufferGetBlockNumber(bound->buffers[0]);
-	GenericXLogState *state;
-	Page		page;
 
 	PredicateLockPageSplit(index, leaf,
 						   STEWARD_BLIND_SPECIAL(BufferGetPage(bound->buffers[0]))->right);
-	state = GenericXLogStart(index);
-	for (int i = 0; i < bound->count - 1; i++)
-	{
-		page = GenericXLogRegisterBuffer(state, bound->buffers[i], 0);
-		steward_blind_set_right(page, STEWARD_BLIND_SPECIAL(page)->right, &bound->lower);
-	}
-	page = GenericXLogRegisterBuffer(state, bound->buffers[bound->count - 1], 0);
-	steward_blind_set_separator(page, bound->child, &bound->lower);
-	GenericXLogFinish(state);
+	if (bound->count <= MAX_GENERIC_XLOG_PAGES)
+		write_generic(index, bound);
+	else
+		write_images(index, bound);
 	release(bound);
 }
 

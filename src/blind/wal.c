@@ -1,5 +1,5 @@
 /*
- * wal.c: appending bytes to a page; see wal.h.
+ * wal.c: appending bytes to a page, and many pages in one record; see wal.h.
  *
  * GenericXLog copies the page, and compares old and new byte by byte to find what has
  * changed: four fifths of the time of an insert. Here what has changed is known. The
@@ -12,6 +12,7 @@
 
 #include "access/generic_xlog.h"
 #include "access/xloginsert.h"
+#include "catalog/pg_control.h"
 #include "miscadmin.h"
 #include "storage/bufpage.h"
 
@@ -76,3 +77,39 @@ steward_blind_append_bytes(Relation index, Buffer buffer, const unsigned char *b
 }
 
 #endif							/* STEWARD_KNOWS_GENERIC_RECORDS */
+
+/* ---- images ---- */
+
+void
+steward_blind_images_prepare(int count)
+{
+	XLogEnsureRecordSpace(count - 1, 0);
+}
+
+static void
+clear_hole(Page page)
+{
+	PageHeader	header = (PageHeader) page;
+
+	memset((char *) page + header->pd_lower, 0, header->pd_upper - header->pd_lower);
+}
+
+void
+steward_blind_images_log(Relation index, const Buffer *buffers, int count)
+{
+	XLogRecPtr	lsn;
+
+	for (int i = 0; i < count; i++)
+	{
+		clear_hole(BufferGetPage(buffers[i]));
+		MarkBufferDirty(buffers[i]);
+	}
+	if (!RelationNeedsWAL(index))
+		return;
+	XLogBeginInsert();
+	for (int i = 0; i < count; i++)
+		XLogRegisterBuffer(i, buffers[i], REGBUF_FORCE_IMAGE | REGBUF_STANDARD);
+	lsn = XLogInsert(RM_XLOG_ID, XLOG_FPI);
+	for (int i = 0; i < count; i++)
+		PageSetLSN(BufferGetPage(buffers[i]), lsn);
+}

@@ -1,5 +1,6 @@
 /*
- * wal.h: appending bytes to a page, with as little WAL and work as there can be.
+ * wal.h: appending bytes to a page, with as little WAL and work as there can be; and changing
+ * many pages in one record.
  */
 #ifndef STEWARD_BLIND_WAL_H
 #define STEWARD_BLIND_WAL_H
@@ -16,5 +17,15 @@
  */
 extern void steward_blind_append_bytes(Relation index, Buffer buffer,
 									   const unsigned char *bytes, size_t len);
+
+/*
+ * For changing more pages in one record than GenericXLog can, as whole images of them. First
+ * images_prepare, which may raise an error; then, in a critical section, the change of
+ * the pages, which are exclusively locked, and images_log, which leaves their holes zero, as
+ * GenericXLog does. Redo puts back one page after the other: where readers of a standby must not see
+ * some pages new and some old, a lock has to keep them out.
+ */
+extern void steward_blind_images_prepare(int count);
+extern void steward_blind_images_log(Relation index, const Buffer *buffers, int count);
 
 #endif							/* STEWARD_BLIND_WAL_H */

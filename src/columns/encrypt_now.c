@@ -191,7 +191,7 @@ convert_column(Oid relid, const char *column, const char *key, const char *type,
 							 "steward.decrypt_column()");
 	/* Before the lock too, so that it is no means to block others. */
 	steward_conversion_check_owner(relid);
-	rel = relation_open(relid, AccessExclusiveLock);
+	rel = steward_named_relation_open(relid, AccessExclusiveLock);
 	steward_conversion_check_owner(relid);
 	if (!steward_conversion_lock(relid, false) || steward_conversion_state(relid) != NULL)
 		ereport(ERROR,

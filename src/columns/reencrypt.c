@@ -38,6 +38,7 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/wait_event.h"
 
 /* How long a batch keeps its row locks. */
@@ -54,6 +55,9 @@
 typedef struct Run
 {
 	Oid			relation;
+	char	   *name;			/* as it was when the run began, for it may be
+								 * dropped */
+	char	   *full_name;		/* with its schema, quoted */
 	int			pause;			/* milliseconds between batches */
 	int			patience;		/* milliseconds left */
 	MemoryContext context;		/* lives as long as the run */
@@ -111,8 +115,7 @@ record_start(Run *run)
 	bool		isnull;
 	Datum		values[] = {
 		ObjectIdGetDatum(run->relation),
-		CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(get_rel_namespace(run->relation)),
-													   get_rel_name(run->relation))),
+		CStringGetTextDatum(run->full_name),
 		NameGetDatum(&caller)
 	};
 
@@ -208,12 +211,18 @@ is_leaf(Relation rel, StewardShape ***shapes, bool warn)
 	return *shapes != NULL && rel->rd_rel->relkind == RELKIND_RELATION;
 }
 
-/* The table and all below it, locked: PostgreSQL's function locks those below alone. */
+/*
+ * The table and all below it, locked: PostgreSQL's function locks those below alone. Between
+ * transactions the table may have been dropped: then there is nothing.
+ */
 static List *
 locked_tree(Oid relid)
 {
 	LockRelationOid(relid, AccessShareLock);
-	return find_all_inheritors(relid, AccessShareLock, NULL);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return find_all_inheritors(relid, AccessShareLock, NULL);
+	UnlockRelationOid(relid, AccessShareLock);
+	return NIL;
 }
 
 static void
@@ -241,10 +250,11 @@ forget_work(Run *run)
 static void
 expand(Run *run)
 {
-	bool		any = false;
+	List	   *tree = locked_tree(run->relation);
+	bool		any = tree == NIL;
 	ListCell   *cell;
 
-	foreach(cell, locked_tree(run->relation))
+	foreach(cell, tree)
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 		StewardShape **shapes;
@@ -257,8 +267,7 @@ expand(Run *run)
 	if (!any)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("table \"%s\" has no encrypted column",
-						get_rel_name(run->relation))));
+				 errmsg("table \"%s\" has no encrypted column", run->name)));
 	record_blocks(run);
 }
 
@@ -406,9 +415,11 @@ sweep_and_look(Run *run)
 
 /* ---- the call ---- */
 
+/* Leaves the names in the run. */
 static void
-check_relation(Oid relid)
+check_relation(Run *run)
 {
+	Oid			relid = run->relation;
 	Relation	rel = steward_named_relation_open(relid, AccessShareLock);
 	char		relkind = rel->rd_rel->relkind;
 
@@ -430,6 +441,9 @@ check_relation(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot re-encrypt temporary tables of other sessions")));
+	run->name = pstrdup(RelationGetRelationName(rel));
+	run->full_name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												run->name);
 	relation_close(rel, AccessShareLock);
 }
 
@@ -458,8 +472,7 @@ lock_run(Run *run)
 	if (LockAcquire(&run->lock, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("table \"%s\" is being re-encrypted already",
-						get_rel_name(run->relation))));
+				 errmsg("table \"%s\" is being re-encrypted already", run->name)));
 }
 
 static void
@@ -468,8 +481,7 @@ tell(const Run *run)
 	if (run->remaining > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("re-encryption of table \"%s\" is not complete",
-						get_rel_name(run->relation)),
+				 errmsg("re-encryption of table \"%s\" is not complete", run->name),
 				 errdetail_plural("%llu value was left as it is.",
 								  "%llu values were left as they are.",
 								  (unsigned long) run->remaining,
@@ -492,7 +504,7 @@ STEWARD_FUNCTION(steward_reencrypt)
 	check_call(fcinfo);
 	run.relation = PG_GETARG_OID(0);
 	run.pause = PG_GETARG_INT32(1);
-	check_relation(run.relation);
+	check_relation(&run);
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run.context = CurrentMemoryContext;

@@ -218,12 +218,16 @@ verify_rows(Verification *verification, AttrNumber attnum, MemoryContext per_row
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-/* One table of the tree; what has no rows here is passed over, and said so. */
+/*
+ * One table of the tree; what has no rows here is passed over, and said so. One that left the
+ * tree while it was waited for may have the column no more.
+ */
 static void
 verify_table(Verification *verification, Oid relid, MemoryContext per_row)
 {
 	Relation	rel = relation_open(relid, NoLock);
 	char		relkind = rel->rd_rel->relkind;
+	AttrNumber	attnum = get_attnum(relid, verification->column);
 	ErrorContextCallback context = {.callback = name_row, .arg = verification,
 	.previous = error_context_stack};
 
@@ -238,11 +242,10 @@ verify_table(Verification *verification, Oid relid, MemoryContext per_row)
 						RelationGetRelationName(rel)),
 				 errhint("Verify the table on the foreign server.")));
 	else if ((relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW) &&
-			 !RELATION_IS_OTHER_TEMP(rel))
+			 !RELATION_IS_OTHER_TEMP(rel) && attnum != InvalidAttrNumber)
 	{
 		error_context_stack = &context;
-		verify_rows(verification, get_attnum(relid, verification->column),
-					per_row);
+		verify_rows(verification, attnum, per_row);
 		error_context_stack = context.previous;
 	}
 	pfree(verification->part.data);

@@ -29,6 +29,7 @@
 #include "executor/spi.h"
 #include "keys/keys.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/lmgr.h"
 #include "types/binding.h"
 #include "types/type_info.h"
 #include "utils/builtins.h"
@@ -322,8 +323,8 @@ guard_partition_key(Oid relid)
 				 errdetail("The partition of a row would tell about its plaintext.")));
 }
 
-void
-steward_guard_relation(Oid relid)
+static void
+guard_locked(Oid relid)
 {
 	char		relkind = get_rel_relkind(relid);
 
@@ -349,6 +350,15 @@ steward_guard_relation(Oid relid)
 	for_each_row(IndexRelationId, IndexIndrelidIndexId, Anum_pg_index_indrelid,
 				 relid, guard_index_row, NULL);
 	guard_partition_key(relid);
+}
+
+/* One that was found by its columns' type may be dropped by others at this moment. */
+void
+steward_guard_relation(Oid relid)
+{
+	LockRelationOid(relid, AccessShareLock);
+	guard_locked(relid);
+	UnlockRelationOid(relid, AccessShareLock);
 }
 
 /* ---- types, functions, publications ---- */
