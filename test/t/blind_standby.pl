@@ -101,10 +101,17 @@ sub caught_up
 		}) && inconsistent() eq '';
 }
 
-my @sessions = writers($primary, 1);
+my $series = 1;
+my @sessions = writers($primary, $series);
 my %lsns;
 for my $point (1 .. $points)
 {
+	# Where points take long, writers come to the end of their scripts.
+	if ($point > 1 && $primary->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'campaign writer'}) == 0)
+	{
+		clean(end_writers($primary, @sessions), "point $point: nothing was wrong so far");
+		@sessions = writers($primary, ++$series);
+	}
 	my $fresh = ask('SELECT pg_last_wal_replay_lsn()');
 
 	select(undef, undef, undef, rand(0.6));
@@ -184,12 +191,12 @@ $old->query('COMMIT');
 $old->quit;
 
 # Promotion while the primary goes on writing.
-@sessions = writers($primary, 2);
+@sessions = writers($primary, ++$series);
 select(undef, undef, undef, 1 + rand(1));
 give_up(@sessions) if inconsistent() ne '';
 pass('replay still makes the pages that the primary has');
 $standby->promote;
-my @others = writers($standby, 3);
+my @others = writers($standby, ++$series);
 select(undef, undef, undef, 1 + rand(1));
 for my $place ([ $primary, @sessions ], [ $standby, @others ])
 {
