@@ -30,7 +30,9 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/expression.h"
 #include "retention/target.h"
+#include "subjects/hold.h"
 
 /* Blocks read at once where there is no index, and how long to go on. */
 #define PIECE_BLOCKS 256
@@ -47,7 +49,7 @@ typedef struct Batch
 	Datum		cutoff;			/* of that type */
 	const char *from;			/* ONLY schema.table AS t */
 	const char *age;			/* t.column */
-	const char *expired;		/* condition on $1, the cutoff */
+	const char *expired;		/* and not held: condition on $1, the cutoff */
 	const char *still_expired;	/* the same, out of reach of indexes */
 } Batch;
 
@@ -92,6 +94,8 @@ set_options(void)
 	set_option("enable_tidscan", "on");
 	set_option("jit", "off");
 	set_option("max_parallel_workers_per_gather", "0");
+	/* Predicates of holds want these for each row. */
+	(void) steward_expression_settings(NULL);
 }
 
 static Datum
@@ -395,6 +399,7 @@ static void
 describe(Batch *batch)
 {
 	Relation	rel = batch->rel;
+	List	   *holds;
 
 	batch->age_type = steward_target_age_type(rel, batch->policy->age);
 	batch->cutoff = cutoff_of_type(batch->policy, batch->age_type);
@@ -405,6 +410,10 @@ describe(Batch *batch)
 	batch->expired = psprintf("%s OPERATOR(pg_catalog.<) $1"
 							  " AND %s OPERATOR(pg_catalog.>) '-infinity'",
 							  batch->age, batch->age);
+	holds = steward_holds_on(RelationGetRelid(rel));
+	if (holds != NIL)
+		batch->expired = psprintf("%s AND NOT %s", batch->expired,
+								  steward_holds_condition(holds, rel, "t"));
 	batch->still_expired = psprintf("COALESCE(%s, false)", batch->expired);
 }
 
@@ -445,6 +454,8 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 
 	steward_become(owner, &identity);
 	set_options();
+	/* Before the snapshot: what it shows is all that may be held. */
+	steward_holds_lock();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	batch.rel = steward_target_open_leaf(leaf->relation, policy->relation, owner);
 	if (batch.rel == NULL)
