@@ -22,6 +22,7 @@
 #include "retention/edge.h"
 #include "retention/statement.h"
 #include "retention/target.h"
+#include "subjects/hold.h"
 
 /* A closure may have this many times the rows that a batch aims at. */
 #define CLOSURE_TIMES 2
@@ -269,6 +270,8 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 	memset(result, 0, sizeof(*result));
 	steward_become(owner, &identity);
 	set_options(policy);
+	/* Before the snapshot: what it shows is all that may be held. */
+	steward_holds_lock();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	batch.rel = steward_target_open_leaf(leaf->relation, policy, owner);
 	if (batch.rel == NULL)

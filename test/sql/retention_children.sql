@@ -105,6 +105,26 @@ CALL steward.run_policy('c');
 SELECT * FROM rc_left;
 SELECT count(*) FROM rc_customer WHERE referrer IS NOT NULL;
 
+-- A hold on a row anywhere in what would go, or would be changed, keeps all that leads to it.
+SELECT rc_fill();
+DELETE FROM rc_item;
+SELECT steward.place_hold('rc_order', 'id = 21', 'case') > 0 AS held, steward.place_hold('rc_review', 'id = 41', 'case') > 0 AS held,
+    steward.place_hold('rc_customer', 'id = 5', 'case') > 0 AS held;
+CALL steward.run_policy('c');
+SELECT * FROM rc_left;
+SELECT * FROM rc_run;
+-- One that is held and busy, or restricted, is held; who was referred by one that is held stays no longer than that.
+UPDATE rc_customer SET referrer = 2 WHERE id = 4;
+INSERT INTO rc_invoice VALUES (1, 2);
+CALL steward.run_policy('c');
+SELECT * FROM rc_left;
+SELECT * FROM rc_run;
+DELETE FROM rc_invoice;
+SELECT count(steward.release_hold(id, 'tested')) FROM steward.active_hold;
+CALL steward.run_policy('c');
+SELECT * FROM rc_left;
+SELECT * FROM rc_run;
+
 -- A new foreign key that changes other tables, and one that restricts.
 SELECT rc_fill();
 CREATE TABLE rc_late (customer int REFERENCES rc_customer ON DELETE CASCADE);
