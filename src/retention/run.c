@@ -50,7 +50,7 @@ typedef struct Run
 	MemoryContext scratch;		/* emptied before each part */
 	StewardPolicy *policy;
 	Oid			owner;
-	int64		id;				/* in steward.policy_run */
+	int64		id;				/* in steward.policy_run_log */
 	List	   *leaves;
 	StewardLeaf leaf;			/* the one being worked on */
 	int			batch_size;
@@ -116,21 +116,22 @@ attempt(Run *run, RunPart part)
 static void
 record_start(Run *run)
 {
-	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID};
+	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID, TEXTOID};
 	Datum		values[] = {
 		CStringGetTextDatum(run->policy->name),
 		ObjectIdGetDatum(run->policy->relation),
-		TimestampTzGetDatum(run->policy->cutoff)
+		TimestampTzGetDatum(run->policy->cutoff),
+		CStringGetTextDatum(steward_action_name(run->policy->action))
 	};
 	bool		isnull;
 	StewardJson event;
 
 	/* We have the policy's lock: whoever began these runs is gone. */
-	steward_policy_sql("UPDATE steward.policy_run SET state = 'interrupted'"
+	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'interrupted'"
 					   " WHERE policy = $1 AND state = 'running'",
 					   SPI_OK_UPDATE, 1, types, values, NULL);
-	steward_policy_sql("INSERT INTO steward.policy_run (policy, relation, cutoff)"
-					   " VALUES ($1, $2, $3) RETURNING id",
+	steward_policy_sql("INSERT INTO steward.policy_run_log (policy, relation, cutoff, action)"
+					   " VALUES ($1, $2, $3, $4) RETURNING id",
 					   SPI_OK_INSERT_RETURNING, lengthof(types), types, values,
 					   NULL);
 	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
@@ -152,8 +153,9 @@ record_batch(Run *run, uint64 deleted)
 	Oid			types[] = {INT8OID, INT8OID};
 	Datum		values[] = {Int64GetDatum(run->id), Int64GetDatum((int64) deleted)};
 
-	steward_policy_sql("UPDATE steward.policy_run"
-					   " SET rows = rows + $2, batches = batches + 1 WHERE id = $1",
+	steward_policy_sql("UPDATE steward.policy_run_log"
+					   " SET rows = rows + $2, batches = batches + 1,"
+					   " batch_at = pg_catalog.clock_timestamp() WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
 }
 
@@ -168,7 +170,7 @@ record_end(Run *run, const char *state, const char *sqlstate)
 		sqlstate != NULL ? CStringGetTextDatum(sqlstate) : (Datum) 0
 	};
 
-	steward_policy_sql("UPDATE steward.policy_run SET state = $2, skipped = $3,"
+	steward_policy_sql("UPDATE steward.policy_run_log SET state = $2, skipped = $3,"
 					   " sqlstate = $4, finished_at = pg_catalog.clock_timestamp()"
 					   " WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values,
@@ -446,6 +448,12 @@ run_policy(Run *run, const char *name)
 				 errmsg("policy \"%s\" is already running", name),
 				 errhint("Wait until the other run has ended.")));
 	run->policy = steward_policy_read(name);
+	steward_policy_require_table(run->policy);
+	if (run->policy->paused)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("policy \"%s\" is paused", name),
+				 errhint("Resume it with steward.resume_policy.")));
 	run->owner = steward_target_owner(run->policy->relation);
 	record_start(run);
 	commit(run);
