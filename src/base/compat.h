@@ -417,6 +417,13 @@ extern int	t_isdigit(const char *ptr);
 #define STEWARD_NAMES_OF(text) stringToQualifiedNameList(text)
 #endif
 
+/* Asks the processor for memory that is read soon: a hint, of which nothing depends. */
+#if defined(__GNUC__)
+#define STEWARD_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define STEWARD_PREFETCH(address) ((void) 0)
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

@@ -37,7 +37,6 @@ enum
 };
 
 #define INNER_FILLFACTOR 92		/* percent */
-#define FILL_SPREAD 4			/* of both, up and down */
 
 /* Entries that are looked at together: two leaves' worth. */
 #define WINDOW (2 * STEWARD_BLIND_LEAF_MAX)
@@ -160,17 +159,22 @@ end_page(Build *build, Page page, const StewardBlindEntry *right)
 }
 
 /*
- * Room to be left free where pages are full to this percentage on average, and apart by
- * chance, so that they do not all split at the same time.
+ * Room to be left free, where pages are full to this percentage on average.  It differs from
+ * page to page, so that they do not all split at the same time: most have a little more than
+ * half of what is free on average, every third up to three times that.  None has so little
+ * that the first inserts split it.
  */
 static size_t
 free_room(size_t room, int fillfactor)
 {
-	int			free = 100 - fillfactor;
-	int			spread = Min(free, FILL_SPREAD);
-	double		chance = 2 * pg_prng_double(&pg_global_prng_state) - 1;
+	double		free = (100 - fillfactor) / 100.0;
+	double		chance = pg_prng_double(&pg_global_prng_state);
 
-	return (size_t) ((free + spread * chance) / 100 * room);
+	if (free > 0.2)
+		return (size_t) (room * free * (0.5 + chance));
+	if (pg_prng_uint32(&pg_global_prng_state) % 3 != 0)
+		return (size_t) (room * free * (0.5 + 0.25 * chance));
+	return (size_t) (room * free * (0.5 + 2.5 * chance));
 }
 
 /*

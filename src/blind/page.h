@@ -60,7 +60,7 @@ typedef struct StewardBlindChild
 } StewardBlindChild;
 
 #define STEWARD_BLIND_TAIL_MAX 256
-#define STEWARD_BLIND_TAIL_MIN 64	/* room for so many after a merge */
+#define STEWARD_BLIND_TAIL_MIN 24	/* room for so many after a merge */
 #define STEWARD_BLIND_TID_BYTES 6
 
 /* Packed entries of a leaf, so that tail and newcomers may join them. */

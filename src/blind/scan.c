@@ -8,6 +8,7 @@
 
 #include "access/htup_details.h"
 #include "blind/hint.h"
+#include "blind/reach.h"
 #include "blind/scan_keys.h"
 #include "blind/search.h"
 #include "common/hashfn.h"
@@ -50,6 +51,7 @@ typedef struct Scan
 	bool		in_range;		/* its first leaf was read */
 	bool		hints;			/* are set and heeded */
 	given_hash *given;			/* in the search's context; NULL: not needed */
+	StewardBlindReach reach;
 
 	/* The leaf that was copied. */
 	Buffer		pin;			/* of one that VACUUM must not touch yet */
@@ -117,12 +119,12 @@ leave_leaf(Relation index, Scan *state)
 /* ---- copying a leaf ---- */
 
 static void
-add_item(Relation index, Scan *state, Buffer buffer, uint64 tid, int position)
+add_item(IndexScanDesc scan, Scan *state, Buffer buffer, uint64 tid, int position)
 {
 	CopiedItem *item;
 
-	if (!steward_blind_tid_is_sound(tid))
-		steward_blind_raise_corrupted(index, BufferGetBlockNumber(buffer));
+	steward_blind_require_reachable(&state->reach, scan->indexRelation, scan->heapRelation,
+									BufferGetBlockNumber(buffer), tid);
 	if (state->hints && steward_blind_hinted(BufferGetPage(buffer), position))
 		return;
 	item = &state->items[state->count++];
@@ -132,7 +134,7 @@ add_item(Relation index, Scan *state, Buffer buffer, uint64 tid, int position)
 }
 
 static void
-copy_packed(Relation index, Scan *state, Buffer buffer, const StewardBlindRange *range,
+copy_packed(IndexScanDesc scan, Scan *state, Buffer buffer, const StewardBlindRange *range,
 			int packed_count)
 {
 	StewardBlindPacked packed = steward_blind_packed(BufferGetPage(buffer));
@@ -142,14 +144,14 @@ copy_packed(Relation index, Scan *state, Buffer buffer, const StewardBlindRange 
 											  packed_count, &first);
 
 	if (count < 0)
-		steward_blind_raise_corrupted(index, BufferGetBlockNumber(buffer));
+		steward_blind_raise_corrupted(scan->indexRelation, BufferGetBlockNumber(buffer));
 	for (int i = 0; i < count; i++)
-		add_item(index, state, buffer, tids[i], first + i);
+		add_item(scan, state, buffer, tids[i], first + i);
 	pfree(tids);
 }
 
 static void
-copy_tail(Relation index, Scan *state, Buffer buffer, const StewardBlindRange *range,
+copy_tail(IndexScanDesc scan, Scan *state, Buffer buffer, const StewardBlindRange *range,
 		  int packed_count)
 {
 	Page		page = BufferGetPage(buffer);
@@ -157,7 +159,7 @@ copy_tail(Relation index, Scan *state, Buffer buffer, const StewardBlindRange *r
 	int			count = steward_blind_tail_collect(page, range->low, range->high, found);
 
 	for (int i = 0; i < count; i++)
-		add_item(index, state, buffer, steward_blind_tail_entry(page, found[i]).tid,
+		add_item(scan, state, buffer, steward_blind_tail_entry(page, found[i]).tid,
 				 packed_count + found[i]);
 }
 
@@ -186,8 +188,8 @@ copy_leaf(IndexScanDesc scan, Scan *state, Buffer buffer, const StewardBlindRang
 	STEWARD_TEST_OLD_SNAPSHOT(scan->xs_snapshot, scan->indexRelation, page);
 	PredicateLockPage(scan->indexRelation, BufferGetBlockNumber(buffer), scan->xs_snapshot);
 	make_room(scan, state, packed_count + STEWARD_BLIND_TAIL_MAX);
-	copy_packed(scan->indexRelation, state, buffer, range, packed_count);
-	copy_tail(scan->indexRelation, state, buffer, range, packed_count);
+	copy_packed(scan, state, buffer, range, packed_count);
+	copy_tail(scan, state, buffer, range, packed_count);
 	state->block = BufferGetBlockNumber(buffer);
 	state->next = steward_blind_beyond(page, &end) ?
 		STEWARD_BLIND_SPECIAL(page)->right : InvalidBlockNumber;

@@ -18,6 +18,18 @@
 /* So many steps to the right, and one for four children: then it is too old. */
 #define STEPS_BEFORE_FORGETTING 16
 
+/*
+ * Header, directory and special area lie on three cache lines that a look-up misses one
+ * after the other, unless they are asked for while the lock is taken.
+ */
+static void
+prefetch(Page page)
+{
+	STEWARD_PREFETCH(page);
+	STEWARD_PREFETCH(page + PG_CACHE_LINE_SIZE / 2);
+	STEWARD_PREFETCH(page + BLCKSZ - sizeof(StewardBlindSpecial));
+}
+
 Buffer
 steward_blind_read(Relation index, BlockNumber block, int level, int mode)
 {
@@ -27,6 +39,7 @@ steward_blind_read(Relation index, BlockNumber block, int level, int mode)
 	if (block == InvalidBlockNumber)
 		steward_blind_raise_corrupted(index, STEWARD_BLIND_META);
 	buffer = ReadBuffer(index, block);
+	prefetch(BufferGetPage(buffer));
 	LockBuffer(buffer, mode);
 	steward_blind_page_check(index, buffer);
 	if (STEWARD_BLIND_SPECIAL(BufferGetPage(buffer))->level != level)

@@ -12,6 +12,7 @@
 #include "blind/hint.h"
 #include "blind/insert.h"
 #include "blind/page.h"
+#include "blind/reach.h"
 #include "blind/search.h"
 #include "blind/split.h"
 #include "storage/lmgr.h"
@@ -34,6 +35,7 @@ typedef struct Check
 	Relation	heap;
 	const StewardBlindEntry *entry; /* the newcomer */
 	IndexUniqueCheck mode;
+	StewardBlindReach reach;
 	Buffer		first;			/* leaf of the tag, exclusively locked */
 	SnapshotData dirty;
 	bool		found;			/* the newcomer's own entry */
@@ -94,8 +96,8 @@ judge(Check *check, Buffer buffer, uint64 tid, int position)
 		check->found = true;
 		return FREE;
 	}
-	if (!steward_blind_tid_is_sound(tid))
-		steward_blind_raise_corrupted(check->index, BufferGetBlockNumber(buffer));
+	steward_blind_require_reachable(&check->reach, check->index, check->heap,
+									BufferGetBlockNumber(buffer), tid);
 	if (skips(check, BufferGetPage(buffer), position))
 		return FREE;
 	steward_blind_item_pointer(tid, &pointer);

@@ -13,6 +13,7 @@
 
 #include "blind/meta.h"
 #include "blind/page.h"
+#include "blind/reach.h"
 #include "lib/bloomfilter.h"
 
 typedef struct StewardBlindCheck
@@ -21,7 +22,7 @@ typedef struct StewardBlindCheck
 	Relation	index;
 	StewardBlindMeta meta;
 	BufferAccessStrategy strategy;
-	BlockNumber heap_end;		/* blocks of the table, at least */
+	StewardBlindReach reach;
 	BlockNumber end;			/* blocks of the index, at least */
 	uint8	   *seen;			/* a bit for each block */
 	BlockNumber seen_room;		/* bits of it */

@@ -3,10 +3,6 @@
  */
 #include "blind/verify.h"
 
-#include "access/heapam.h"
-#include "catalog/pg_am_d.h"
-#include "storage/itemptr.h"
-#include "storage/off.h"
 
 #define TID_BITS (STEWARD_BLIND_TID_BYTES * 8)
 
@@ -131,25 +127,6 @@ check_high_key(StewardBlindCheck *check, const StewardBlindCopy *copy,
 
 /* ---- leaves ---- */
 
-/* Could there be a row? The table does not shrink while we have a lock on it. */
-static bool
-is_possible_tid(StewardBlindCheck *check, uint64 tid)
-{
-	ItemPointerData pointer;
-	OffsetNumber offset;
-
-	steward_blind_item_pointer(tid, &pointer);
-	offset = ItemPointerGetOffsetNumberNoCheck(&pointer);
-	if (offset == InvalidOffsetNumber)
-		return false;
-	if (check->heap->rd_rel->relam != HEAP_TABLE_AM_OID)
-		return true;
-	if (ItemPointerGetBlockNumberNoCheck(&pointer) >= check->heap_end)
-		check->heap_end = RelationGetNumberOfBlocks(check->heap);
-	return ItemPointerGetBlockNumberNoCheck(&pointer) < check->heap_end &&
-		offset <= MaxHeapTuplesPerPage;
-}
-
 static void
 check_entries(StewardBlindCheck *check, const StewardBlindCopy *copy, int count)
 {
@@ -162,7 +139,7 @@ check_entries(StewardBlindCheck *check, const StewardBlindCopy *copy, int count)
 		if (has_too_many_bits(check, &entries[i]))
 			steward_blind_check_raise(check, copy->block,
 									  "A tag has more bits than tags of the index.");
-		if (!is_possible_tid(check, entries[i].tid))
+		if (!steward_blind_is_reachable(&check->reach, check->heap, entries[i].tid))
 			steward_blind_check_raise(check, copy->block,
 									  "An entry is of a row that the table cannot have.");
 		if (check->filter != NULL)

@@ -22,6 +22,7 @@
 #include "base/event.h"
 #include "retention/children.h"
 #include "retention/condition.h"
+#include "retention/schedule_zone.h"
 #include "retention/target.h"
 
 /* The arguments of create_policy; alter_policy has those after the relation. */
@@ -82,19 +83,12 @@ check_keep(const Interval *keep)
 
 /* The zone whose calendar counts: the one asked for, else the session's. */
 static char *
-known_time_zone(const char *name)
+known_time_zone(Call *call)
 {
-	pg_tz	   *zone;
+	const char *name = given(call, ARG_TIME_ZONE) ?
+		TextDatumGetCString(value_of(call, ARG_TIME_ZONE)) : NULL;
 
-	if (name == NULL)
-		name = GetConfigOption("TimeZone", false, false);
-	zone = pg_tzset(name);
-	if (zone == NULL || !pg_tz_acceptable(zone))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" is not known", name),
-				 errhint("Use a name from pg_timezone_names, for example Europe/Berlin.")));
-	return pstrdup(pg_get_timezone_name(zone));
+	return pstrdup(pg_get_timezone_name(steward_time_zone(name)));
 }
 
 /* Puts what was given into the policy, which has the rest from before. */
@@ -117,8 +111,7 @@ take_arguments(Call *call, StewardPolicy *policy)
 	if (given(call, ARG_SCHEDULE))
 		policy->schedule = text_of(call, ARG_SCHEDULE);
 	if (given(call, ARG_TIME_ZONE) || policy->time_zone == NULL)
-		policy->time_zone = known_time_zone(given(call, ARG_TIME_ZONE) ?
-											TextDatumGetCString(value_of(call, ARG_TIME_ZONE)) : NULL);
+		policy->time_zone = known_time_zone(call);
 	if (given(call, ARG_COLUMNS))
 		policy->columns = DatumGetJsonbP(value_of(call, ARG_COLUMNS));
 	if (given(call, ARG_ARCHIVE))
@@ -170,10 +163,6 @@ check_supported(const StewardPolicy *policy)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("retention action \"%s\" is not supported yet",
 						steward_action_name(policy->action))));
-	if (policy->schedule != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("retention policies cannot have a schedule yet")));
 }
 
 static void
@@ -200,6 +189,12 @@ complete(Call *call, StewardPolicy *policy)
 	Oid			owner;
 
 	check_keep(&policy->keep);
+	if (policy->schedule != NULL)
+	{
+		StewardSchedule schedule;
+
+		steward_schedule_read(&schedule, policy->schedule);
+	}
 	check_supported(policy);
 	check_arguments(policy);
 	rel = steward_own_relation_open(policy->relation, AccessShareLock);
@@ -289,6 +284,26 @@ check_cutoff(Row *row)
 	execute(row, "SELECT steward.policy_cutoff($4, $10)", SPI_OK_SELECT);
 }
 
+/* From now on it runs by its schedule as it is now. */
+static void
+plan(const StewardPolicy *policy)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = DT_NOEND;
+	Oid			types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[3];
+
+	if (policy->schedule != NULL)
+		next = steward_schedule_next_run(policy->schedule, policy->time_zone, now, now);
+	values[0] = CStringGetTextDatum(policy->name);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = TimestampTzGetDatum(next);
+	steward_policy_sql("UPDATE steward.policy_state SET anchor = $2, last_planned = NULL,"
+					   " next_run = $3 WHERE policy OPERATOR(pg_catalog.=) $1",
+					   SPI_OK_UPDATE, lengthof(types), types, values,
+					   TIMESTAMP_NOT_FINITE(next) ? "  n" : NULL);
+}
+
 static void
 insert(StewardPolicy *policy)
 {
@@ -307,11 +322,12 @@ insert(StewardPolicy *policy)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("policy \"%s\" already exists", policy->name)));
 	execute(&row, "INSERT INTO steward.policy_state (policy) VALUES ($1)", SPI_OK_INSERT);
+	plan(policy);
 	store_children(policy);
 }
 
 static void
-update(StewardPolicy *policy)
+update(StewardPolicy *policy, bool planned_anew)
 {
 	Row			row;
 
@@ -323,6 +339,8 @@ update(StewardPolicy *policy)
 			" changed_by = $11::pg_catalog.name, changed_at = pg_catalog.now()"
 			" WHERE name OPERATOR(pg_catalog.=) $1",
 			SPI_OK_UPDATE);
+	if (planned_anew)
+		plan(policy);
 	store_children(policy);
 }
 
@@ -423,7 +441,7 @@ STEWARD_FUNCTION(steward_alter_policy)
 	steward_policy_require_table(policy);
 	take_arguments(&call, policy);
 	complete(&call, policy);
-	update(policy);
+	update(policy, given(&call, ARG_SCHEDULE) || given(&call, ARG_TIME_ZONE));
 	tell("alter_policy", policy);
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -38,3 +38,9 @@ CREATE PROCEDURE steward.run_policy(name text, INOUT deleted bigint DEFAULT NULL
 LANGUAGE C AS 'MODULE_PATHNAME', 'steward_run_policy';
 COMMENT ON PROCEDURE steward.run_policy IS 'deletes the rows that have expired under a policy, in batches, each with its own commit where that is possible';
 REVOKE EXECUTE ON PROCEDURE steward.run_policy FROM PUBLIC;
+
+CREATE FUNCTION steward.next_runs(schedule text, time_zone text DEFAULT NULL,
+    after timestamptz DEFAULT now(), count integer DEFAULT 5)
+RETURNS SETOF timestamptz
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'steward_next_runs';
+COMMENT ON FUNCTION steward.next_runs IS 'when a policy with a schedule would run next: times after a moment, from which an interval is counted; without a time zone in the session''s';

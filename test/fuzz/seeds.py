@@ -2,7 +2,7 @@
 """Writes the fuzzers' seed corpus, with the second implementation.
 
     seeds.py DIRECTORY      fills DIRECTORY/datum, /armour, /blind_codec, /journal, /keyring,
-                            /note, /plain, /proof and /spool
+                            /note, /plain, /proof, /schedule and /spool
 """
 import pathlib
 import struct
@@ -144,6 +144,15 @@ def proofs():
         yield b'\4' + size.to_bytes(8, sys.byteorder) + b''.join(tree.frontier(HASHES[:size]))
 
 
+def schedules():
+    for number, schedule in enumerate((
+            '* * * * *', '30 2 * * *', '*/15 1-5,22 1,15 jan-mar,dec mon-fri', '0 0 29 2 */7', '0 0 13 * fri',
+            '59 23 31 */2 *', '@hourly', '@daily', '@weekly', '@monthly', '@yearly', '6 hours', '1 day', '1 month 2 days',
+            '2 years 1 week 90 min 30 sec', '1 day 06:00:05', '0 0 30 2 *', '1 fortnight')):
+        for zone in (1, 130, 255):
+            yield bytes([zone]) + vectors.fixed('schedule %d' % number, 16) + schedule.encode()
+
+
 def write(directory, name, seeds):
     folder = pathlib.Path(directory, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,4 +169,5 @@ if __name__ == '__main__':
     write(sys.argv[1], 'note', notes())
     write(sys.argv[1], 'plain', plains())
     write(sys.argv[1], 'proof', proofs())
+    write(sys.argv[1], 'schedule', schedules())
     write(sys.argv[1], 'spool', spools())

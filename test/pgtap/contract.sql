@@ -135,6 +135,7 @@ $$, $$ VALUES
     ('steward.leakage_report(regclass)', 'TABLE(aspect text, value text, meaning text)', 'all'),
     ('steward.ledger_checkpoint(integer)', 'text', 'granted'),
     ('steward.ledger_verifier_key(integer)', 'text', 'granted'),
+    ('steward.next_runs(text,text,timestamp with time zone,integer)', 'SETOF timestamp with time zone', 'all'),
     ('steward.pause_policy(text)', 'boolean', 'granted'),
     ('steward.place_hold(regclass,text,text)', 'bigint', 'granted'),
     ('steward.plain_eq(bigint,bigint)', 'boolean', 'all'),

@@ -10,12 +10,13 @@ INSERT INTO w SELECT (g - 1) % 226 = 0 FROM generate_series(1, 226 * 11800) AS g
 CREATE INDEX ON w USING blind (a) WITH (tag_bits = 64, fillfactor = 100) WHERE first;
 DELETE FROM w WHERE ctid = ANY (ARRAY(SELECT format('(%s,226)', b)::tid FROM generate_series(0, 11799, 45) AS b));
 VACUUM w;
+-- They go where rows were, or, if another session's snapshot kept VACUUM from removing these, to the end.
 INSERT INTO w SELECT true FROM generate_series(1, 262);
 SET enable_seqscan = off;
 SELECT count(first) FROM w WHERE first AND a IS NULL;
 DELETE FROM w WHERE first AND (ctid::text::point)[0]::integer % 3 = 0;
 VACUUM w;
-SELECT count(first) FROM w WHERE first AND a IS NULL;
+SELECT count(*) - (SELECT sum(first::integer) FROM w) AS missing FROM w WHERE first AND a IS NULL;
 INSERT INTO w SELECT true FROM generate_series(1, 5000);
-SELECT count(first) FROM w WHERE first AND a IS NULL;
+SELECT count(*) - (SELECT sum(first::integer) FROM w) AS missing FROM w WHERE first AND a IS NULL;
 DROP SCHEMA blind_halve CASCADE;
