@@ -36,7 +36,7 @@ CREATE TEMP TABLE temporary (id int);
 SELECT steward.place_hold('order_view', NULL, 'case');
 SELECT steward.place_hold('temporary', NULL, 'case');
 SELECT steward.place_hold('pg_class', NULL, 'case');
-SELECT steward.place_hold('steward.policy', NULL, 'case');
+SELECT steward.place_hold('steward.policy_definition', NULL, 'case');
 SELECT steward.place_hold('hold.base', NULL, 'case');
 BEGIN READ ONLY;
 SELECT steward.place_hold('"Order"', NULL, 'case');

@@ -131,8 +131,8 @@ SELECT steward.hold_keeps(:named, 'hold_evil.named', ROW (1)) AS kept;
 RESET search_path;
 
 DELETE FROM steward.hold;
-DELETE FROM steward.policy_run WHERE policy = 'evil';
-DELETE FROM steward.policy WHERE name = 'evil';
+DELETE FROM steward.policy_run_log WHERE policy = 'evil';
+DELETE FROM steward.policy_definition WHERE name = 'evil';
 DROP FUNCTION pg_temp.abs(int);
 DROP SCHEMA hold_evil CASCADE;
 DROP OWNED BY regress_hold_evil, regress_hold_dpo;

@@ -92,6 +92,6 @@ SELECT steward.disable_audit('item');
 
 SELECT steward.drop_policy('held items');
 DELETE FROM steward.hold;
-DELETE FROM steward.policy_run WHERE policy = 'held items';
+DELETE FROM steward.policy_run_log WHERE policy = 'held items';
 RESET search_path;
 DROP SCHEMA hold_policy CASCADE;
