@@ -13,7 +13,7 @@ MODULE_big  = pg_steward
 EXTVERSION  = 1.0
 
 # Floors, lowest first: a module may include only its own and earlier ones.
-FLOORS = crypto base keys types blind columns audit access ledger history retention
+FLOORS = crypto base keys types blind columns audit access ledger history subjects retention
 
 OBJS = src/init.o $(patsubst %.c,%.o,$(sort $(wildcard $(FLOORS:%=src/%/*.c))))
 MODULE_SQL = $(wildcard $(FLOORS:%=src/%/*.sql))

@@ -8,79 +8,22 @@
 #include "base/compat.h"
 
 #include "audit/setting.h"
-#include "nodes/makefuncs.h"
+#include "base/expression.h"
 #include "nodes/nodeFuncs.h"
-#include "nodes/parsenodes.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_relation.h"
-#include "parser/parser.h"
 #include "rewrite/prs2lock.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/ruleutils.h"
 
-/* The expression of a text that is nothing but one. */
-static Node *
-raw_expression(const char *text)
-{
-	List	   *statements = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, statements)->stmt);
-	ResTarget  *target;
-
-	if (list_length(select->targetList) != 1 || select->distinctClause != NIL ||
-		select->fromClause != NIL || select->whereClause != NULL ||
-		select->groupClause != NIL || select->havingClause != NULL ||
-		select->windowClause != NIL || select->sortClause != NIL ||
-		select->limitOffset != NULL || select->limitCount != NULL ||
-		select->lockingClause != NIL)
-		target = NULL;
-	else
-		target = linitial_node(ResTarget, select->targetList);
-	/* PostgreSQL expands a star before it looks at expressions. */
-	if (target != NULL && IsA(target->val, ColumnRef) &&
-		IsA(llast(((ColumnRef *) target->val)->fields), A_Star))
-		target = NULL;
-	if (target == NULL || target->name != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("the condition of an audit must be one expression"),
-				 errhint("Write it over the columns of the table, as in: status <> 'draft'.")));
-	return target->val;
-}
-
-/* A position is one in the condition, not in the statement of the caller. */
-static void
-on_error(void *text)
-{
-	int			position = geterrposition();
-
-	if (position <= 0)
-		return;
-	errposition(0);
-	internalerrposition(position);
-	internalerrquery(text);
-}
-
 Node *
 steward_condition_parse(Relation rel, const char *text)
 {
-	ParseState *state = make_parsestate(NULL);
-	ParseNamespaceItem *item;
-	Node	   *condition;
-	ErrorContextCallback callback = {error_context_stack, on_error,
-	unconstify(char *, text)};
+	static const StewardExpressionUse use = {
+		.what = "the condition of an audit",
+		.example = "status <> 'draft'",
+		.clause = "WHEN"
+	};
 
-	error_context_stack = &callback;
-	state->p_sourcetext = text;
-	item = addRangeTableEntryForRelation(state, rel, AccessShareLock, NULL, false,
-										 true);
-	addNSItemToQuery(state, item, false, true, true);
-	condition = transformWhereClause(state, raw_expression(text),
-									 EXPR_KIND_TRIGGER_WHEN, "WHEN");
-	assign_expr_collations(state, condition);
-	free_parsestate(state);
-	error_context_stack = callback.previous;
-	return condition;
+	return steward_expression_transform(rel, text, EXPR_KIND_TRIGGER_WHEN, &use);
 }
 
 char *

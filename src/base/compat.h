@@ -403,6 +403,20 @@ extern int	t_isdigit(const char *ptr);
 #define STEWARD_IS_WORD_CHARACTER(character) (t_isalpha(character) || t_isdigit(character))
 #endif
 
+/* 18 has foreign keys over a period of time. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_IS_TEMPORAL_KEY(constraint) ((constraint)->conperiod)
+#else
+#define STEWARD_IS_TEMPORAL_KEY(constraint) ((void) (constraint), false)
+#endif
+
+/* 16 lets the caller have soft errors; utils/regproc.h is the caller's to include. */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_NAMES_OF(text) stringToQualifiedNameList(text, NULL)
+#else
+#define STEWARD_NAMES_OF(text) stringToQualifiedNameList(text)
+#endif
+
 /* Asks the processor for memory that is read soon: a hint, of which nothing depends. */
 #if defined(__GNUC__)
 #define STEWARD_PREFETCH(address) __builtin_prefetch(address)

@@ -29,6 +29,7 @@ init_shared(void *memory, LWLock *lock)
 	memset(shared, 0, sizeof(StewardDutyShared));
 	shared->lock = lock;
 	pg_atomic_init_u32(&shared->waiting, 0);
+	pg_atomic_init_u32(&shared->waiting_lengthy, 0);
 	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
 	{
 		pg_atomic_init_u32(&shared->slots[i].database, InvalidOid);
@@ -152,6 +153,19 @@ steward_duty_due(Oid database)
 	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
 	known_slot = mark(database, false);
 	LWLockRelease(steward_duty_shared->lock);
+}
+
+bool
+steward_duty_knows_lengthy(Oid database)
+{
+	bool		known;
+
+	if (steward_duty_shared == NULL)
+		return true;
+	LWLockAcquire(steward_duty_shared->lock, LW_SHARED);
+	known = steward_duty_slot(database, true, false) != NULL;
+	LWLockRelease(steward_duty_shared->lock);
+	return known;
 }
 
 void

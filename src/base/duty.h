@@ -55,6 +55,12 @@ extern void steward_duty_due(Oid database);
 extern void steward_duty_due_lengthy(Oid database);
 
 /*
+ * Is it known when lengthy duties of a database want to run? Not after a start of the
+ * server, until steward_duty_due_lengthy is called. True when nothing is done in the background.
+ */
+extern bool steward_duty_knows_lengthy(Oid database);
+
+/*
  * Begins a transaction of a duty, READ COMMITTED, as the extension's owner, with
  * an active snapshot and without a transaction id. False, and no transaction, when
  * the extension is not the one this visit began with: dropped or updated. It
@@ -63,7 +69,17 @@ extern void steward_duty_due_lengthy(Oid database);
 extern bool steward_duty_begin(void);
 extern void steward_duty_commit(void);
 
+/*
+ * The same for a transaction of a duty that it began otherwise, as the worker: locks the extension
+ * until its end. Raises ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE when it is
+ * another one; the visit ends then.
+ */
+extern void steward_duty_require_extension(void);
+
 /* Should the worker go soon: to let others in, or for a DROP DATABASE? */
 extern bool steward_duty_must_leave(void);
+
+/* Shows in pg_stat_activity what the duty that runs is doing. */
+extern void steward_duty_show(const char *phase);
 
 #endif							/* STEWARD_BASE_DUTY_H */

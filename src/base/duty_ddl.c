@@ -246,6 +246,7 @@ on_transaction(XactEvent event, void *arg)
 		return;
 	forgive_misfit();
 	steward_duty_due(MyDatabaseId);
+	steward_duty_due_lengthy(MyDatabaseId);
 }
 
 void

@@ -53,6 +53,8 @@ typedef struct StewardDutyShared
 	Latch	   *launcher;		/* while it runs */
 	bool		visit_all;		/* there was no slot free */
 	pg_atomic_uint32 waiting;	/* slots that no worker could be started for */
+	pg_atomic_uint32 waiting_lengthy;	/* those that wait for lengthy work to
+										 * end */
 	StewardDutySlot slots[STEWARD_MAX_SLOTS];
 } StewardDutyShared;
 

@@ -30,6 +30,9 @@
 /* Nor is another worker started when none was free. */
 #define NO_WORKER_MILLISECONDS 5000
 
+/* The clock is looked at as often while a time is waited for. */
+#define LONGEST_NAP_MILLISECONDS 60000
+
 static StewardDutyShared *shared;
 
 /* The workers that were asked for and have not begun, by slot. */
@@ -145,35 +148,43 @@ count_working(int *lengthy)
 	return working;
 }
 
-/*
- * The slot that has waited longest, or -1, and how many could be started if there
- * were more workers. Half of these, one at least, may do lengthy work.
- */
-static int
-next_slot(TimestampTz now, int *waiting, int *working)
+/* Slots that wait for a worker. */
+typedef struct Queue
 {
-	int			next = -1;
+	int			next;			/* that has waited longest, or -1 */
+	int			waiting;		/* could be started if there were more workers */
+	int			waiting_lengthy;	/* could be if less lengthy work was done */
+} Queue;
+
+/* Half of the workers, one at least, may do lengthy work. */
+static Queue
+find_waiting(TimestampTz now, int *working)
+{
+	Queue		queue = {.next = -1};
 	int			lengthy;
 	TimestampTz since = 0;
 
-	*waiting = 0;
 	*working = count_working(&lengthy);
 	for (int i = 0; i < STEWARD_MAX_SLOTS; i++)
 	{
 		StewardDutySlot *slot = &shared->slots[i];
 		TimestampTz waits = waits_since(slot, now);
 
-		if (waits == 0 ||
-			(slot->lengthy && lengthy >= Max(steward_max_workers / 2, 1)))
+		if (waits == 0)
 			continue;
-		(*waiting)++;
-		if (next == -1 || waits < since)
+		if (slot->lengthy && lengthy >= Max(steward_max_workers / 2, 1))
 		{
-			next = i;
+			queue.waiting_lengthy++;
+			continue;
+		}
+		queue.waiting++;
+		if (queue.next == -1 || waits < since)
+		{
+			queue.next = i;
 			since = waits;
 		}
 	}
-	return next;
+	return queue;
 }
 
 static bool
@@ -256,25 +267,25 @@ start_workers(void)
 
 	for (;;)
 	{
-		int			waiting;
+		Queue		queue;
 		int			working;
-		int			next;
 
 		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-		next = next_slot(now, &waiting, &working);
-		if (next == -1 || working >= steward_max_workers || no_worker_until > now)
+		queue = find_waiting(now, &working);
+		if (queue.next == -1 || working >= steward_max_workers || no_worker_until > now)
 		{
-			pg_atomic_write_u32(&shared->waiting, waiting);
-			if (waiting > 0)
+			pg_atomic_write_u32(&shared->waiting, queue.waiting);
+			pg_atomic_write_u32(&shared->waiting_lengthy, queue.waiting_lengthy);
+			if (queue.waiting + queue.waiting_lengthy > 0)
 				tell_workers();
 			LWLockRelease(shared->lock);
 			return;
 		}
-		shared->slots[next].starting = true;
-		shared->slots[next].not_before =
+		shared->slots[queue.next].starting = true;
+		shared->slots[queue.next].not_before =
 			TimestampTzPlusMilliseconds(now, REVISIT_MILLISECONDS);
 		LWLockRelease(shared->lock);
-		start(next, now);
+		start(queue.next, now);
 	}
 }
 
@@ -302,7 +313,10 @@ time_to_nap(void)
 			next = at;
 	}
 	LWLockRelease(shared->lock);
-	return next == 0 ? -1 : TimestampDifferenceMilliseconds(now, next) + 1;
+	if (next == 0)
+		return -1;
+	/* The clock may be put forward while we sleep. */
+	return Min(TimestampDifferenceMilliseconds(now, next) + 1, LONGEST_NAP_MILLISECONDS);
 }
 
 void

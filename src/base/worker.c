@@ -38,6 +38,7 @@
 
 /* So long may a database be worked for while others wait. */
 #define TURN_MILLISECONDS 1000
+#define LENGTHY_TURN_MILLISECONDS 5000
 
 /* How soon a duty that failed is tried again, and how late at most. */
 #define RETRY_MILLISECONDS 1000
@@ -156,11 +157,20 @@ is_held(void)
 	return held;
 }
 
+/* Would another slot be worked for if this one was left? */
+static bool
+others_wait(void)
+{
+	return pg_atomic_read_u32(&shared->waiting) > 0 ||
+		(slot->lengthy && pg_atomic_read_u32(&shared->waiting_lengthy) > 0);
+}
+
 static bool
 turn_is_over(void)
 {
-	return pg_atomic_read_u32(&shared->waiting) > 0 &&
+	return others_wait() &&
 		TimestampDifferenceExceeds(began_at, GetCurrentTimestamp(),
+								   slot->lengthy ? LENGTHY_TURN_MILLISECONDS :
 								   TURN_MILLISECONDS);
 }
 
@@ -214,16 +224,31 @@ is_same_extension(void)
 	return found != NULL && oid == extension && strcmp(found, version) == 0;
 }
 
+/* Locks the extension, so that a DROP EXTENSION comes before, or waits. */
+static bool
+lock_extension(void)
+{
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	extension_changed = !is_same_extension();
+	return !extension_changed;
+}
+
+void
+steward_duty_require_extension(void)
+{
+	if (!lock_extension())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the extension was dropped or updated meanwhile")));
+}
+
 bool
 steward_duty_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	/* A DROP EXTENSION comes before, or waits. */
-	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-	if (!is_same_extension())
+	if (!lock_extension())
 	{
-		extension_changed = true;
 		CommitTransactionCommand();
 		return false;
 	}
@@ -251,6 +276,17 @@ show_activity(const char *duty)
 	appendStringInfo(&text, "pg_steward: %s", duty != NULL ? duty : "idle");
 	SetConfigOption("application_name", text.data, PGC_USERSET, PGC_S_SESSION);
 	pgstat_report_activity(duty != NULL ? STATE_RUNNING : STATE_IDLE, text.data);
+	pfree(text.data);
+}
+
+void
+steward_duty_show(const char *phase)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s: %s", application_name, phase);
+	pgstat_report_activity(STATE_RUNNING, text.data);
 	pfree(text.data);
 }
 
@@ -380,7 +416,7 @@ should_leave(long nap)
 {
 	if (extension_changed || is_held() || turn_is_over())
 		return true;
-	if (nap != 0 && pg_atomic_read_u32(&shared->waiting) > 0)
+	if (nap != 0 && others_wait())
 		return true;
 	return nap != 0 && TimestampDifferenceExceeds(worked_at, GetCurrentTimestamp(),
 												  IDLE_MILLISECONDS);

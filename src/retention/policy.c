@@ -1,33 +1,88 @@
 /*
- * policy.c: creating, reading and dropping policies; see policy.h.
+ * policy.c: what is stored of policies, their locks, and reading them; see policy.h.
  */
 #include "retention/policy.h"
 
-#include "access/relation.h"
-#include "base/event.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pgtime.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "base/argument.h"
 #include "base/catalog.h"
-#include "retention/target.h"
 
-static StewardRelationRef policy_ref = {"policy"};
+static StewardRelationRef definition_ref = {"policy_definition"};
+
+static const char *const action_names[] = {
+	[STEWARD_DELETE] = "delete",
+	[STEWARD_ANONYMIZE] = "anonymize",
+	[STEWARD_ARCHIVE] = "archive",
+	[STEWARD_DROP_PARTITION] = "drop_partition",
+	[STEWARD_SHRED] = "shred"
+};
+
+static const char *const child_action_names[] = {
+	[STEWARD_CHILD_RESTRICT] = "restrict",
+	[STEWARD_CHILD_CASCADE] = "cascade",
+	[STEWARD_CHILD_SET_NULL] = "set null"
+};
+
+/* The place of a name in a list, or -1. */
+static int
+place_of(const char *name, const char *const *names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	return -1;
+}
+
+StewardAction
+steward_action_named(const char *name)
+{
+	int			place = place_of(name, action_names, lengthof(action_names));
+
+	if (place < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown retention action \"%s\"", name),
+				 errhint("Known actions are: delete, anonymize, archive, drop_partition, shred.")));
+	return (StewardAction) place;
+}
+
+const char *
+steward_action_name(StewardAction action)
+{
+	return action_names[action];
+}
+
+StewardChildAction
+steward_child_action_named(const char *name)
+{
+	int			place = place_of(name, child_action_names,
+								 lengthof(child_action_names));
+
+	if (place < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown action \"%s\" for rows that refer to expired ones", name),
+				 errhint("Known actions are: cascade, restrict, set null.")));
+	return (StewardChildAction) place;
+}
+
+const char *
+steward_child_action_name(StewardChildAction action)
+{
+	return child_action_names[action];
+}
 
 /*
- * The lock is a heavyweight lock on an object of class steward.policy, whose
+ * The lock is a heavyweight lock on an object of class steward.policy_definition, whose
  * number is 48 bits of a hash of the name.
  */
 static void
@@ -36,7 +91,7 @@ set_lock_tag(LOCKTAG *tag, const char *name)
 	uint64		hash = DatumGetUInt64(hash_any_extended((const unsigned char *) name,
 														strlen(name), 0));
 
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, steward_relation_oid(&policy_ref),
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, steward_relation_oid(&definition_ref),
 					   (uint32) hash, (uint16) (hash >> 32));
 }
 
@@ -72,147 +127,6 @@ steward_policy_sql(const char *sql, int expected, int count,
 		elog(ERROR, "unexpected answer %d from SPI", answer);
 }
 
-static char *
-argument_text(FunctionCallInfo fcinfo, int number, const char *name)
-{
-	steward_require_argument(fcinfo, number, name);
-	return text_to_cstring(PG_GETARG_TEXT_PP(number));
-}
-
-static void
-check_action(const char *action)
-{
-	if (strcmp(action, "delete") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown retention action \"%s\"", action),
-				 errhint("Known actions are: delete.")));
-}
-
-static void
-check_keep(const Interval *keep)
-{
-	if (keep->month < 0 || keep->day < 0 || keep->time < 0 ||
-		STEWARD_INTERVAL_IS_INFINITE(keep) ||
-		(keep->month == 0 && keep->day == 0 && keep->time == 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("rows must be kept for a positive interval"),
-				 errhint("Give how long rows are kept, for example '90 days'.")));
-}
-
-/* The zone whose calendar counts: the one asked for, else the session's. */
-static const char *
-choose_time_zone(FunctionCallInfo fcinfo, int number)
-{
-	const char *name;
-	pg_tz	   *zone;
-
-	if (PG_ARGISNULL(number))
-		name = GetConfigOption("TimeZone", false, false);
-	else
-		name = text_to_cstring(PG_GETARG_TEXT_PP(number));
-
-	zone = pg_tzset(name);
-	if (zone == NULL || !pg_tz_acceptable(zone))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" is not known", name),
-				 errhint("Use a name from pg_timezone_names, for example Europe/Berlin.")));
-	return pg_get_timezone_name(zone);
-}
-
-/* Raises unless the caller owns the table, and a policy can be made for it. */
-static void
-check_table(Oid relid, const char *age)
-{
-	Relation	rel = steward_own_relation_open(relid, AccessShareLock);
-
-	steward_target_check(rel);
-	relation_close(rel, NoLock);
-	list_free(steward_target_leaves(relid, age));
-}
-
-static void
-insert_policy(const char *name, Oid relid, const char *age, const Interval *keep,
-			  const char *action, const char *time_zone)
-{
-	Oid			types[] = {TEXTOID, REGCLASSOID, TEXTOID, INTERVALOID, TEXTOID,
-	TEXTOID, TEXTOID};
-	Datum		values[] = {
-		CStringGetTextDatum(name), ObjectIdGetDatum(relid),
-		CStringGetTextDatum(age), IntervalPGetDatum(keep),
-		CStringGetTextDatum(action), CStringGetTextDatum(time_zone),
-		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
-	};
-
-	/* So that an interval too long for the calendar is refused today. */
-	steward_policy_sql("SELECT steward.policy_cutoff($4, $6)",
-					   SPI_OK_SELECT, lengthof(types), types, values, NULL);
-	steward_policy_sql("INSERT INTO steward.policy"
-					   " (name, relation, age, keep, action, time_zone, created_by)"
-					   " VALUES ($1, $2, $3, $4, $5, $6, $7)"
-					   " ON CONFLICT (name) DO NOTHING",
-					   SPI_OK_INSERT, lengthof(types), types, values, NULL);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("policy \"%s\" already exists", name)));
-}
-
-/* As in ISO 8601, whatever the session's style. */
-static char *
-interval_text(Interval *interval)
-{
-	int			style = IntervalStyle;
-	char	   *text;
-
-	IntervalStyle = INTSTYLE_ISO_8601;
-	text = DatumGetCString(DirectFunctionCall1(interval_out,
-											   IntervalPGetDatum(interval)));
-	IntervalStyle = style;
-	return text;
-}
-
-STEWARD_FUNCTION(steward_create_policy)
-{
-	char	   *name = argument_text(fcinfo, 0, "name");
-	char	   *age = argument_text(fcinfo, 2, "age");
-	char	   *action = argument_text(fcinfo, 4, "action");
-	const char *time_zone;
-	Interval   *keep;
-	StewardJson event;
-
-	PreventCommandIfReadOnly("steward.create_policy()");
-	steward_require_argument(fcinfo, 1, "relation");
-	steward_require_argument(fcinfo, 3, "keep");
-	keep = PG_GETARG_INTERVAL_P(3);
-	if (name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a policy needs a name")));
-	check_action(action);
-	check_keep(keep);
-	time_zone = choose_time_zone(fcinfo, 5);
-	check_table(PG_GETARG_OID(1), age);
-
-	SPI_connect();
-	insert_policy(name, PG_GETARG_OID(1), age, keep, action, time_zone);
-	SPI_finish();
-	if (steward_event_begin(&event, "create_policy"))
-	{
-		steward_json_text(&event, "policy", name);
-		steward_event_relation(&event, "relation", PG_GETARG_OID(1));
-		steward_json_text(&event, "age", age);
-		steward_json_text(&event, "keep",
-						  interval_text(keep));
-		steward_json_text(&event, "action", action);
-		steward_json_text(&event, "time_zone", time_zone);
-		steward_event_end(&event);
-	}
-	PG_RETURN_VOID();
-}
-
 /* Whose policy it is: the table's owner's, or nobody's when that is gone. */
 static void
 check_right(const char *name, Oid relid)
@@ -225,7 +139,7 @@ check_right(const char *name, Oid relid)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for policy \"%s\"", name),
-			 errdetail("A policy is run and dropped by the owner of its table.")));
+			 errdetail("A policy is run, changed and dropped by the owner of its table.")));
 }
 
 static void
@@ -236,45 +150,74 @@ raise_missing(const char *name)
 			 errmsg("policy \"%s\" does not exist", name)));
 }
 
-STEWARD_FUNCTION(steward_drop_policy)
-{
-	char	   *name = argument_text(fcinfo, 0, "name");
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(name)};
-	bool		isnull;
-	StewardJson event;
-
-	PreventCommandIfReadOnly("steward.drop_policy()");
-	/* Waits for a run: its batches must not outlive the policy. */
-	(void) steward_policy_lock(name, false, true);
-
-	SPI_connect();
-	steward_policy_sql("DELETE FROM steward.policy WHERE name = $1 RETURNING relation",
-					   SPI_OK_DELETE_RETURNING, lengthof(types), types, values, NULL);
-	if (SPI_processed == 0)
-		raise_missing(name);
-	check_right(name, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
-													 SPI_tuptable->tupdesc, 1,
-													 &isnull)));
-	SPI_finish();
-	if (steward_event_begin(&event, "drop_policy"))
-	{
-		steward_json_text(&event, "policy", name);
-		steward_event_end(&event);
-	}
-	PG_RETURN_VOID();
-}
-
+/* A column of a row of SPI_tuptable; with isnull it may be null. */
 static Datum
-result_column(int number)
+result_column(uint64 row, int number, bool *isnull)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
-									  SPI_tuptable->tupdesc, number, &isnull);
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, number, &null);
 
-	if (isnull)
+	if (isnull != NULL)
+		*isnull = null;
+	else if (null)
 		elog(ERROR, "unexpected null in column %d of a policy", number);
 	return value;
+}
+
+static char *
+result_text(uint64 row, int number)
+{
+	bool		isnull;
+	Datum		value = result_column(row, number, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static void
+read_children(StewardPolicy *policy)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(policy->name)};
+
+	steward_policy_sql("SELECT c.child, c.\"constraint\"::pg_catalog.text, c.action"
+					   " FROM steward.policy_child AS c"
+					   " WHERE c.policy OPERATOR(pg_catalog.=) $1 ORDER BY c.child, 2",
+					   SPI_OK_SELECT, lengthof(types), types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		StewardChild *child = palloc(sizeof(StewardChild));
+
+		child->table = DatumGetObjectId(result_column(i, 1, NULL));
+		child->constraint = result_text(i, 2);
+		child->action = steward_child_action_named(result_text(i, 3));
+		policy->children = lappend(policy->children, child);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* From the only row of the result, as steward_policy_read asks for it. */
+static void
+read_definition(StewardPolicy *policy)
+{
+	bool		isnull;
+	Datum		value;
+
+	policy->relation = DatumGetObjectId(result_column(0, 1, NULL));
+	policy->age = result_text(0, 2);
+	policy->filter = result_text(0, 3);
+	policy->keep = *DatumGetIntervalP(result_column(0, 4, NULL));
+	policy->action = steward_action_named(result_text(0, 5));
+	value = result_column(0, 6, &isnull);
+	policy->columns = isnull ? NULL : DatumGetJsonbPCopy(value);
+	value = result_column(0, 7, &isnull);
+	policy->archive = isnull ? InvalidOid : DatumGetObjectId(value);
+	policy->schedule = result_text(0, 8);
+	policy->time_zone = result_text(0, 9);
+	policy->paused = DatumGetBool(result_column(0, 10, NULL));
+	policy->cutoff = DatumGetTimestampTz(result_column(0, 11, NULL));
+	policy->cutoff_local = DatumGetTimestamp(result_column(0, 12, NULL));
+	policy->cutoff_date = DatumGetInt32(result_column(0, 13, NULL));
 }
 
 StewardPolicy *
@@ -284,32 +227,41 @@ steward_policy_read(const char *name)
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
 
-	steward_policy_sql("SELECT p.relation, p.age, p.action, p.time_zone, c.moment,"
-					   " c.moment AT TIME ZONE p.time_zone,"
-					   " (c.moment AT TIME ZONE p.time_zone)::date"
-					   " FROM steward.policy AS p,"
+	steward_policy_sql("SELECT p.relation, p.age, p.filter, p.keep, p.action, p.columns,"
+					   " p.archive, p.schedule, p.time_zone, s.paused_at IS NOT NULL,"
+					   " c.moment, c.moment AT TIME ZONE p.time_zone,"
+					   " (c.moment AT TIME ZONE p.time_zone)::pg_catalog.date"
+					   " FROM steward.policy_definition AS p"
+					   " LEFT JOIN steward.policy_state AS s"
+					   " ON s.policy OPERATOR(pg_catalog.=) p.name,"
 					   " LATERAL (SELECT steward.policy_cutoff(p.keep, p.time_zone)) AS c (moment)"
-					   " WHERE p.name = $1",
+					   " WHERE p.name OPERATOR(pg_catalog.=) $1",
 					   SPI_OK_SELECT, lengthof(types), types, values, NULL);
 	if (SPI_processed == 0)
 		raise_missing(name);
-
 	policy->name = pstrdup(name);
-	policy->relation = DatumGetObjectId(result_column(1));
-	policy->age = TextDatumGetCString(result_column(2));
-	policy->action = TextDatumGetCString(result_column(3));
-	policy->time_zone = TextDatumGetCString(result_column(4));
-	policy->cutoff = DatumGetTimestampTz(result_column(5));
-	policy->cutoff_local = DatumGetTimestamp(result_column(6));
-	policy->cutoff_date = DatumGetInt32(result_column(7));
+	read_definition(policy);
 	SPI_freetuptable(SPI_tuptable);
-
 	check_right(name, policy->relation);
-	check_action(policy->action);
+	read_children(policy);
+	return policy;
+}
+
+StewardPolicy *
+steward_policy_lock_read(const char *name)
+{
+	/* Nobody without the right may wait in the queue, where others wait for him. */
+	(void) steward_policy_read(name);
+	(void) steward_policy_lock(name, false, true);
+	return steward_policy_read(name);
+}
+
+void
+steward_policy_require_table(const StewardPolicy *policy)
+{
 	if (get_rel_name(policy->relation) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the table of policy \"%s\" no longer exists", name),
+				 errmsg("the table of policy \"%s\" no longer exists", policy->name),
 				 errhint("Drop the policy with steward.drop_policy.")));
-	return policy;
 }

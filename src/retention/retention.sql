@@ -1,90 +1,38 @@
-CREATE TABLE steward.policy (
-    name text PRIMARY KEY CHECK (name <> ''),
-    relation regclass NOT NULL,
-    age text NOT NULL,
-    keep interval NOT NULL,
-    action text NOT NULL,
-    time_zone text NOT NULL,
-    created_by name NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-REVOKE ALL ON steward.policy FROM PUBLIC;
-COMMENT ON TABLE steward.policy IS 'retention policies: which rows of which table expire, and what happens to them';
-COMMENT ON COLUMN steward.policy.age IS 'column that says how old a row is: a date, timestamp or timestamptz';
-COMMENT ON COLUMN steward.policy.keep IS 'how long a row is kept, counted in the calendar of time_zone';
-COMMENT ON COLUMN steward.policy.action IS 'what happens to expired rows: delete';
-COMMENT ON COLUMN steward.policy.name IS 'name of the policy';
-COMMENT ON COLUMN steward.policy.relation IS 'table it is for';
-COMMENT ON COLUMN steward.policy.time_zone IS 'whose calendar counts';
-COMMENT ON COLUMN steward.policy.created_by IS 'who made it';
-COMMENT ON COLUMN steward.policy.created_at IS 'when it was made';
-
-CREATE TABLE steward.policy_run (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    policy text NOT NULL,
-    relation regclass NOT NULL,
-    cutoff timestamptz NOT NULL,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    finished_at timestamptz,
-    rows bigint NOT NULL DEFAULT 0,
-    batches bigint NOT NULL DEFAULT 0,
-    skipped bigint NOT NULL DEFAULT 0,
-    state text NOT NULL DEFAULT 'running'
-        CHECK (state IN ('running', 'complete', 'incomplete', 'failed', 'interrupted')),
-    sqlstate text
-);
-CREATE INDEX ON steward.policy_run (policy) WHERE state = 'running';
-REVOKE ALL ON steward.policy_run FROM PUBLIC;
-COMMENT ON TABLE steward.policy_run IS 'what each run of a retention policy did; a batch and its counters commit together';
-COMMENT ON COLUMN steward.policy_run.cutoff IS 'rows older than this had expired when the run began';
-COMMENT ON COLUMN steward.policy_run.rows IS 'rows deleted, and committed';
-COMMENT ON COLUMN steward.policy_run.skipped IS 'expired rows that were left because somebody held a lock on them or a trigger kept them';
-COMMENT ON SEQUENCE steward.policy_run_id_seq IS 'numbers of steward.policy_run';
-COMMENT ON COLUMN steward.policy_run.id IS 'number of the run';
-COMMENT ON COLUMN steward.policy_run.policy IS 'name of the policy';
-COMMENT ON COLUMN steward.policy_run.relation IS 'table that it was for';
-COMMENT ON COLUMN steward.policy_run.started_at IS 'when the run began';
-COMMENT ON COLUMN steward.policy_run.finished_at IS 'when it ended';
-COMMENT ON COLUMN steward.policy_run.batches IS 'how many batches deleted something';
-COMMENT ON COLUMN steward.policy_run.sqlstate IS 'the error that ended it';
-COMMENT ON COLUMN steward.policy_run.state IS 'complete only when no expired row was left; running without a session means that the server stopped, and the next run says interrupted';
-
--- A policy whose table is gone would be dumped as a bare number, which another
--- table may have in the database it is restored into.
-SELECT pg_catalog.pg_extension_config_dump('steward.policy',
-    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) relation)');
-SELECT pg_catalog.pg_extension_config_dump('steward.policy_run',
-    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) relation)');
-SELECT pg_catalog.pg_extension_config_dump('steward.policy_run_id_seq', '');
-
--- Years, months and days are counted in the calendar of the zone, the rest of
--- an interval is time that really passes.
-CREATE FUNCTION steward.policy_cutoff(keep interval, time_zone text, moment timestamptz DEFAULT now())
-RETURNS timestamptz
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-RETURN pg_catalog.timezone(time_zone, pg_catalog.timezone(time_zone, moment)
-        OPERATOR(pg_catalog.-) pg_catalog.make_interval(
-            years => extract(year FROM keep)::int,
-            months => extract(month FROM keep)::int,
-            days => extract(day FROM keep)::int))
-    OPERATOR(pg_catalog.-) pg_catalog.make_interval(
-        hours => extract(hour FROM keep)::int,
-        mins => extract(minute FROM keep)::int,
-        secs => extract(second FROM keep)::double precision);
-COMMENT ON FUNCTION steward.policy_cutoff IS 'the moment before which a row has expired, when rows are kept for an interval in the calendar of a time zone';
+-- Retention policies: what is called.
 
 CREATE FUNCTION steward.create_policy(name text, relation regclass, age text, keep interval,
-    action text DEFAULT 'delete', time_zone text DEFAULT NULL)
+    action text DEFAULT 'delete', schedule text DEFAULT NULL, time_zone text DEFAULT NULL, columns jsonb DEFAULT NULL,
+    archive regclass DEFAULT NULL, children jsonb DEFAULT NULL, filter text DEFAULT NULL)
 RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_create_policy';
 COMMENT ON FUNCTION steward.create_policy IS 'says how long the rows of a table are kept, and what happens then';
 REVOKE EXECUTE ON FUNCTION steward.create_policy FROM PUBLIC;
+
+CREATE FUNCTION steward.alter_policy(name text, age text DEFAULT NULL, keep interval DEFAULT NULL,
+    action text DEFAULT NULL, schedule text DEFAULT NULL, time_zone text DEFAULT NULL, columns jsonb DEFAULT NULL,
+    archive regclass DEFAULT NULL, children jsonb DEFAULT NULL, filter text DEFAULT NULL)
+RETURNS void
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_alter_policy';
+COMMENT ON FUNCTION steward.alter_policy IS 'changes what is given of a retention policy; an empty schedule, filter or list of children takes it away';
+REVOKE EXECUTE ON FUNCTION steward.alter_policy FROM PUBLIC;
 
 CREATE FUNCTION steward.drop_policy(name text)
 RETURNS void
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_drop_policy';
 COMMENT ON FUNCTION steward.drop_policy IS 'ends a retention policy; the history of its runs stays';
 REVOKE EXECUTE ON FUNCTION steward.drop_policy FROM PUBLIC;
+
+CREATE FUNCTION steward.pause_policy(name text)
+RETURNS boolean
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_pause_policy';
+COMMENT ON FUNCTION steward.pause_policy IS 'keeps a retention policy from running, by itself or called; false when it was paused already';
+REVOKE EXECUTE ON FUNCTION steward.pause_policy FROM PUBLIC;
+
+CREATE FUNCTION steward.resume_policy(name text)
+RETURNS boolean
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_resume_policy';
+COMMENT ON FUNCTION steward.resume_policy IS 'lets a retention policy run again that was paused or quarantined; false when it was neither';
+REVOKE EXECUTE ON FUNCTION steward.resume_policy FROM PUBLIC;
 
 CREATE PROCEDURE steward.run_policy(name text, INOUT deleted bigint DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'steward_run_policy';

@@ -164,7 +164,7 @@ SELECT steward.create_policy('x', 'rt_foreign', 'at', '1 day');
 SELECT steward.create_policy('x', 'rt_session_pkey', 'id', '1 day');
 SELECT steward.create_policy('x', 'pg_catalog.pg_class', 'at', '1 day');
 SELECT steward.create_policy('x', 'information_schema.sql_features', 'at', '1 day');
-SELECT steward.create_policy('x', 'steward.policy_run', 'started_at', '1 day');
+SELECT steward.create_policy('x', 'steward.policy_run_log', 'started_at', '1 day');
 SELECT steward.create_policy('x', 'rt_missing', 'at', '1 day');
 SELECT steward.create_policy('x', 'rt_odd', 'at', '1 day');
 SELECT steward.create_policy('x', 'rt_odd', 'gone', '1 day');

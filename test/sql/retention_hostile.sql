@@ -28,7 +28,7 @@ BEGIN
         'SET ROLE pg_monitor', 'CREATE TEMP TABLE rt_left_behind ()', 'DECLARE rt_c CURSOR WITH HOLD FOR SELECT 1',
         'PREPARE rt_p AS SELECT 1', 'COMMIT', 'CALL steward.run_policy(''evil'')',
         'SELECT set_config(''search_path'', ''rt_evil'', false)', 'SELECT set_config(''lock_timeout'', ''1h'', false)',
-        'UPDATE steward.policy_run SET rows = 0', 'DELETE FROM steward.policy']) AS t;
+        'UPDATE steward.policy_run_log SET rows = 0', 'DELETE FROM steward.policy_definition']) AS t;
     RETURN OLD;
 END
 $$;

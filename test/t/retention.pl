@@ -37,7 +37,7 @@ sub begin_run
 		INSERT INTO gate DEFAULT VALUES;
 		INSERT INTO visit SELECT n, CASE WHEN n % 10 = 0 AND n <> 3000 THEN now() ELSE '2001-01-01' END
 		FROM generate_series(1, 6000) AS n;
-		DELETE FROM steward.policy_run;
+		DELETE FROM steward.policy_run_log;
 	});
 	my ($in, $out, $err) = ('', '', '');
 	my $run = IPC::Run::start(
@@ -107,7 +107,7 @@ check_next_run('after the end of its session', 'interrupted');
 # A failing batch keeps what was done before it.
 $node->safe_psql('postgres', q{
 	TRUNCATE visit;
-	DELETE FROM steward.policy_run;
+	DELETE FROM steward.policy_run_log;
 	INSERT INTO visit SELECT n, '2001-01-01' FROM generate_series(1, 2000) AS n;
 	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 		$$BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = 'ZZ001'; END$$;
@@ -120,7 +120,7 @@ is($node->safe_psql('postgres', q{SELECT state, sqlstate, rows, 2000 - (SELECT c
 	'failed|ZZ001|500|500', 'and keeps what was done before it');
 
 # A table that stays locked fails the run after a while.
-$node->safe_psql('postgres', q{DROP TRIGGER refuse ON visit; DELETE FROM steward.policy_run});
+$node->safe_psql('postgres', q{DROP TRIGGER refuse ON visit; DELETE FROM steward.policy_run_log});
 my ($in, $out) = ("BEGIN; LOCK TABLE visit IN EXCLUSIVE MODE; SELECT 'locked';\n", '');
 my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out);
 IPC::Run::pump $holder until $out =~ /locked/;
