@@ -107,7 +107,7 @@ SELECT ed_try('check of an heir', $$CREATE TABLE ed_h () INHERITS (ed_t); ALTER 
 SELECT ed_try('heir', 'CREATE TABLE ed_h () INHERITS (ed_t)', $$SELECT steward.encrypt_column('ed_h', 'c', 'ed_key/c')$$);
 SELECT ed_try('a view itself', 'CREATE VIEW ed_v AS SELECT c FROM ed_t', $$SELECT steward.encrypt_column('ed_v', 'c', 'ed_key/c')$$);
 SELECT ed_try('catalog', 'SELECT 1', $$SELECT steward.encrypt_column('pg_authid', 'rolpassword', 'ed_key/c')$$);
-SELECT ed_try('our own', 'SELECT 1', $$SELECT steward.encrypt_column('steward.policy', 'age', 'ed_key/c')$$);
+SELECT ed_try('our own', 'SELECT 1', $$SELECT steward.encrypt_column('steward.policy_definition', 'age', 'ed_key/c')$$);
 SELECT ed_try('foreign table', 'CREATE FOREIGN DATA WRAPPER ed_w; CREATE SERVER ed_s FOREIGN DATA WRAPPER ed_w; CREATE FOREIGN TABLE ed_f (c text) SERVER ed_s', $$SELECT steward.encrypt_column('ed_f', 'c', 'ed_key/c')$$);
 
 -- Views: only those that mean the same.
