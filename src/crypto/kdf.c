@@ -20,6 +20,7 @@
 #define LABEL_UNIQUE "pg_steward/unique/1"
 #define LABEL_SUBJECT_DIGEST "pg_steward/subject-digest/1"
 #define LABEL_AUDIT_HASH "pg_steward/audit-hash/1"
+#define LABEL_ANONYMOUS "pg_steward/anonymous/1"
 #define LABEL_INDEX "pg_steward/index/1"
 
 int
@@ -130,6 +131,7 @@ steward_kdf_tag_keys(StewardTagKeys *keys,
 	derive(keys->unique, sizeof keys->unique, secret, LABEL_UNIQUE);
 	derive(keys->subject, sizeof keys->subject, secret, LABEL_SUBJECT_DIGEST);
 	derive(keys->audit, sizeof keys->audit, secret, LABEL_AUDIT_HASH);
+	derive(keys->anonymous, sizeof keys->anonymous, secret, LABEL_ANONYMOUS);
 }
 
 void

@@ -28,13 +28,15 @@
 #define STEWARD_INDEX_SALT_BYTES 16
 
 /* Keys of the hash and the unique operator classes, of the digests that name
- * subjects, and of hashes in the audit trail, from one hash secret. */
+ * subjects, of hashes in the audit trail, and of what retention policies put in the place
+ * of values, from one hash secret. */
 typedef struct StewardTagKeys
 {
 	unsigned char hash[STEWARD_TAG_KEY_BYTES];
 	unsigned char unique[STEWARD_TAG_KEY_BYTES];
 	unsigned char subject[STEWARD_KEY_BYTES];
 	unsigned char audit[STEWARD_KEY_BYTES];
+	unsigned char anonymous[STEWARD_KEY_BYTES];
 } StewardTagKeys;
 
 /*

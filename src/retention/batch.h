@@ -3,7 +3,8 @@
  *
  * leaf		a table that holds rows itself: the policy's table, a partition or
  *			an inheritance child; always addressed with ONLY
- * candidate	a row that had expired when it was read, not locked yet
+ * candidate	a row that had expired when it was read, neither held nor restricted, not
+ *			locked yet
  * sweep	one way through a leaf: candidates are collected and taken in
  *			slices, one slice a batch
  */
@@ -23,6 +24,13 @@ typedef enum StewardSweep
 	SWEEP_REST					/* what one snapshot over the leaf still shows */
 } StewardSweep;
 
+/* Room for candidates, which lives as long as the run. */
+typedef struct StewardCandidates
+{
+	ItemPointerData *rows;
+	int			room;
+} StewardCandidates;
+
 typedef struct StewardLeaf
 {
 	Oid			relation;
@@ -35,17 +43,30 @@ typedef struct StewardLeaf
 	BlockNumber end_block;
 	uint64		most;			/* rows the leaf can have had at the start */
 
-	ItemPointerData *candidates;
+	StewardCandidates *pool;
 	int			count;
 	int			next;			/* candidates before this one are done */
+	double		fanout;			/* rows that went with one, of late */
 
 	uint64		found;			/* candidates of this sweep */
 	uint64		locked;			/* of these, still expired under our lock */
 	uint64		deleted;
+	uint64		kept;			/* candidates that turned out held or
+								 * restricted */
+	uint64		held;			/* rows that were left because of a hold, */
+	uint64		restricted;		/* or because of rows that refer to them */
 } StewardLeaf;
 
-/* Candidates collected at most at once. */
-extern int	steward_leaf_capacity(void);
+/* What a batch did. */
+typedef struct StewardBatchResult
+{
+	uint64		rows;			/* of the policy's table */
+	uint64		children;		/* that referred to them */
+	uint64		bytes;
+} StewardBatchResult;
+
+/* Room for candidates, in the current memory context. */
+extern StewardCandidates *steward_candidates_make(void);
 
 /* Begins a sweep. */
 extern void steward_leaf_begin(StewardLeaf *leaf, StewardSweep sweep);
@@ -54,13 +75,14 @@ extern void steward_leaf_begin(StewardLeaf *leaf, StewardSweep sweep);
 extern bool steward_leaf_done(const StewardLeaf *leaf);
 
 /*
- * Takes the next slice of at most size candidates: locks them, deletes those
- * that are still expired under the lock, as owner, and returns how many rows
- * were deleted. Raises ERRCODE_LOCK_NOT_AVAILABLE after waiting 100 ms for a
+ * Takes the next slice of candidates: locks them, and does with those that
+ * are still expired under the lock what the policy says, as owner. They are so many that
+ * with the rows that refer to them they are about size. Raises
+ * ERRCODE_LOCK_NOT_AVAILABLE after waiting 100 ms for a
  * lock; after an error the caller restores the struct and may try again.
  */
-extern uint64 steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy,
-								 Oid owner, int size);
+extern void steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy,
+							   Oid owner, int size, StewardBatchResult *result);
 
 /*
  * Whether the active snapshot shows a row of the leaf that has expired; for a

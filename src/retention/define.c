@@ -20,6 +20,8 @@
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "base/event.h"
+#include "retention/children.h"
+#include "retention/condition.h"
 #include "retention/target.h"
 
 /* The arguments of create_policy; alter_policy has those after the relation. */
@@ -99,8 +101,6 @@ known_time_zone(const char *name)
 static void
 take_arguments(Call *call, StewardPolicy *policy)
 {
-	if (given(call, ARG_AGE))
-		policy->age = TextDatumGetCString(value_of(call, ARG_AGE));
 	if (given(call, ARG_KEEP))
 		policy->keep = *DatumGetIntervalP(value_of(call, ARG_KEEP));
 	if (given(call, ARG_ACTION))
@@ -111,6 +111,8 @@ take_arguments(Call *call, StewardPolicy *policy)
 			policy->columns = NULL;
 		if (policy->action != STEWARD_ARCHIVE)
 			policy->archive = InvalidOid;
+		if (policy->action == STEWARD_ANONYMIZE)
+			policy->children = NIL;
 	}
 	if (given(call, ARG_SCHEDULE))
 		policy->schedule = text_of(call, ARG_SCHEDULE);
@@ -121,21 +123,47 @@ take_arguments(Call *call, StewardPolicy *policy)
 		policy->columns = DatumGetJsonbP(value_of(call, ARG_COLUMNS));
 	if (given(call, ARG_ARCHIVE))
 		policy->archive = DatumGetObjectId(value_of(call, ARG_ARCHIVE));
-	if (given(call, ARG_FILTER))
-		policy->filter = text_of(call, ARG_FILTER);
 }
 
+/* Age and filter, which mean something over the table alone. */
 static void
-raise_unsupported(const char *what)
+take_expressions(Call *call, StewardPolicy *policy, Relation rel)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("retention policies cannot have %s yet", what)));
+	if (given(call, ARG_AGE))
+		policy->age = steward_age_typed(rel, TextDatumGetCString(value_of(call, ARG_AGE)));
+	if (given(call, ARG_FILTER))
+	{
+		policy->filter = text_of(call, ARG_FILTER);
+		if (policy->filter != NULL)
+			policy->filter = steward_filter_typed(rel, policy->filter);
+	}
+}
+
+/* What becomes of rows that refer to those of the policy. */
+static void
+take_children(Call *call, StewardPolicy *policy, Oid owner)
+{
+	if (steward_target_command(policy) != CMD_DELETE)
+	{
+		if (given(call, ARG_CHILDREN))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("action \"%s\" has no children",
+							steward_action_name(policy->action)),
+					 errdetail("Rows stay, so those that refer to them are not concerned."),
+					 errhint("Leave out the argument \"children\".")));
+	}
+	else if (given(call, ARG_CHILDREN))
+		policy->children =
+			steward_children_declare(policy->relation, owner,
+									 DatumGetJsonbP(value_of(call, ARG_CHILDREN)));
+	else
+		steward_children_check(policy, owner);
 }
 
 /* Refuses what no run carries out. */
 static void
-check_supported(Call *call, const StewardPolicy *policy)
+check_supported(const StewardPolicy *policy)
 {
 	if (policy->action != STEWARD_DELETE)
 		ereport(ERROR,
@@ -143,29 +171,44 @@ check_supported(Call *call, const StewardPolicy *policy)
 				 errmsg("retention action \"%s\" is not supported yet",
 						steward_action_name(policy->action))));
 	if (policy->schedule != NULL)
-		raise_unsupported("a schedule");
-	if (policy->columns != NULL)
-		raise_unsupported("columns");
-	if (OidIsValid(policy->archive))
-		raise_unsupported("an archive");
-	if (policy->filter != NULL)
-		raise_unsupported("a filter");
-	if (given(call, ARG_CHILDREN))
-		raise_unsupported("children");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("retention policies cannot have a schedule yet")));
 }
 
-/* Raises unless a run could carry the policy out as things are now. */
 static void
-check(Call *call, StewardPolicy *policy)
+check_arguments(const StewardPolicy *policy)
+{
+	if ((policy->columns == NULL) != (policy->action != STEWARD_ANONYMIZE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the argument \"columns\" goes with action anonymize, and only with that")));
+	if (OidIsValid(policy->archive) != (policy->action == STEWARD_ARCHIVE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the argument \"archive\" goes with action archive, and only with that")));
+}
+
+/*
+ * Takes over the rest of the arguments, and raises unless a run could carry the policy
+ * out as things are now.
+ */
+static void
+complete(Call *call, StewardPolicy *policy)
 {
 	Relation	rel;
+	Oid			owner;
 
 	check_keep(&policy->keep);
+	check_supported(policy);
+	check_arguments(policy);
 	rel = steward_own_relation_open(policy->relation, AccessShareLock);
-	steward_target_check(rel);
+	owner = rel->rd_rel->relowner;
+	steward_target_check(rel, steward_target_command(policy));
+	take_expressions(call, policy, rel);
 	relation_close(rel, NoLock);
-	list_free(steward_target_leaves(policy->relation, policy->age));
-	check_supported(call, policy);
+	list_free(steward_target_leaves(policy));
+	take_children(call, policy, owner);
 }
 
 /* The columns of a definition that can be changed, as parameters from $1. */
@@ -359,7 +402,7 @@ STEWARD_FUNCTION(steward_create_policy)
 				 errmsg("a policy needs a name")));
 	policy.relation = PG_GETARG_OID(ARG_RELATION);
 	take_arguments(&call, &policy);
-	check(&call, &policy);
+	complete(&call, &policy);
 
 	SPI_connect();
 	insert(&policy);
@@ -374,13 +417,12 @@ STEWARD_FUNCTION(steward_alter_policy)
 	char	   *name = steward_name_argument(fcinfo, "alter_policy", "name");
 	StewardPolicy *policy;
 
-	/* Waits for a run: a batch must be of one definition. */
-	(void) steward_policy_lock(name, false, true);
+	/* A run must be of one definition. */
 	SPI_connect();
-	policy = steward_policy_read(name);
+	policy = steward_policy_lock_read(name);
 	steward_policy_require_table(policy);
 	take_arguments(&call, policy);
-	check(&call, policy);
+	complete(&call, policy);
 	update(policy);
 	tell("alter_policy", policy);
 	SPI_finish();
@@ -394,10 +436,9 @@ STEWARD_FUNCTION(steward_drop_policy)
 	Datum		values[] = {CStringGetTextDatum(name)};
 	StewardJson event;
 
-	/* Waits for a run: its batches must not outlive the policy. */
-	(void) steward_policy_lock(name, false, true);
+	/* Batches of a run must not outlive the policy. */
 	SPI_connect();
-	(void) steward_policy_read(name);
+	(void) steward_policy_lock_read(name);
 	steward_policy_sql("DELETE FROM steward.policy_definition"
 					   " WHERE name OPERATOR(pg_catalog.=) $1",
 					   SPI_OK_DELETE, lengthof(types), types, values, NULL);

@@ -24,9 +24,8 @@ change_state(FunctionCallInfo fcinfo, const char *call, const char *sql)
 	bool		changed;
 	StewardJson event;
 
-	(void) steward_policy_lock(name, false, true);
 	SPI_connect();
-	(void) steward_policy_read(name);
+	(void) steward_policy_lock_read(name);
 	values[0] = CStringGetTextDatum(name);
 	values[1] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	steward_policy_sql(sql, SPI_OK_UPDATE, lengthof(types), types, values, NULL);

@@ -247,6 +247,15 @@ steward_policy_read(const char *name)
 	return policy;
 }
 
+StewardPolicy *
+steward_policy_lock_read(const char *name)
+{
+	/* Nobody without the right may wait in the queue, where others wait for him. */
+	(void) steward_policy_read(name);
+	(void) steward_policy_lock(name, false, true);
+	return steward_policy_read(name);
+}
+
 void
 steward_policy_require_table(const StewardPolicy *policy)
 {

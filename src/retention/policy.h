@@ -89,6 +89,12 @@ extern bool steward_policy_lock(const char *name, bool session, bool wait);
 extern void steward_policy_unlock(const char *name);
 
 /*
+ * Locks a policy for the transaction, waiting for a run to end, and reads it as
+ * steward_policy_read does: for what changes it.
+ */
+extern StewardPolicy *steward_policy_lock_read(const char *name);
+
+/*
  * Executes one statement on our own tables, as the owner of the extension, and
  * raises an internal error unless SPI answers with expected. The result is in
  * SPI_tuptable. nulls as in SPI_execute_with_args.

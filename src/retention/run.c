@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "base/event.h"
 #include "catalog/pg_type.h"
+#include "executor/instrument.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -26,6 +27,7 @@
 #include "base/catalog.h"
 #include "base/procedure.h"
 #include "retention/batch.h"
+#include "retention/children.h"
 #include "retention/target.h"
 
 #define BATCH_FIRST 500
@@ -52,12 +54,16 @@ typedef struct Run
 	Oid			owner;
 	int64		id;				/* in steward.policy_run_log */
 	List	   *leaves;
+	List	   *kept;			/* LeafKept * */
 	StewardLeaf leaf;			/* the one being worked on */
 	int			batch_size;
 	int			patience;		/* milliseconds left */
 	int			pause;			/* milliseconds before the next batch */
 	uint64		deleted;
+	uint64		children;
 	uint64		skipped;
+	uint64		held;
+	uint64		restricted;
 } Run;
 
 typedef void (*RunPart) (Run *run);
@@ -148,14 +154,19 @@ record_start(Run *run)
 }
 
 static void
-record_batch(Run *run, uint64 deleted)
+record_batch(Run *run, const StewardBatchResult *result, uint64 wal)
 {
-	Oid			types[] = {INT8OID, INT8OID};
-	Datum		values[] = {Int64GetDatum(run->id), Int64GetDatum((int64) deleted)};
+	Oid			types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum		values[] = {
+		Int64GetDatum(run->id), Int64GetDatum((int64) result->rows),
+		Int64GetDatum((int64) result->children),
+		Int64GetDatum((int64) result->bytes), Int64GetDatum((int64) wal)
+	};
 
-	steward_policy_sql("UPDATE steward.policy_run_log"
-					   " SET rows = rows + $2, batches = batches + 1,"
-					   " batch_at = pg_catalog.clock_timestamp() WHERE id = $1",
+	steward_policy_sql("UPDATE steward.policy_run_log SET rows = rows + $2,"
+					   " children = children + $3, bytes = bytes + $4, wal = wal + $5,"
+					   " batches = batches + 1, batch_at = pg_catalog.clock_timestamp()"
+					   " WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
 }
 
@@ -163,25 +174,30 @@ static void
 record_end(Run *run, const char *state, const char *sqlstate)
 {
 	StewardJson event;
-	Oid			types[] = {INT8OID, TEXTOID, INT8OID, TEXTOID};
+	Oid			types[] = {INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID};
 	Datum		values[] = {
 		Int64GetDatum(run->id), CStringGetTextDatum(state),
-		Int64GetDatum((int64) run->skipped),
+		Int64GetDatum((int64) run->skipped), Int64GetDatum((int64) run->held),
+		Int64GetDatum((int64) run->restricted),
+		Int64GetDatum(PATIENCE_MILLISECONDS - run->patience),
 		sqlstate != NULL ? CStringGetTextDatum(sqlstate) : (Datum) 0
 	};
 
 	steward_policy_sql("UPDATE steward.policy_run_log SET state = $2, skipped = $3,"
-					   " sqlstate = $4, finished_at = pg_catalog.clock_timestamp()"
+					   " held = $4, restricted = $5, waits = $6, sqlstate = $7, finished_at = pg_catalog.clock_timestamp()"
 					   " WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values,
-					   sqlstate != NULL ? NULL : "   n");
+					   sqlstate != NULL ? NULL : "      n");
 	if (!steward_event_begin(&event, "run_policy_ended"))
 		return;
 	steward_json_text(&event, "policy", run->policy->name);
 	steward_json_number(&event, "run", run->id);
 	steward_json_text(&event, "state", state);
 	steward_json_number(&event, "deleted", (int64) run->deleted);
+	steward_json_number(&event, "children", (int64) run->children);
 	steward_json_number(&event, "skipped", (int64) run->skipped);
+	steward_json_number(&event, "held", (int64) run->held);
+	steward_json_number(&event, "restricted", (int64) run->restricted);
 	steward_json_text(&event, "sqlstate", sqlstate);
 	steward_event_end(&event);
 }
@@ -203,8 +219,10 @@ fail(Run *run, ErrorData *error)
 static void
 expand(Run *run)
 {
-	List	   *leaves = steward_target_leaves(run->policy->relation,
-											   run->policy->age);
+	List	   *leaves = steward_target_leaves(run->policy);
+
+	if (steward_target_command(run->policy) == CMD_DELETE)
+		steward_children_check(run->policy, run->owner);
 
 	MemoryContextSwitchTo(run->context);
 	run->leaves = list_copy(leaves);
@@ -235,7 +253,7 @@ look_again(Run *run)
 
 	pause_before_batch(run);
 	run->leaves = NIL;
-	leaves = steward_target_leaves(run->policy->relation, run->policy->age);
+	leaves = steward_target_leaves(run->policy);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(cell, leaves)
 	{
@@ -254,15 +272,16 @@ look_again(Run *run)
 static void
 batch_part(Run *run)
 {
-	uint64		deleted;
+	StewardBatchResult result;
+	uint64		wal = pgWalUsage.wal_bytes;
 
 	pause_before_batch(run);
 	CHECK_FOR_INTERRUPTS();
-	deleted = steward_leaf_batch(&run->leaf, run->policy, run->owner,
-								 run->batch_size);
-	if (deleted > 0)
-		record_batch(run, deleted);
-	run->deleted += deleted;
+	steward_leaf_batch(&run->leaf, run->policy, run->owner, run->batch_size, &result);
+	if (result.rows > 0)
+		record_batch(run, &result, pgWalUsage.wal_bytes - wal);
+	run->deleted += result.rows;
+	run->children += result.children;
 }
 
 /* Shrinks fast and grows slowly, so that nobody waits long for a batch. */
@@ -301,6 +320,7 @@ batch(Run *run)
 {
 	StewardLeaf before = run->leaf;
 	uint64		deleted = run->deleted;
+	uint64		children = run->children;
 	instr_time	start;
 	instr_time	elapsed;
 	ErrorData  *error;
@@ -322,6 +342,7 @@ batch(Run *run)
 
 	run->leaf = before;
 	run->deleted = deleted;
+	run->children = children;
 	try_again(run, error, INSTR_TIME_GET_MILLISEC(elapsed));
 	adapt_size(run, 2 * BATCH_MILLISECONDS);
 }
@@ -334,6 +355,46 @@ sweep(Run *run, StewardSweep kind)
 		batch(run);
 }
 
+/* Candidates of a sweep that are still there, though nothing we know of keeps them. */
+static uint64
+left_in(const StewardLeaf *leaf)
+{
+	return leaf->found - leaf->kept;
+}
+
+/* What stays of a leaf; one that is gone through again counts once. */
+typedef struct LeafKept
+{
+	Oid			relation;
+	uint64		held;
+	uint64		restricted;
+} LeafKept;
+
+static void
+note_kept(Run *run, const StewardLeaf *leaf)
+{
+	MemoryContext caller = MemoryContextSwitchTo(run->context);
+	LeafKept   *found = NULL;
+	ListCell   *cell;
+
+	foreach(cell, run->kept)
+	{
+		if (((LeafKept *) lfirst(cell))->relation == leaf->relation)
+			found = lfirst(cell);
+	}
+	if (found == NULL)
+	{
+		found = palloc0(sizeof(LeafKept));
+		found->relation = leaf->relation;
+		run->kept = lappend(run->kept, found);
+	}
+	run->held += leaf->held - found->held;
+	run->restricted += leaf->restricted - found->restricted;
+	found->held = leaf->held;
+	found->restricted = leaf->restricted;
+	MemoryContextSwitchTo(caller);
+}
+
 /*
  * Goes through one leaf, then looks for what is left until nothing is, or what
  * is left cannot be deleted.
@@ -342,29 +403,30 @@ static void
 clean_leaf(Run *run, Oid relid)
 {
 	StewardLeaf *leaf = &run->leaf;
+	uint64		left;
 
 	leaf->relation = relid;
+	leaf->fanout = 1;
 	sweep(run, SWEEP_TABLE);
 	for (int sweeps = 0;;)
 	{
 		sweep(run, SWEEP_REST);
-		if (leaf->found == 0)
-			return;
+		left = left_in(leaf);
 		if (leaf->deleted > 0)
 		{
 			if (++sweeps < MOST_SWEEPS)
 				continue;
 			/* Rows come as fast as they go: as many are left again. */
-			run->skipped += leaf->found;
-			return;
+			left = leaf->found;
 		}
-		if (leaf->locked < leaf->found && run->patience > 0)
+		else if (left > 0 && leaf->locked < leaf->found && run->patience > 0)
 		{
 			run->patience -= PAUSE_MILLISECONDS;
 			run->pause = PAUSE_MILLISECONDS;
 			continue;
 		}
-		run->skipped += leaf->found;
+		run->skipped += left;
+		note_kept(run, leaf);
 		return;
 	}
 }
@@ -415,9 +477,9 @@ run_batches(Run *run)
 		fail(run, error);
 	commit(run);
 
-	run->leaf.candidates = palloc(steward_leaf_capacity() * sizeof(ItemPointerData));
+	run->leaf.pool = steward_candidates_make();
 	clean_leaves(run);
-	record_end(run, run->skipped > 0 ? "incomplete" : "complete", NULL);
+	record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
 	commit(run);
 }
 

@@ -8,92 +8,56 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_type.h"
 #include "access/transam.h"
-#include "commands/trigger.h"
 #include "rewrite/prs2lock.h"
 #include "rewrite/rewriteDefine.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/expression.h"
+#include "retention/condition.h"
 
-static char *
-qualified_name(Oid relid)
+char *
+steward_qualified_name(Oid relid)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  get_rel_name(relid));
 }
 
-/* A rule would make something else of our DELETE, or nothing at all. */
+static const char *
+command_name(CmdType command)
+{
+	return command == CMD_INSERT ? "INSERT" : command == CMD_UPDATE ? "UPDATE" :
+		"DELETE";
+}
+
+/* A rule would make something else of our statement, or nothing at all. */
 static void
-check_rules(Relation rel)
+check_rules(Relation rel, CmdType command)
 {
 	RuleLock   *rules = rel->rd_rules;
 
 	for (int i = 0; rules != NULL && i < rules->numLocks; i++)
 	{
-		if (rules->rules[i]->event != CMD_DELETE ||
+		if (rules->rules[i]->event != command ||
 			rules->rules[i]->enabled == RULE_DISABLED)
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" has a rule on DELETE",
-						RelationGetRelationName(rel)),
-				 errdetail("A retention policy deletes exactly the rows that have expired; a rule would change that."),
+				 errmsg("table \"%s\" has a rule on %s",
+						RelationGetRelationName(rel), command_name(command)),
+				 errdetail("A retention policy changes exactly the rows that have expired; a rule would change that."),
 				 errhint("Drop the rule, or use a trigger in its place.")));
 	}
 }
 
-/* What the trigger of a foreign key does to the rows that refer to ours. */
-static const char *
-referential_action(Oid function)
-{
-	switch (function)
-	{
-		case F_RI_FKEY_CASCADE_DEL:
-			return "ON DELETE CASCADE";
-		case F_RI_FKEY_SETNULL_DEL:
-			return "ON DELETE SET NULL";
-		case F_RI_FKEY_SETDEFAULT_DEL:
-			return "ON DELETE SET DEFAULT";
-		default:
-			return NULL;
-	}
-}
-
-static void
-check_foreign_keys(Relation rel)
-{
-	TriggerDesc *triggers = rel->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		Trigger    *trigger = &triggers->triggers[i];
-		const char *action = referential_action(trigger->tgfoid);
-		char	   *constraint;
-
-		if (action == NULL)
-			continue;
-		constraint = get_constraint_name(trigger->tgconstraint);
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("deleting from table \"%s\" would also change table \"%s\"",
-						RelationGetRelationName(rel),
-						get_rel_name(trigger->tgconstrrelid)),
-				 errdetail("Foreign key \"%s\" of table %s is %s.",
-						   constraint != NULL ? constraint : "(dropped)",
-						   qualified_name(trigger->tgconstrrelid), action),
-				 errhint("Make the foreign key ON DELETE NO ACTION and give that table a policy of its own.")));
-	}
-}
-
 void
-steward_target_check(Relation rel)
+steward_target_check(Relation rel, CmdType command)
 {
 	char		relkind = rel->rd_rel->relkind;
 	const char *name = RelationGetRelationName(rel);
@@ -116,36 +80,7 @@ steward_target_check(Relation rel)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("table \"%s\" of pg_steward itself cannot have a retention policy",
 						name)));
-	check_rules(rel);
-	check_foreign_keys(rel);
-}
-
-Oid
-steward_target_age_type(Relation rel, const char *age)
-{
-	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), age);
-	Oid			type;
-
-	if (attnum == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of table \"%s\" does not exist", age,
-						RelationGetRelationName(rel)),
-				 errhint("If the column of a policy was renamed, drop the policy and create it again.")));
-	if (attnum < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-				 errmsg("system column \"%s\" does not say how old a row is", age)));
-
-	type = TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid;
-	if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of table \"%s\" does not say how old a row is",
-						age, RelationGetRelationName(rel)),
-				 errdetail("It is of type %s.", format_type_be(type)),
-				 errhint("Use a column of type date, timestamp or timestamptz.")));
-	return type;
+	check_rules(rel, command);
 }
 
 Oid
@@ -163,9 +98,8 @@ steward_target_owner(Oid relid)
 	return owner;
 }
 
-/* Deleting from the parent must not mean acting as somebody else on a child. */
-static void
-check_owner(Relation rel, Oid owner)
+void
+steward_target_check_owner(Relation rel, Oid owner)
 {
 	if (rel->rd_rel->relowner != owner)
 		ereport(ERROR,
@@ -176,9 +110,34 @@ check_owner(Relation rel, Oid owner)
 				 errhint("Give partitions and inheritance children the owner of the parent.")));
 }
 
-List *
-steward_target_leaves(Oid relid, const char *age)
+CmdType
+steward_target_command(const StewardPolicy *policy)
 {
+	return policy->action == STEWARD_ANONYMIZE ? CMD_UPDATE : CMD_DELETE;
+}
+
+char *
+steward_target_held(Relation rel, const char *alias)
+{
+	return pstrdup("false");
+}
+
+/* Raises unless it can be said of rows of the table whether they have expired. */
+static void
+check_conditions(const StewardPolicy *policy, Relation rel)
+{
+	StewardAge	age;
+	int			level = steward_expression_settings(policy->time_zone);
+
+	steward_age_describe(&age, policy, rel, "t");
+	(void) steward_condition_expired(policy, rel, &age, "t");
+	AtEOXact_GUC(false, level);
+}
+
+List *
+steward_target_leaves(const StewardPolicy *policy)
+{
+	Oid			relid = policy->relation;
 	List	   *tree;
 	List	   *leaves = NIL;
 	Oid			owner = InvalidOid;
@@ -194,9 +153,9 @@ steward_target_leaves(Oid relid, const char *age)
 		/* The first one is the relation itself. */
 		if (!OidIsValid(owner))
 			owner = rel->rd_rel->relowner;
-		steward_target_check(rel);
-		check_owner(rel, owner);
-		(void) steward_target_age_type(rel, age);
+		steward_target_check(rel, steward_target_command(policy));
+		steward_target_check_owner(rel, owner);
+		check_conditions(policy, rel);
 		if (rel->rd_rel->relkind == RELKIND_RELATION)
 			leaves = lappend_oid(leaves, RelationGetRelid(rel));
 		relation_close(rel, NoLock);
@@ -206,8 +165,9 @@ steward_target_leaves(Oid relid, const char *age)
 }
 
 Relation
-steward_target_open_leaf(Oid leaf, Oid relid, Oid owner)
+steward_target_open_leaf(Oid leaf, const StewardPolicy *policy, Oid owner)
 {
+	Oid			relid = policy->relation;
 	Relation	rel = try_relation_open(leaf, RowExclusiveLock);
 
 	if (rel == NULL)
@@ -218,7 +178,7 @@ steward_target_open_leaf(Oid leaf, Oid relid, Oid owner)
 		relation_close(rel, NoLock);
 		return NULL;
 	}
-	steward_target_check(rel);
-	check_owner(rel, owner);
+	steward_target_check(rel, steward_target_command(policy));
+	steward_target_check_owner(rel, owner);
 	return rel;
 }

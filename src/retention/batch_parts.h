@@ -1,0 +1,50 @@
+/*
+ * batch_parts.h: a batch from within, for the files that collect and destroy rows.
+ */
+#ifndef STEWARD_RETENTION_BATCH_PARTS_H
+#define STEWARD_RETENTION_BATCH_PARTS_H
+
+#include "retention/batch.h"
+
+#include "utils/relcache.h"
+
+#include "retention/condition.h"
+
+/*
+ * What one batch works with, while it runs. Texts are parts of statements in which t
+ * is the leaf and $1 the cutoff.
+ */
+typedef struct StewardBatch
+{
+	StewardLeaf *leaf;
+	const StewardPolicy *policy;
+	Oid			owner;
+	Relation	rel;
+	bool		read_only;		/* see what the active snapshot shows */
+	StewardAge	age;
+	Datum		cutoff;			/* of its type */
+	const char *from;			/* ONLY schema.table AS t */
+	const char *expired;		/* condition on $1 */
+	const char *still_expired;	/* the same, out of reach of indexes */
+	List	   *edges;			/* StewardEdge * that lead to the leaf */
+	const char *held;			/* condition: a legal hold keeps it */
+	const char *restricted;		/* condition: rows of another table keep it */
+} StewardBatch;
+
+/* Sets an option until the batch gives back its identity. */
+extern void steward_batch_option(const char *name, const char *value);
+
+/* Executes a statement over the leaf; see statement.h. */
+extern uint64 steward_batch_execute(StewardBatch *batch, const char *sql,
+									int expected, int count, Oid *types,
+									Datum *values);
+
+/* Does what the policy says to rows that are locked, and counts them. */
+extern void steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows,
+								  int count, List *deletes,
+								  StewardBatchResult *result);
+
+/* Collects the next candidates of the sweep, when all before are done. */
+extern void steward_batch_collect(StewardBatch *batch);
+
+#endif							/* STEWARD_RETENTION_BATCH_PARTS_H */

@@ -1,0 +1,100 @@
+/*
+ * condition.c: which rows have expired, as SQL; see condition.h.
+ */
+#include "retention/condition.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "base/expression.h"
+
+static const StewardExpressionUse age_use = {
+	"the age of a retention policy", "created_at", NULL
+};
+static const StewardExpressionUse filter_use = {
+	"the filter of a retention policy", "status = 'closed'", "the filter"
+};
+
+/* The type of an age, or an error. */
+static Oid
+age_type(Relation rel, Node *expression)
+{
+	Oid			type = getBaseType(exprType(expression));
+
+	if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the age given for table \"%s\" does not say how old a row is",
+						RelationGetRelationName(rel)),
+				 errdetail("It is of type %s.",
+						   format_type_be(exprType(expression))),
+				 errhint("Use a column or an expression of type date, timestamp or timestamptz.")));
+	return type;
+}
+
+void
+steward_age_describe(StewardAge *age, const StewardPolicy *policy, Relation rel,
+					 const char *alias)
+{
+	Node	   *expression = steward_expression_parse(rel, policy->age, false, &age_use);
+
+	age->type = age_type(rel, expression);
+	age->column = IsA(expression, Var) ? ((Var *) expression)->varattno : 0;
+	age->sql = psprintf("(%s)", steward_expression_text(rel, expression, alias));
+}
+
+Datum
+steward_age_cutoff(const StewardPolicy *policy, Oid type)
+{
+	switch (type)
+	{
+		case DATEOID:
+			return DateADTGetDatum(policy->cutoff_date);
+		case TIMESTAMPOID:
+			return TimestampGetDatum(policy->cutoff_local);
+		default:
+			return TimestampTzGetDatum(policy->cutoff);
+	}
+}
+
+char *
+steward_condition_expired(const StewardPolicy *policy, Relation rel,
+						  const StewardAge *age, const char *alias)
+{
+	char	   *expired = psprintf("%s OPERATOR(pg_catalog.<) $1"
+								   " AND %s OPERATOR(pg_catalog.>) '-infinity'",
+								   age->sql, age->sql);
+	Node	   *filter;
+
+	if (policy->filter == NULL)
+		return expired;
+	filter = steward_expression_parse(rel, policy->filter, false, &filter_use);
+	return psprintf("%s AND (%s)", expired,
+					steward_expression_text(rel, filter, alias));
+}
+
+char *
+steward_age_typed(Relation rel, const char *text)
+{
+	AttrNumber	column = get_attnum(RelationGetRelid(rel), text);
+	Node	   *expression;
+
+	if (column != InvalidAttrNumber)
+		text = quote_identifier(text);
+	expression = steward_expression_parse(rel, text, false, &age_use);
+	(void) age_type(rel, expression);
+	return steward_expression_text(rel, expression, NULL);
+}
+
+char *
+steward_filter_typed(Relation rel, const char *text)
+{
+	return steward_expression_text(rel,
+								   steward_expression_parse(rel, text, false, &filter_use),
+								   NULL);
+}
