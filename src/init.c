@@ -16,6 +16,7 @@
 #include "crypto/kdf.h"
 #include "keys/keys.h"
 #include "ledger/export.h"
+#include "retention/retention.h"
 #include "types/encrypted.h"
 
 STEWARD_MODULE_MAGIC("pg_steward", STEWARD_VERSION);
@@ -41,6 +42,7 @@ _PG_init(void)
 	steward_audit_init();
 	steward_access_init();
 	steward_ledger_init();
+	steward_retention_init();
 	/* Last: where background workers are few, keys come first. */
 	steward_duty_init();
 }

@@ -22,6 +22,7 @@
 #include "base/event.h"
 #include "retention/children.h"
 #include "retention/condition.h"
+#include "retention/due.h"
 #include "retention/target.h"
 
 /* The arguments of create_policy; alter_policy has those after the relation. */
@@ -170,10 +171,6 @@ check_supported(const StewardPolicy *policy)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("retention action \"%s\" is not supported yet",
 						steward_action_name(policy->action))));
-	if (policy->schedule != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("retention policies cannot have a schedule yet")));
 }
 
 static void
@@ -307,6 +304,7 @@ insert(StewardPolicy *policy)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("policy \"%s\" already exists", policy->name)));
 	execute(&row, "INSERT INTO steward.policy_state (policy) VALUES ($1)", SPI_OK_INSERT);
+	steward_due_define(policy);
 	store_children(policy);
 }
 
@@ -408,7 +406,17 @@ STEWARD_FUNCTION(steward_create_policy)
 	insert(&policy);
 	SPI_finish();
 	tell("create_policy", &policy);
+	steward_due_wake();
 	PG_RETURN_VOID();
+}
+
+static bool
+same_schedule(const StewardPolicy *policy, const StewardPolicy *before)
+{
+	if (policy->schedule == NULL || before->schedule == NULL)
+		return policy->schedule == before->schedule;
+	return strcmp(policy->schedule, before->schedule) == 0 &&
+		strcmp(policy->time_zone, before->time_zone) == 0;
 }
 
 STEWARD_FUNCTION(steward_alter_policy)
@@ -416,15 +424,20 @@ STEWARD_FUNCTION(steward_alter_policy)
 	Call		call = {fcinfo, 1};
 	char	   *name = steward_name_argument(fcinfo, "alter_policy", "name");
 	StewardPolicy *policy;
+	StewardPolicy before;
 
 	/* A run must be of one definition. */
 	SPI_connect();
 	policy = steward_policy_lock_read(name);
 	steward_policy_require_table(policy);
+	before = *policy;
 	take_arguments(&call, policy);
 	complete(&call, policy);
 	update(policy);
+	if (!same_schedule(policy, &before))
+		steward_due_define(policy);
 	tell("alter_policy", policy);
+	steward_due_wake();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -25,15 +25,16 @@
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/duty.h"
 #include "base/procedure.h"
 #include "retention/batch.h"
 #include "retention/children.h"
+#include "retention/due.h"
+#include "retention/load.h"
+#include "retention/resume.h"
+#include "retention/run.h"
 #include "retention/target.h"
-
-#define BATCH_FIRST 500
-#define BATCH_LEAST 10
-#define BATCH_MOST 10000
-#define BATCH_MILLISECONDS 50.0
+#include "retention/turn.h"
 
 /* How long a run waits in all for rows and tables that others have locked. */
 #define PATIENCE_MILLISECONDS 5000
@@ -56,9 +57,11 @@ typedef struct Run
 	List	   *leaves;
 	List	   *kept;			/* LeafKept * */
 	StewardLeaf leaf;			/* the one being worked on */
-	int			batch_size;
+	StewardTurn turn;
+	StewardResume resume;		/* where it goes on, if it had given way */
+	TransactionId xid;			/* of the batch */
+	instr_time	began;			/* likewise, after its pause */
 	int			patience;		/* milliseconds left */
-	int			pause;			/* milliseconds before the next batch */
 	uint64		deleted;
 	uint64		children;
 	uint64		skipped;
@@ -119,27 +122,29 @@ attempt(Run *run, RunPart part)
 	return steward_attempt(do_attempt, &one, run->scratch);
 }
 
+/* due: what it is for; NULL when somebody called it. */
 static void
-record_start(Run *run)
+record_start(Run *run, const StewardDueRun *due)
 {
-	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID, TEXTOID};
+	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
+	TIMESTAMPTZOID, INT4OID};
 	Datum		values[] = {
 		CStringGetTextDatum(run->policy->name),
 		ObjectIdGetDatum(run->policy->relation),
 		TimestampTzGetDatum(run->policy->cutoff),
-		CStringGetTextDatum(steward_action_name(run->policy->action))
+		CStringGetTextDatum(steward_action_name(run->policy->action)),
+		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)),
+		TimestampTzGetDatum(due != NULL ? due->planned : 0),
+		Int32GetDatum(due != NULL ? due->retries : 0)
 	};
 	bool		isnull;
 	StewardJson event;
 
-	/* We have the policy's lock: whoever began these runs is gone. */
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'interrupted'"
-					   " WHERE policy = $1 AND state = 'running'",
-					   SPI_OK_UPDATE, 1, types, values, NULL);
-	steward_policy_sql("INSERT INTO steward.policy_run_log (policy, relation, cutoff, action)"
-					   " VALUES ($1, $2, $3, $4) RETURNING id",
+	steward_policy_sql("INSERT INTO steward.policy_run_log (policy, relation, cutoff, action,"
+					   " started_by, planned, retries)"
+					   " VALUES ($1, $2, $3, $4, $5::pg_catalog.name, $6, $7) RETURNING id",
 					   SPI_OK_INSERT_RETURNING, lengthof(types), types, values,
-					   NULL);
+					   due == NULL ? "     n " : "    n  ");
 	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										  SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
@@ -168,8 +173,15 @@ record_batch(Run *run, const StewardBatchResult *result, uint64 wal)
 					   " batches = batches + 1, batch_at = pg_catalog.clock_timestamp()"
 					   " WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
+	/* Nothing is destroyed that nobody counts. */
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the record of this run of policy \"%s\" is gone",
+						run->policy->name)));
 }
 
+/* Adds what a run saw since it began, or was gone on with. */
 static void
 record_end(Run *run, const char *state, const char *sqlstate)
 {
@@ -179,16 +191,17 @@ record_end(Run *run, const char *state, const char *sqlstate)
 		Int64GetDatum(run->id), CStringGetTextDatum(state),
 		Int64GetDatum((int64) run->skipped), Int64GetDatum((int64) run->held),
 		Int64GetDatum((int64) run->restricted),
-		Int64GetDatum(PATIENCE_MILLISECONDS - run->patience),
+		Int64GetDatum(run->turn.waited_us / 1000),
 		sqlstate != NULL ? CStringGetTextDatum(sqlstate) : (Datum) 0
 	};
 
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = $2, skipped = $3,"
-					   " held = $4, restricted = $5, waits = $6, sqlstate = $7, finished_at = pg_catalog.clock_timestamp()"
+	steward_policy_sql("UPDATE steward.policy_run_log SET state = $2, skipped = skipped + $3,"
+					   " held = held + $4, restricted = restricted + $5, waits = waits + $6, sqlstate = $7,"
+					   " finished_at = CASE WHEN $2 OPERATOR(pg_catalog.<>) 'waiting' THEN pg_catalog.clock_timestamp() END"
 					   " WHERE id = $1",
 					   SPI_OK_UPDATE, lengthof(types), types, values,
 					   sqlstate != NULL ? NULL : "      n");
-	if (!steward_event_begin(&event, "run_policy_ended"))
+	if (run->turn.gives_way || !steward_event_begin(&event, "run_policy_ended"))
 		return;
 	steward_json_text(&event, "policy", run->policy->name);
 	steward_json_number(&event, "run", run->id);
@@ -228,16 +241,17 @@ expand(Run *run)
 	run->leaves = list_copy(leaves);
 }
 
-/* Between transactions there is no snapshot, and no lock but the policy's. */
+/*
+ * Between transactions there is no snapshot, and no lock but the policy's; then the extension is
+ * locked by a worker, which must not keep it from being dropped for longer.
+ */
 static void
 pause_before_batch(Run *run)
 {
-	if (run->pause == 0)
-		return;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 run->pause, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	steward_turn_pause(&run->turn);
+	if (run->turn.watch != NULL)
+		steward_duty_require_extension();
+	INSTR_TIME_SET_CURRENT(run->began);
 }
 
 /*
@@ -277,22 +291,13 @@ batch_part(Run *run)
 
 	pause_before_batch(run);
 	CHECK_FOR_INTERRUPTS();
-	steward_leaf_batch(&run->leaf, run->policy, run->owner, run->batch_size, &result);
+	steward_leaf_batch(&run->leaf, run->policy, run->owner, (int) run->turn.pace.rows,
+					   &result);
 	if (result.rows > 0)
 		record_batch(run, &result, pgWalUsage.wal_bytes - wal);
+	run->xid = GetCurrentTransactionIdIfAny();
 	run->deleted += result.rows;
 	run->children += result.children;
-}
-
-/* Shrinks fast and grows slowly, so that nobody waits long for a batch. */
-static void
-adapt_size(Run *run, double milliseconds)
-{
-	if (milliseconds > BATCH_MILLISECONDS)
-		run->batch_size /= 2;
-	else if (milliseconds < BATCH_MILLISECONDS / 2)
-		run->batch_size += run->batch_size / 4;
-	run->batch_size = Max(BATCH_LEAST, Min(BATCH_MOST, run->batch_size));
 }
 
 static bool
@@ -303,15 +308,42 @@ worth_another_try(Run *run, ErrorData *error)
 		 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
-/* After that time a part failed: prepares for another try, or raises the error. */
+static int64
+microseconds_since(instr_time begin)
+{
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, begin);
+	return (int64) INSTR_TIME_GET_MICROSEC(elapsed);
+}
+
+/* A part failed: prepares for another try, or raises the error. */
 static void
-try_again(Run *run, ErrorData *error, double milliseconds)
+try_again(Run *run, ErrorData *error)
 {
 	if (!worth_another_try(run, error))
 		fail(run, error);
 	FreeErrorData(error);
-	run->patience -= (int) milliseconds + PAUSE_MILLISECONDS;
-	run->pause = PAUSE_MILLISECONDS;
+	run->patience -= (int) (microseconds_since(run->began) / 1000) + PAUSE_MILLISECONDS;
+	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
+}
+
+/* After a batch that found candidates from there on; commits it. */
+static void
+batch_done(Run *run, const StewardLeaf *before)
+{
+	StewardLeaf *leaf = &run->leaf;
+	bool		waited = !run->atomic && steward_load_waited_for(run->xid);
+
+	commit(run);
+	if (run->atomic)
+		return;
+	/* Reading candidates takes its time whatever the size of a batch. */
+	steward_turn_done(&run->turn, leaf->relation,
+					  (int64) ((leaf->next - before->next) * Max(leaf->fanout, 1)),
+					  microseconds_since(run->began), waited,
+					  before->next < before->count);
 }
 
 /* One batch, with its commit; tried again while a lock is in the way. */
@@ -321,37 +353,27 @@ batch(Run *run)
 	StewardLeaf before = run->leaf;
 	uint64		deleted = run->deleted;
 	uint64		children = run->children;
-	instr_time	start;
-	instr_time	elapsed;
 	ErrorData  *error;
 
-	INSTR_TIME_SET_CURRENT(start);
+	run->xid = InvalidTransactionId;
+	INSTR_TIME_SET_CURRENT(run->began);
 	error = attempt(run, batch_part);
 	if (error == NULL)
-		commit(run);
-	INSTR_TIME_SET_CURRENT(elapsed);
-	INSTR_TIME_SUBTRACT(elapsed, start);
-	if (error == NULL)
 	{
-		/* Reading candidates takes its time whatever the size of a batch. */
-		if (before.next < before.count)
-			adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
-		run->pause = 0;
+		batch_done(run, &before);
 		return;
 	}
-
 	run->leaf = before;
 	run->deleted = deleted;
 	run->children = children;
-	try_again(run, error, INSTR_TIME_GET_MILLISEC(elapsed));
-	adapt_size(run, 2 * BATCH_MILLISECONDS);
+	try_again(run, error);
 }
 
 static void
 sweep(Run *run, StewardSweep kind)
 {
 	steward_leaf_begin(&run->leaf, kind);
-	while (!steward_leaf_done(&run->leaf))
+	while (!steward_leaf_done(&run->leaf) && !steward_turn_gives_way(&run->turn))
 		batch(run);
 }
 
@@ -395,6 +417,16 @@ note_kept(Run *run, const StewardLeaf *leaf)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Did the run give way in this leaf? Then its sweep begins where it had come to. */
+static bool
+goes_on_at(Run *run, Oid relid)
+{
+	if (run->resume.leaf != relid)
+		return false;
+	run->leaf.from = &run->resume.piece;
+	return true;
+}
+
 /*
  * Goes through one leaf, then looks for what is left until nothing is, or what
  * is left cannot be deleted.
@@ -407,10 +439,15 @@ clean_leaf(Run *run, Oid relid)
 
 	leaf->relation = relid;
 	leaf->fanout = 1;
-	sweep(run, SWEEP_TABLE);
-	for (int sweeps = 0;;)
+	if (!goes_on_at(run, relid) || run->resume.sweep == SWEEP_TABLE)
+		sweep(run, SWEEP_TABLE);
+	leaf->from = NULL;
+	run->resume.leaf = InvalidOid;
+	for (int sweeps = 0; !run->turn.gives_way;)
 	{
 		sweep(run, SWEEP_REST);
+		if (run->turn.gives_way)
+			return;
 		left = left_in(leaf);
 		if (leaf->deleted > 0)
 		{
@@ -422,7 +459,7 @@ clean_leaf(Run *run, Oid relid)
 		else if (left > 0 && leaf->locked < leaf->found && run->patience > 0)
 		{
 			run->patience -= PAUSE_MILLISECONDS;
-			run->pause = PAUSE_MILLISECONDS;
+			steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
 			continue;
 		}
 		run->skipped += left;
@@ -437,9 +474,22 @@ look(Run *run)
 	ErrorData  *error;
 
 	while ((error = attempt(run, look_again)) != NULL)
-		try_again(run, error, PAUSE_MILLISECONDS);
+		try_again(run, error);
 	commit(run);
-	run->pause = 0;
+}
+
+/* The leaf with which a run goes on, by its place in the list. */
+static int
+first_leaf(Run *run)
+{
+	ListCell   *cell;
+
+	foreach(cell, run->leaves)
+	{
+		if (lfirst_oid(cell) == run->resume.leaf)
+			return foreach_current_index(cell);
+	}
+	return 0;
 }
 
 /* Cleans the leaves until none of several has an expired row left. */
@@ -457,15 +507,31 @@ clean_leaves(Run *run)
 			run->skipped += list_length(run->leaves);
 			return;
 		}
-		foreach(cell, run->leaves)
+		for_each_from(cell, run->leaves, first_leaf(run))
 		{
 			clean_leaf(run, lfirst_oid(cell));
+			if (run->turn.gives_way)
+				return;
 		}
 		/* The last look at a single leaf was such a look. */
 		if (!several || run->skipped > 0)
 			return;
 		look(run);
 	}
+}
+
+/* How the run ends, if nothing failed. */
+static void
+end(Run *run)
+{
+	if (run->turn.gives_way)
+	{
+		record_end(run, "waiting", NULL);
+		steward_resume_leave(run->id, &run->leaf);
+		return;
+	}
+	record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
+	steward_due_succeeded(run->policy->name);
 }
 
 static void
@@ -479,15 +545,15 @@ run_batches(Run *run)
 
 	run->leaf.pool = steward_candidates_make();
 	clean_leaves(run);
-	record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
+	end(run);
 	commit(run);
 }
 
 static void
-check_transaction(Run *run)
+check_transaction(bool atomic)
 {
 	PreventCommandIfReadOnly("CALL steward.run_policy()");
-	if (run->atomic && IsolationUsesXactSnapshot())
+	if (atomic && IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("a retention policy can run only in a READ COMMITTED transaction"),
@@ -498,54 +564,71 @@ check_transaction(Run *run)
 				 errmsg("a retention policy is already running in this session")));
 }
 
-static void
-run_policy(Run *run, const char *name)
+/* The right to run it, and the run's record. False for a scheduled run that is not to be. */
+static bool
+begin(Run *run, const char *name)
 {
-	if (!run->atomic)
-		SPI_commit();
-	begin_transaction(run);
+	bool		scheduled = run->turn.watch != NULL;
+	StewardDueRun due;
+
 	if (!steward_policy_lock(name, !run->atomic, false))
+	{
+		if (scheduled)
+			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("policy \"%s\" is already running", name),
 				 errhint("Wait until the other run has ended.")));
+	}
 	run->policy = steward_policy_read(name);
 	steward_policy_require_table(run->policy);
+	if (scheduled && !steward_due_begin(run->policy, &due))
+		return false;
 	if (run->policy->paused)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("policy \"%s\" is paused", name),
 				 errhint("Resume it with steward.resume_policy.")));
 	run->owner = steward_target_owner(run->policy->relation);
-	record_start(run);
-	commit(run);
-	run_batches(run);
+	steward_resume_find(run->policy, &run->resume);
+	run->id = run->resume.run;
+	if (run->id == 0)
+		record_start(run, scheduled ? &due : NULL);
+	return true;
+}
+
+static void
+run_policy(Run *run, const char *name)
+{
+	if (begin(run, name))
+	{
+		commit(run);
+		if (run->turn.watch != NULL)
+			run->turn.watch->begun = true;
+		run_batches(run);
+	}
+	else
+		run->turn.watch->idle = true;
 	if (!run->atomic)
 		steward_policy_unlock(name);
 }
 
-STEWARD_FUNCTION(steward_run_policy)
+/* With an SPI connection, in a transaction that has done nothing yet unless it is atomic. */
+static uint64
+run_connected(const char *name, bool atomic, StewardRunWatch *watch)
 {
 	Run			run = {
-		.batch_size = BATCH_FIRST,
-		.patience = PATIENCE_MILLISECONDS
+		.atomic = atomic, .patience = PATIENCE_MILLISECONDS,
+		.context = CurrentMemoryContext
 	};
-	static const char *const names[] = {"deleted"};
-	int64		deleted;
-	char	   *name;
 
-	run.atomic = steward_call_is_atomic(fcinfo);
-	steward_require_argument(fcinfo, 0, "name");
-	check_transaction(&run);
-
-	SPI_connect_ext(run.atomic ? 0 : SPI_OPT_NONATOMIC);
-	run.context = CurrentMemoryContext;
+	steward_turn_begin(&run.turn, watch);
 	run.scratch = AllocSetContextCreate(run.context, "retention batch",
 										ALLOCSET_DEFAULT_SIZES);
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	running = true;
 	PG_TRY();
 	{
+		begin_transaction(&run);
 		run_policy(&run, name);
 	}
 	PG_FINALLY();
@@ -553,7 +636,48 @@ STEWARD_FUNCTION(steward_run_policy)
 		running = false;
 	}
 	PG_END_TRY();
+	return run.deleted;
+}
+
+STEWARD_FUNCTION(steward_run_policy)
+{
+	static const char *const names[] = {"deleted"};
+	bool		atomic = steward_call_is_atomic(fcinfo);
+	int64		deleted;
+	char	   *name;
+
+	steward_require_argument(fcinfo, 0, "name");
+	check_transaction(atomic);
+	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (!atomic)
+		SPI_commit();
+	deleted = (int64) run_connected(name, atomic, NULL);
 	SPI_finish();
-	deleted = (int64) run.deleted;
 	PG_RETURN_DATUM(steward_bigint_row(1, names, &deleted));
+}
+
+void
+steward_run_scheduled(StewardRunWatch *watch)
+{
+	Portal		portal;
+
+	steward_duty_show(psprintf("policy \"%s\"", watch->policy));
+	StartTransactionCommand();
+	portal = steward_portal_begin("scheduled run of a retention policy");
+	PG_TRY();
+	{
+		SPI_connect_ext(SPI_OPT_NONATOMIC);
+		steward_duty_require_extension();
+		(void) run_connected(watch->policy, false, watch);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		steward_portal_fail(portal);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	steward_portal_end(portal);
+	CommitTransactionCommand();
 }
