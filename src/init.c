@@ -17,6 +17,7 @@
 #include "keys/keys.h"
 #include "ledger/export.h"
 #include "retention/retention.h"
+#include "subjects/hold.h"
 #include "types/encrypted.h"
 
 STEWARD_MODULE_MAGIC("pg_steward", STEWARD_VERSION);
@@ -42,6 +43,7 @@ _PG_init(void)
 	steward_audit_init();
 	steward_access_init();
 	steward_ledger_init();
+	steward_holds_init();
 	steward_retention_init();
 	/* Last: where background workers are few, keys come first. */
 	steward_duty_init();

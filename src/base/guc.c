@@ -21,6 +21,7 @@ char	   *steward_checkpoint_command = NULL;
 int			steward_checkpoint_timeout = 60000;
 int			steward_context_lifetime = 60000;
 int			steward_max_workers = 2;
+bool		steward_override_hold = false;
 bool		steward_protect_memory = true;
 int			steward_require_context = STEWARD_CONTEXT_OFF;
 int			steward_retention_retry_delay = 60000;
@@ -131,6 +132,11 @@ define_b_to_q(void)
 							"Each takes one of max_worker_processes while it is worked for. 0: nothing is done in the background.",
 							&steward_max_workers, 2, 0, 64,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("steward.override_hold",
+							 "Lets commands pass that legal holds refuse.",
+							 "Each is recorded, with the hold, once a table is audited.",
+							 &steward_override_hold, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("steward.protect_memory",
 							 "Makes processes that hold keys unreadable through /proc and leaves them out of core dumps.",
 							 NULL,

@@ -84,9 +84,8 @@ keep_candidates(StewardLeaf *leaf)
 	sort_candidates(leaf);
 }
 
-/* Whether an index gives the rows in the order of their age. */
-static bool
-index_orders_age(Relation rel, AttrNumber attnum, Oid type)
+bool
+steward_index_orders_age(Relation rel, AttrNumber attnum, Oid type)
 {
 	Oid			family = get_opclass_family(GetDefaultOpClass(type, BTREE_AM_OID));
 	List	   *indexes = RelationGetIndexList(rel);
@@ -133,7 +132,7 @@ begin_sweep(StewardBatch *batch)
 	StewardLeaf *leaf = batch->leaf;
 
 	leaf->begun = true;
-	leaf->by_index = index_orders_age(batch->rel, batch->age.column, batch->age.type);
+	leaf->by_index = steward_index_orders_age(batch->rel, batch->age.column, batch->age.type);
 	leaf->low = batch->age.type == DATEOID ? DATEVAL_NOBEGIN : DT_NOBEGIN;
 	leaf->next_block = 0;
 	leaf->end_block = RelationGetNumberOfBlocks(batch->rel);

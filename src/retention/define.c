@@ -23,6 +23,7 @@
 #include "retention/children.h"
 #include "retention/condition.h"
 #include "retention/due.h"
+#include "retention/schedule_zone.h"
 #include "retention/target.h"
 
 /* The arguments of create_policy; alter_policy has those after the relation. */
@@ -83,19 +84,12 @@ check_keep(const Interval *keep)
 
 /* The zone whose calendar counts: the one asked for, else the session's. */
 static char *
-known_time_zone(const char *name)
+known_time_zone(Call *call)
 {
-	pg_tz	   *zone;
+	const char *name = given(call, ARG_TIME_ZONE) ?
+		TextDatumGetCString(value_of(call, ARG_TIME_ZONE)) : NULL;
 
-	if (name == NULL)
-		name = GetConfigOption("TimeZone", false, false);
-	zone = pg_tzset(name);
-	if (zone == NULL || !pg_tz_acceptable(zone))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" is not known", name),
-				 errhint("Use a name from pg_timezone_names, for example Europe/Berlin.")));
-	return pstrdup(pg_get_timezone_name(zone));
+	return pstrdup(pg_get_timezone_name(steward_time_zone(name)));
 }
 
 /* Puts what was given into the policy, which has the rest from before. */
@@ -118,8 +112,7 @@ take_arguments(Call *call, StewardPolicy *policy)
 	if (given(call, ARG_SCHEDULE))
 		policy->schedule = text_of(call, ARG_SCHEDULE);
 	if (given(call, ARG_TIME_ZONE) || policy->time_zone == NULL)
-		policy->time_zone = known_time_zone(given(call, ARG_TIME_ZONE) ?
-											TextDatumGetCString(value_of(call, ARG_TIME_ZONE)) : NULL);
+		policy->time_zone = known_time_zone(call);
 	if (given(call, ARG_COLUMNS))
 		policy->columns = DatumGetJsonbP(value_of(call, ARG_COLUMNS));
 	if (given(call, ARG_ARCHIVE))
@@ -197,6 +190,12 @@ complete(Call *call, StewardPolicy *policy)
 	Oid			owner;
 
 	check_keep(&policy->keep);
+	if (policy->schedule != NULL)
+	{
+		StewardSchedule schedule;
+
+		steward_schedule_read(&schedule, policy->schedule);
+	}
 	check_supported(policy);
 	check_arguments(policy);
 	rel = steward_own_relation_open(policy->relation, AccessShareLock);
@@ -286,6 +285,26 @@ check_cutoff(Row *row)
 	execute(row, "SELECT steward.policy_cutoff($4, $10)", SPI_OK_SELECT);
 }
 
+/* From now on it runs by its schedule as it is now. */
+static void
+plan(const StewardPolicy *policy)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = DT_NOEND;
+	Oid			types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[3];
+
+	if (policy->schedule != NULL)
+		next = steward_schedule_next_run(policy->schedule, policy->time_zone, now, now);
+	values[0] = CStringGetTextDatum(policy->name);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = TimestampTzGetDatum(next);
+	steward_policy_sql("UPDATE steward.policy_state SET anchor = $2, last_planned = NULL,"
+					   " next_run = $3 WHERE policy OPERATOR(pg_catalog.=) $1",
+					   SPI_OK_UPDATE, lengthof(types), types, values,
+					   TIMESTAMP_NOT_FINITE(next) ? "  n" : NULL);
+}
+
 static void
 insert(StewardPolicy *policy)
 {
@@ -304,12 +323,12 @@ insert(StewardPolicy *policy)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("policy \"%s\" already exists", policy->name)));
 	execute(&row, "INSERT INTO steward.policy_state (policy) VALUES ($1)", SPI_OK_INSERT);
-	steward_due_define(policy);
+	plan(policy);
 	store_children(policy);
 }
 
 static void
-update(StewardPolicy *policy)
+update(StewardPolicy *policy, bool planned_anew)
 {
 	Row			row;
 
@@ -321,6 +340,8 @@ update(StewardPolicy *policy)
 			" changed_by = $11::pg_catalog.name, changed_at = pg_catalog.now()"
 			" WHERE name OPERATOR(pg_catalog.=) $1",
 			SPI_OK_UPDATE);
+	if (planned_anew)
+		plan(policy);
 	store_children(policy);
 }
 
@@ -410,32 +431,19 @@ STEWARD_FUNCTION(steward_create_policy)
 	PG_RETURN_VOID();
 }
 
-static bool
-same_schedule(const StewardPolicy *policy, const StewardPolicy *before)
-{
-	if (policy->schedule == NULL || before->schedule == NULL)
-		return policy->schedule == before->schedule;
-	return strcmp(policy->schedule, before->schedule) == 0 &&
-		strcmp(policy->time_zone, before->time_zone) == 0;
-}
-
 STEWARD_FUNCTION(steward_alter_policy)
 {
 	Call		call = {fcinfo, 1};
 	char	   *name = steward_name_argument(fcinfo, "alter_policy", "name");
 	StewardPolicy *policy;
-	StewardPolicy before;
 
 	/* A run must be of one definition. */
 	SPI_connect();
 	policy = steward_policy_lock_read(name);
 	steward_policy_require_table(policy);
-	before = *policy;
 	take_arguments(&call, policy);
 	complete(&call, policy);
-	update(policy);
-	if (!same_schedule(policy, &before))
-		steward_due_define(policy);
+	update(policy, given(&call, ARG_SCHEDULE) || given(&call, ARG_TIME_ZONE));
 	tell("alter_policy", policy);
 	steward_due_wake();
 	SPI_finish();

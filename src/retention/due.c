@@ -257,26 +257,6 @@ steward_due_exists(void)
 	return exists;
 }
 
-void
-steward_due_define(const StewardPolicy *policy)
-{
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	TimestampTz next = DT_NOEND;
-	Oid			types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum		values[3];
-
-	if (policy->schedule != NULL)
-		next = steward_schedule_plan_run(policy->schedule, policy->time_zone, now,
-										 DT_NOBEGIN, now);
-	values[0] = CStringGetTextDatum(policy->name);
-	values[1] = TimestampTzGetDatum(now);
-	values[2] = TimestampTzGetDatum(next);
-	steward_policy_sql("UPDATE steward.policy_state SET anchor = $2, last_planned = NULL,"
-					   " next_run = $3 WHERE policy OPERATOR(pg_catalog.=) $1",
-					   SPI_OK_UPDATE, lengthof(types), types, values,
-					   next == DT_NOEND ? "  n" : NULL);
-}
-
 bool
 steward_due_begin(const StewardPolicy *policy, StewardDueRun *run)
 {
@@ -293,7 +273,11 @@ steward_due_begin(const StewardPolicy *policy, StewardDueRun *run)
 	state = linitial(states);
 	if (find_due_at(state, now) > now)
 		return false;
-	/* What it is for: the planned time that has come, else that of the run before. */
+
+	/*
+	 * What it is for: the planned time that has come, else that of the run
+	 * before.
+	 */
 	run->planned = state->last_planned;
 	if (state->next_run <= now || run->planned == 0)
 		run->planned = Min(state->next_run, now);

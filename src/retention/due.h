@@ -25,15 +25,9 @@ extern void steward_due_wake(void);
 extern void steward_due_init(void);
 
 /*
- * Plans from now on by the schedule that a policy is given, or does no longer with NULL. Raises
- * ERRCODE_INVALID_PARAMETER_VALUE when it is wrong.
- */
-extern void steward_due_define(const StewardPolicy *policy);
-
-/*
  * Names of the policies that are due, who waits longest first; *next becomes the time at which
  * another one will be, or DT_NOEND. A policy whose schedule cannot be
- * understood any more fails. policies that are paused or quarantined are none.
+ * understood any more fails. Policies that are paused or quarantined are none.
  */
 extern List *steward_due_find(TimestampTz *next);
 

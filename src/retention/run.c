@@ -5,36 +5,25 @@
  * batch; else everything happens in the caller's. The parts that may fail run
  * in a subtransaction, so that what a run did and how it ended can be recorded.
  */
-#include "retention/policy.h"
+#include "retention/run_parts.h"
 
 #include "access/xact.h"
-#include "base/event.h"
-#include "catalog/pg_type.h"
 #include "executor/instrument.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "portability/instr_time.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "base/duty.h"
 #include "base/procedure.h"
-#include "retention/batch.h"
 #include "retention/children.h"
-#include "retention/due.h"
 #include "retention/load.h"
-#include "retention/resume.h"
 #include "retention/run.h"
 #include "retention/target.h"
-#include "retention/turn.h"
 
 /* How long a run waits in all for rows and tables that others have locked. */
 #define PATIENCE_MILLISECONDS 5000
@@ -46,30 +35,7 @@
  */
 #define MOST_SWEEPS 16
 
-typedef struct Run
-{
-	bool		atomic;
-	MemoryContext context;		/* lives as long as the run */
-	MemoryContext scratch;		/* emptied before each part */
-	StewardPolicy *policy;
-	Oid			owner;
-	int64		id;				/* in steward.policy_run_log */
-	List	   *leaves;
-	List	   *kept;			/* LeafKept * */
-	StewardLeaf leaf;			/* the one being worked on */
-	StewardTurn turn;
-	StewardResume resume;		/* where it goes on, if it had given way */
-	TransactionId xid;			/* of the batch */
-	instr_time	began;			/* likewise, after its pause */
-	int			patience;		/* milliseconds left */
-	uint64		deleted;
-	uint64		children;
-	uint64		skipped;
-	uint64		held;
-	uint64		restricted;
-} Run;
-
-typedef void (*RunPart) (Run *run);
+typedef void (*RunPart) (StewardRun *run);
 
 /* True while this backend runs a policy: a trigger must not begin another. */
 static bool running = false;
@@ -79,7 +45,7 @@ static bool running = false;
  * checked at once cannot leave triggers behind that run as somebody else.
  */
 static void
-begin_transaction(Run *run)
+begin_transaction(StewardRun *run)
 {
 	if (!run->atomic)
 		steward_begin_read_committed(false);
@@ -87,7 +53,7 @@ begin_transaction(Run *run)
 }
 
 static void
-commit(Run *run)
+commit(StewardRun *run)
 {
 	if (run->atomic)
 		return;
@@ -98,7 +64,7 @@ commit(Run *run)
 /* One part, as steward_attempt calls it. */
 typedef struct Attempt
 {
-	Run		   *run;
+	StewardRun *run;
 	RunPart		part;
 } Attempt;
 
@@ -115,122 +81,29 @@ do_attempt(void *arg)
  * current one. Returns its error, with the subtransaction rolled back, or NULL.
  */
 static ErrorData *
-attempt(Run *run, RunPart part)
+attempt(StewardRun *run, RunPart part)
 {
 	Attempt		one = {run, part};
 
 	return steward_attempt(do_attempt, &one, run->scratch);
 }
 
-/* due: what it is for; NULL when somebody called it. */
-static void
-record_start(Run *run, const StewardDueRun *due)
-{
-	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
-	TIMESTAMPTZOID, INT4OID};
-	Datum		values[] = {
-		CStringGetTextDatum(run->policy->name),
-		ObjectIdGetDatum(run->policy->relation),
-		TimestampTzGetDatum(run->policy->cutoff),
-		CStringGetTextDatum(steward_action_name(run->policy->action)),
-		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)),
-		TimestampTzGetDatum(due != NULL ? due->planned : 0),
-		Int32GetDatum(due != NULL ? due->retries : 0)
-	};
-	bool		isnull;
-	StewardJson event;
-
-	steward_policy_sql("INSERT INTO steward.policy_run_log (policy, relation, cutoff, action,"
-					   " started_by, planned, retries)"
-					   " VALUES ($1, $2, $3, $4, $5::pg_catalog.name, $6, $7) RETURNING id",
-					   SPI_OK_INSERT_RETURNING, lengthof(types), types, values,
-					   due == NULL ? "     n " : "    n  ");
-	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										  SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	if (steward_event_begin(&event, "run_policy"))
-	{
-		steward_json_text(&event, "policy", run->policy->name);
-		steward_event_relation(&event, "relation", run->policy->relation);
-		steward_json_number(&event, "run", run->id);
-		steward_json_text(&event, "cutoff", timestamptz_to_str(run->policy->cutoff));
-		steward_event_end(&event);
-	}
-}
-
-static void
-record_batch(Run *run, const StewardBatchResult *result, uint64 wal)
-{
-	Oid			types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID};
-	Datum		values[] = {
-		Int64GetDatum(run->id), Int64GetDatum((int64) result->rows),
-		Int64GetDatum((int64) result->children),
-		Int64GetDatum((int64) result->bytes), Int64GetDatum((int64) wal)
-	};
-
-	steward_policy_sql("UPDATE steward.policy_run_log SET rows = rows + $2,"
-					   " children = children + $3, bytes = bytes + $4, wal = wal + $5,"
-					   " batches = batches + 1, batch_at = pg_catalog.clock_timestamp()"
-					   " WHERE id = $1",
-					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
-	/* Nothing is destroyed that nobody counts. */
-	if (SPI_processed != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the record of this run of policy \"%s\" is gone",
-						run->policy->name)));
-}
-
-/* Adds what a run saw since it began, or was gone on with. */
-static void
-record_end(Run *run, const char *state, const char *sqlstate)
-{
-	StewardJson event;
-	Oid			types[] = {INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID};
-	Datum		values[] = {
-		Int64GetDatum(run->id), CStringGetTextDatum(state),
-		Int64GetDatum((int64) run->skipped), Int64GetDatum((int64) run->held),
-		Int64GetDatum((int64) run->restricted),
-		Int64GetDatum(run->turn.waited_us / 1000),
-		sqlstate != NULL ? CStringGetTextDatum(sqlstate) : (Datum) 0
-	};
-
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = $2, skipped = skipped + $3,"
-					   " held = held + $4, restricted = restricted + $5, waits = waits + $6, sqlstate = $7,"
-					   " finished_at = CASE WHEN $2 OPERATOR(pg_catalog.<>) 'waiting' THEN pg_catalog.clock_timestamp() END"
-					   " WHERE id = $1",
-					   SPI_OK_UPDATE, lengthof(types), types, values,
-					   sqlstate != NULL ? NULL : "      n");
-	if (run->turn.gives_way || !steward_event_begin(&event, "run_policy_ended"))
-		return;
-	steward_json_text(&event, "policy", run->policy->name);
-	steward_json_number(&event, "run", run->id);
-	steward_json_text(&event, "state", state);
-	steward_json_number(&event, "deleted", (int64) run->deleted);
-	steward_json_number(&event, "children", (int64) run->children);
-	steward_json_number(&event, "skipped", (int64) run->skipped);
-	steward_json_number(&event, "held", (int64) run->held);
-	steward_json_number(&event, "restricted", (int64) run->restricted);
-	steward_json_text(&event, "sqlstate", sqlstate);
-	steward_event_end(&event);
-}
-
 /* Records how the run failed, where that can be, and raises the error. */
 static void
-fail(Run *run, ErrorData *error)
+fail(StewardRun *run, ErrorData *error)
 {
 	if (!run->atomic)
 	{
-		record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
-				   "interrupted" : "failed",
-				   unpack_sql_state(error->sqlerrcode));
+		steward_run_record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
+							   "interrupted" : "failed",
+							   unpack_sql_state(error->sqlerrcode));
 		SPI_commit();
 	}
 	ReThrowError(error);
 }
 
 static void
-expand(Run *run)
+expand(StewardRun *run)
 {
 	List	   *leaves = steward_target_leaves(run->policy);
 
@@ -246,7 +119,7 @@ expand(Run *run)
  * locked by a worker, which must not keep it from being dropped for longer.
  */
 static void
-pause_before_batch(Run *run)
+pause_before_batch(StewardRun *run)
 {
 	steward_turn_pause(&run->turn);
 	if (run->turn.watch != NULL)
@@ -260,7 +133,7 @@ pause_before_batch(Run *run)
  * Leaves those with expired rows in the run.
  */
 static void
-look_again(Run *run)
+look_again(StewardRun *run)
 {
 	List	   *leaves;
 	ListCell   *cell;
@@ -284,7 +157,7 @@ look_again(Run *run)
 }
 
 static void
-batch_part(Run *run)
+batch_part(StewardRun *run)
 {
 	StewardBatchResult result;
 	uint64		wal = pgWalUsage.wal_bytes;
@@ -294,14 +167,14 @@ batch_part(Run *run)
 	steward_leaf_batch(&run->leaf, run->policy, run->owner, (int) run->turn.pace.rows,
 					   &result);
 	if (result.rows > 0)
-		record_batch(run, &result, pgWalUsage.wal_bytes - wal);
+		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
 	run->xid = GetCurrentTransactionIdIfAny();
 	run->deleted += result.rows;
 	run->children += result.children;
 }
 
 static bool
-worth_another_try(Run *run, ErrorData *error)
+worth_another_try(StewardRun *run, ErrorData *error)
 {
 	return run->patience > 0 &&
 		(error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
@@ -320,7 +193,7 @@ microseconds_since(instr_time begin)
 
 /* A part failed: prepares for another try, or raises the error. */
 static void
-try_again(Run *run, ErrorData *error)
+try_again(StewardRun *run, ErrorData *error)
 {
 	if (!worth_another_try(run, error))
 		fail(run, error);
@@ -331,7 +204,7 @@ try_again(Run *run, ErrorData *error)
 
 /* After a batch that found candidates from there on; commits it. */
 static void
-batch_done(Run *run, const StewardLeaf *before)
+batch_done(StewardRun *run, const StewardLeaf *before)
 {
 	StewardLeaf *leaf = &run->leaf;
 	bool		waited = !run->atomic && steward_load_waited_for(run->xid);
@@ -348,7 +221,7 @@ batch_done(Run *run, const StewardLeaf *before)
 
 /* One batch, with its commit; tried again while a lock is in the way. */
 static void
-batch(Run *run)
+batch(StewardRun *run)
 {
 	StewardLeaf before = run->leaf;
 	uint64		deleted = run->deleted;
@@ -370,7 +243,7 @@ batch(Run *run)
 }
 
 static void
-sweep(Run *run, StewardSweep kind)
+sweep(StewardRun *run, StewardSweep kind)
 {
 	steward_leaf_begin(&run->leaf, kind);
 	while (!steward_leaf_done(&run->leaf) && !steward_turn_gives_way(&run->turn))
@@ -393,7 +266,7 @@ typedef struct LeafKept
 } LeafKept;
 
 static void
-note_kept(Run *run, const StewardLeaf *leaf)
+note_kept(StewardRun *run, const StewardLeaf *leaf)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->context);
 	LeafKept   *found = NULL;
@@ -419,7 +292,7 @@ note_kept(Run *run, const StewardLeaf *leaf)
 
 /* Did the run give way in this leaf? Then its sweep begins where it had come to. */
 static bool
-goes_on_at(Run *run, Oid relid)
+goes_on_at(StewardRun *run, Oid relid)
 {
 	if (run->resume.leaf != relid)
 		return false;
@@ -432,7 +305,7 @@ goes_on_at(Run *run, Oid relid)
  * is left cannot be deleted.
  */
 static void
-clean_leaf(Run *run, Oid relid)
+clean_leaf(StewardRun *run, Oid relid)
 {
 	StewardLeaf *leaf = &run->leaf;
 	uint64		left;
@@ -469,7 +342,7 @@ clean_leaf(Run *run, Oid relid)
 }
 
 static void
-look(Run *run)
+look(StewardRun *run)
 {
 	ErrorData  *error;
 
@@ -480,7 +353,7 @@ look(Run *run)
 
 /* The leaf with which a run goes on, by its place in the list. */
 static int
-first_leaf(Run *run)
+first_leaf(StewardRun *run)
 {
 	ListCell   *cell;
 
@@ -494,7 +367,7 @@ first_leaf(Run *run)
 
 /* Cleans the leaves until none of several has an expired row left. */
 static void
-clean_leaves(Run *run)
+clean_leaves(StewardRun *run)
 {
 	bool		several = list_length(run->leaves) > 1;
 
@@ -522,20 +395,20 @@ clean_leaves(Run *run)
 
 /* How the run ends, if nothing failed. */
 static void
-end(Run *run)
+end(StewardRun *run)
 {
 	if (run->turn.gives_way)
 	{
-		record_end(run, "waiting", NULL);
+		steward_run_record_end(run, "waiting", NULL);
 		steward_resume_leave(run->id, &run->leaf);
 		return;
 	}
-	record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
+	steward_run_record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
 	steward_due_succeeded(run->policy->name);
 }
 
 static void
-run_batches(Run *run)
+run_batches(StewardRun *run)
 {
 	ErrorData  *error = attempt(run, expand);
 
@@ -566,7 +439,7 @@ check_transaction(bool atomic)
 
 /* The right to run it, and the run's record. False for a scheduled run that is not to be. */
 static bool
-begin(Run *run, const char *name)
+begin(StewardRun *run, const char *name)
 {
 	bool		scheduled = run->turn.watch != NULL;
 	StewardDueRun due;
@@ -593,12 +466,12 @@ begin(Run *run, const char *name)
 	steward_resume_find(run->policy, &run->resume);
 	run->id = run->resume.run;
 	if (run->id == 0)
-		record_start(run, scheduled ? &due : NULL);
+		steward_run_record_start(run, scheduled ? &due : NULL);
 	return true;
 }
 
 static void
-run_policy(Run *run, const char *name)
+run_policy(StewardRun *run, const char *name)
 {
 	if (begin(run, name))
 	{
@@ -617,7 +490,7 @@ run_policy(Run *run, const char *name)
 static uint64
 run_connected(const char *name, bool atomic, StewardRunWatch *watch)
 {
-	Run			run = {
+	StewardRun	run = {
 		.atomic = atomic, .patience = PATIENCE_MILLISECONDS,
 		.context = CurrentMemoryContext
 	};

@@ -11,12 +11,13 @@
 typedef struct StewardRunWatch
 {
 	const char *policy;			/* its name */
-	TimestampTz leave_at;		/* gives way to others then; DT_NOEND for never */
+	TimestampTz leave_at;		/* gives way to others then; DT_NOEND for
+								 * never */
 
 	/* What the run says of itself. */
 	bool		begun;			/* it is recorded */
-	bool		idle;			/* nothing was done: the policy is being run or
-								 * changed, or its run is not due any more */
+	bool		idle;			/* nothing was done: the policy is being run
+								 * or changed, or its run is not due any more */
 } StewardRunWatch;
 
 /*

@@ -21,6 +21,7 @@
 #include "base/catalog.h"
 #include "base/expression.h"
 #include "retention/condition.h"
+#include "subjects/hold.h"
 
 char *
 steward_qualified_name(Oid relid)
@@ -119,7 +120,7 @@ steward_target_command(const StewardPolicy *policy)
 char *
 steward_target_held(Relation rel, const char *alias)
 {
-	return pstrdup("false");
+	return steward_holds_condition(steward_holds_on(RelationGetRelid(rel)), rel, alias);
 }
 
 /* Raises unless it can be said of rows of the table whether they have expired. */

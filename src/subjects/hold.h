@@ -38,6 +38,7 @@ typedef struct StewardHold
 	Oid			relation;		/* it was placed on; maybe an ancestor */
 	char	   *predicate;		/* as kept; NULL: all rows */
 	char	   *time_zone;		/* whose calendar the predicate means */
+	List	   *columns;		/* names, of char *, that the predicate uses */
 	char	   *ground;
 } StewardHold;
 

@@ -53,6 +53,21 @@ SELECT age, filter, keep, time_zone, changed_by IS NULL AS unchanged FROM stewar
 SELECT steward.alter_policy('cases', keep => '5 years', time_zone => 'Europe/Berlin', filter => '');
 SELECT age, filter, keep, time_zone, changed_by = current_user AS by_us, changed_at IS NOT NULL AS at FROM steward.policy;
 
+-- A schedule says when it runs next; changing something else does not move that.
+SELECT next_run IS NULL AS never FROM steward.policy;
+SELECT steward.alter_policy('cases', schedule => '30 3 * * *');
+SELECT schedule, (next_run AT TIME ZONE 'Europe/Berlin')::time AS at, next_run > now() AND next_run <= now() + interval '25 hours' AS soon FROM steward.policy;
+UPDATE steward.policy_state SET next_run = '2001-01-01';
+SELECT steward.alter_policy('cases', keep => '6 years');
+SELECT next_run FROM steward.policy;
+SELECT steward.alter_policy('cases', time_zone => 'Asia/Tokyo');
+SELECT (next_run AT TIME ZONE 'Asia/Tokyo')::time AS at FROM steward.policy;
+SELECT steward.alter_policy('cases', schedule => '61 3 * * *');
+SELECT steward.alter_policy('cases', schedule => '6 hours');
+SELECT schedule, next_run > now() + interval '5 hours' AS later FROM steward.policy;
+SELECT steward.alter_policy('cases', schedule => '');
+SELECT schedule, next_run FROM steward.policy;
+
 -- A paused policy does not run.
 SELECT steward.pause_policy('cases');
 SELECT steward.pause_policy('cases');
