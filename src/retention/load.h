@@ -11,8 +11,8 @@
 #include "retention/pace.h"
 
 /*
- * Does somebody wait for the end of a transaction, or subtransaction, of ours: for a row that it
- * locked? Called before it is committed; false for InvalidTransactionId.
+ * Does somebody wait for the end of our innermost (sub)transaction: for a row that it
+ * locked? False for InvalidTransactionId.
  */
 extern bool steward_load_waited_for(TransactionId xid);
 

@@ -13,11 +13,15 @@
 static char *
 cursor_text(const StewardLeaf *leaf)
 {
+	const StewardPiece *piece = leaf->begun ? &leaf->piece : leaf->from;
+
 	if (leaf->sweep == SWEEP_REST)
 		return psprintf("%u rest 0", leaf->relation);
-	if (leaf->piece.by_index)
-		return psprintf("%u age " INT64_FORMAT, leaf->relation, leaf->piece.low);
-	return psprintf("%u block %u", leaf->relation, leaf->piece.block);
+	if (piece == NULL)
+		return psprintf("%u block 0", leaf->relation);
+	if (piece->by_index)
+		return psprintf("%u age " INT64_FORMAT, leaf->relation, piece->low);
+	return psprintf("%u block %u", leaf->relation, piece->block);
 }
 
 static void

@@ -168,7 +168,9 @@ batch_part(StewardRun *run)
 					   &result);
 	if (result.rows > 0)
 		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
-	run->xid = GetCurrentTransactionIdIfAny();
+	/* Now, since who waits for us lets go for a moment when the subtransaction ends. */
+	run->waited_for = !run->atomic &&
+		steward_load_waited_for(GetCurrentTransactionIdIfAny());
 	run->deleted += result.rows;
 	run->children += result.children;
 }
@@ -207,7 +209,6 @@ static void
 batch_done(StewardRun *run, const StewardLeaf *before)
 {
 	StewardLeaf *leaf = &run->leaf;
-	bool		waited = !run->atomic && steward_load_waited_for(run->xid);
 
 	commit(run);
 	if (run->atomic)
@@ -215,7 +216,7 @@ batch_done(StewardRun *run, const StewardLeaf *before)
 	/* Reading candidates takes its time whatever the size of a batch. */
 	steward_turn_done(&run->turn, leaf->relation,
 					  (int64) ((leaf->next - before->next) * Max(leaf->fanout, 1)),
-					  microseconds_since(run->began), waited,
+					  microseconds_since(run->began), run->waited_for,
 					  before->next < before->count);
 }
 
@@ -228,7 +229,7 @@ batch(StewardRun *run)
 	uint64		children = run->children;
 	ErrorData  *error;
 
-	run->xid = InvalidTransactionId;
+	run->waited_for = false;
 	INSTR_TIME_SET_CURRENT(run->began);
 	error = attempt(run, batch_part);
 	if (error == NULL)

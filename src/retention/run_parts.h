@@ -27,7 +27,7 @@ typedef struct StewardRun
 	StewardLeaf leaf;			/* the one being worked on */
 	StewardTurn turn;
 	StewardResume resume;		/* where it goes on, if it had given way */
-	TransactionId xid;			/* of the batch */
+	bool		waited_for;		/* somebody waited for the batch */
 	instr_time	began;			/* likewise, after its pause */
 	int			patience;		/* milliseconds left */
 	uint64		deleted;
