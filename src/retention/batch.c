@@ -55,8 +55,8 @@ steward_batch_option(const char *name, const char *value)
  * Settings of the caller must neither change what a statement means nor make a
  * plan that reads the whole leaf for one batch; undone with the identity.
  */
-static void
-set_options(const StewardPolicy *policy)
+void
+steward_batch_settings(const StewardPolicy *policy)
 {
 	(void) steward_expression_settings(policy->time_zone);
 	steward_batch_option("lock_timeout", "100ms");
@@ -140,14 +140,17 @@ edges_to_leaf(StewardBatch *batch)
 	edges = steward_edges_to(batch->rel, batch->policy->children);
 	foreach(cell, edges)
 	{
-		steward_edge_check(lfirst(cell), batch->owner);
+		if (batch->preview)
+			steward_edge_imply(lfirst(cell));
+		else
+			steward_edge_check(lfirst(cell), batch->owner);
 	}
 	return edges;
 }
 
 /* The statements' common parts; t is the leaf in all of them. */
-static void
-describe(StewardBatch *batch)
+void
+steward_batch_describe(StewardBatch *batch)
 {
 	steward_age_describe(&batch->age, batch->policy, batch->rel, "t");
 	batch->cutoff = steward_age_cutoff(batch->policy, batch->age.type);
@@ -235,7 +238,7 @@ work(StewardBatch *batch, int size, StewardBatchResult *result)
 	int			locked;
 	int			done;
 
-	describe(batch);
+	steward_batch_describe(batch);
 	if (leaf->next == leaf->count && !leaf->at_end)
 		steward_batch_collect(batch);
 	slice = leaf->pool->rows + leaf->next;
@@ -269,7 +272,7 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 
 	memset(result, 0, sizeof(*result));
 	steward_become(owner, &identity);
-	set_options(policy);
+	steward_batch_settings(policy);
 	/* Before the snapshot: what it shows is all that may be held. */
 	steward_holds_lock();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -296,9 +299,9 @@ steward_leaf_has_expired(Oid leaf, const StewardPolicy *policy, Oid owner)
 	bool		found;
 
 	steward_become(owner, &identity);
-	set_options(policy);
+	steward_batch_settings(policy);
 	batch.rel = relation_open(leaf, NoLock);
-	describe(&batch);
+	steward_batch_describe(&batch);
 	found = steward_batch_execute(&batch,
 								  psprintf("SELECT FROM %s WHERE %s AND NOT %s AND NOT %s LIMIT 1",
 										   batch.from, batch.expired, batch.held,

@@ -20,6 +20,7 @@ typedef struct StewardBatch
 	const StewardPolicy *policy;
 	Oid			owner;
 	Relation	rel;
+	bool		preview;		/* foreign keys need not be declared */
 	bool		read_only;		/* see what the active snapshot shows */
 	StewardAge	age;
 	Datum		cutoff;			/* of its type */
@@ -43,6 +44,16 @@ extern uint64 steward_batch_execute(StewardBatch *batch, const char *sql,
 extern void steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows,
 								  int count, List *deletes,
 								  StewardBatchResult *result);
+
+/* Whether an index gives rows in the order of this column, of that type. */
+extern bool steward_index_orders_age(Relation rel, AttrNumber column, Oid type);
+
+/*
+ * Sets up a batch over an open leaf, whose owner we are: settings, and the parts of
+ * statements.
+ */
+extern void steward_batch_settings(const StewardPolicy *policy);
+extern void steward_batch_describe(StewardBatch *batch);
 
 /* Collects the next candidates of the sweep, when all before are done. */
 extern void steward_batch_collect(StewardBatch *batch);

@@ -114,6 +114,37 @@ steward_closure_size(const StewardClosure *closure)
 	return closure->row_count;
 }
 
+/* Does the row at the end of this link go, lose the reference, or keep the other? */
+static bool
+counts(const StewardClosure *closure, const StewardRowLink *link)
+{
+	bool		from_goes = (closure->rows[link->from].flags & ROW_GOES) != 0;
+	bool		to_goes = (closure->rows[link->to].flags & ROW_GOES) != 0;
+
+	switch (steward_closure_edge(closure, link->edge)->action)
+	{
+		case STEWARD_CHILD_CASCADE:
+			return from_goes;
+		case STEWARD_CHILD_SET_NULL:
+			return from_goes && !to_goes;
+		default:
+			return !to_goes;
+	}
+}
+
+void
+steward_closure_count(const StewardClosure *closure, StewardEdgeCount count, void *arg)
+{
+	int			edges = list_length(closure->edges);
+	int64	   *rows = palloc0(Max(edges, 1) * sizeof(int64));
+
+	for (int i = 0; i < closure->link_count; i++)
+		rows[closure->links[i].edge] += counts(closure, &closure->links[i]);
+	for (int i = 0; i < edges; i++)
+		count(steward_closure_edge(closure, i)->constraint, rows[i], arg);
+	pfree(rows);
+}
+
 /* The edges by which each row loses a reference to one that goes. */
 static Bitmapset **
 cleared_edges(StewardClosure *closure)

@@ -43,6 +43,22 @@ extern StewardClosure *steward_closure_find(const StewardPolicy *policy, Oid own
 											const ItemPointerData *roots,
 											int count, int most);
 
+/*
+ * The same for what a run would do: looks at it with the active snapshot, locks no row,
+ * and takes foreign keys that were not declared for what they do by themselves.
+ */
+extern StewardClosure *steward_closure_preview(const StewardPolicy *policy, Oid owner,
+											   Relation leaf,
+											   const ItemPointerData *roots, int count);
+
+/*
+ * Calls back with the number of rows that refer by an edge and would go or lose
+ * the reference, or that keep what they refer to.
+ */
+typedef void (*StewardEdgeCount) (Oid constraint, int64 rows, void *arg);
+extern void steward_closure_count(const StewardClosure *closure, StewardEdgeCount count,
+								  void *arg);
+
 /* Why a root stays, by its number: reasons, or 0 when it goes. */
 extern int	steward_closure_reasons(const StewardClosure *closure, int root);
 

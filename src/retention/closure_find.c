@@ -95,7 +95,10 @@ add_leaf(StewardClosure *closure, Relation rel)
 	leaf->rel = rel;
 	foreach(cell, edges)
 	{
-		steward_edge_check(lfirst(cell), closure->owner);
+		if (closure->preview)
+			steward_edge_imply(lfirst(cell));
+		else
+			steward_edge_check(lfirst(cell), closure->owner);
 		leaf->edges = lappend_int(leaf->edges, edge_number(closure, lfirst(cell)));
 	}
 	closure->leaves = lappend(closure->leaves, leaf);
@@ -116,10 +119,13 @@ steward_closure_leaf(StewardClosure *closure, Oid relid)
 		if (leaf->relid == relid)
 			return leaf;
 	}
-	rel = relation_open(relid, RowExclusiveLock);
-	steward_target_check(rel, CMD_DELETE);
-	steward_target_check(rel, CMD_UPDATE);
-	steward_target_check_owner(rel, closure->owner);
+	rel = relation_open(relid, closure->preview ? AccessShareLock : RowExclusiveLock);
+	if (!closure->preview)
+	{
+		steward_target_check(rel, CMD_DELETE);
+		steward_target_check(rel, CMD_UPDATE);
+		steward_target_check_owner(rel, closure->owner);
+	}
 	return add_leaf(closure, rel);
 }
 
@@ -159,7 +165,7 @@ follow_edge(StewardClosure *closure, StewardClosureLeaf *leaf, int number, Datum
 	Oid			type = TIDARRAYOID;
 	StewardStatement statement = {
 		.relations = list_make2_oid(leaf->relid, edge->child),
-		.count = 1, .types = &type, .values = &places
+		.read_only = closure->preview, .count = 1, .types = &type, .values = &places
 	};
 	int			flag = edge->action == STEWARD_CHILD_CASCADE ? ROW_WANTED :
 		edge->action == STEWARD_CHILD_SET_NULL ? ROW_TOUCHED : 0;
@@ -214,16 +220,16 @@ lock_rows(StewardClosure *closure, StewardClosureLeaf *leaf, int *numbers, int c
 	Oid			type = TIDARRAYOID;
 	Datum		places = steward_closure_places(closure, numbers, count);
 	StewardStatement statement = {
-		.relations = list_make1_oid(leaf->relid),
+		.relations = list_make1_oid(leaf->relid), .read_only = closure->preview,
 		.count = 1, .types = &type, .values = &places
 	};
 
 	statement.sql = psprintf("SELECT t.ctid, %s, %s FROM ONLY %s AS t"
-							 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)"
-							 " FOR UPDATE OF t SKIP LOCKED",
+							 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)%s",
 							 steward_target_held(leaf->rel, "t"),
 							 steward_row_size(leaf->rel, "t"),
-							 steward_table_name(leaf->rel));
+							 steward_table_name(leaf->rel),
+							 closure->preview ? "" : " FOR UPDATE OF t SKIP LOCKED");
 	(void) steward_statement_execute(&statement, SPI_OK_SELECT);
 	for (int i = 0; i < count; i++)
 		closure->rows[numbers[i]].reasons |= STEWARD_BUSY;
@@ -307,11 +313,10 @@ steward_closure_close(StewardClosure *closure)
 	}
 }
 
-StewardClosure *
-steward_closure_find(const StewardPolicy *policy, Oid owner, Relation leaf,
-					 const ItemPointerData *roots, int count, int most)
+/* Finds all there is to a closure, and decides; false when it is more than most. */
+static bool
+fill(StewardClosure *closure, Relation leaf, const ItemPointerData *roots, int count)
 {
-	StewardClosure *closure = make_closure(policy, owner, most);
 	bool		more = true;
 
 	(void) add_leaf(closure, leaf);
@@ -327,14 +332,34 @@ steward_closure_find(const StewardPolicy *policy, Oid owner, Relation leaf,
 		{
 			CHECK_FOR_INTERRUPTS();
 			more |= follow_leaf(closure, lfirst(cell));
-			if (closure->row_count > most && count > 1)
-			{
-				steward_closure_close(closure);
-				return NULL;
-			}
+			if (closure->row_count > closure->most && count > 1)
+				return false;
 		}
 		lock_new_rows(closure);
 	}
 	steward_closure_decide(closure);
+	return true;
+}
+
+StewardClosure *
+steward_closure_find(const StewardPolicy *policy, Oid owner, Relation leaf,
+					 const ItemPointerData *roots, int count, int most)
+{
+	StewardClosure *closure = make_closure(policy, owner, most);
+
+	if (fill(closure, leaf, roots, count))
+		return closure;
+	steward_closure_close(closure);
+	return NULL;
+}
+
+StewardClosure *
+steward_closure_preview(const StewardPolicy *policy, Oid owner, Relation leaf,
+						const ItemPointerData *roots, int count)
+{
+	StewardClosure *closure = make_closure(policy, owner, INT_MAX);
+
+	closure->preview = true;
+	(void) fill(closure, leaf, roots, count);
 	return closure;
 }

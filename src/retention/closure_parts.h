@@ -59,6 +59,8 @@ struct StewardClosure
 	const StewardPolicy *policy;
 	Oid			owner;
 	int			most;
+	bool		preview;		/* looks only: no locks, one snapshot, no
+								 * checks */
 	HTAB	   *numbers;		/* StewardRowEntry */
 	StewardClosureRow *rows;
 	int			row_count;

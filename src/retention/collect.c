@@ -84,9 +84,8 @@ keep_candidates(StewardLeaf *leaf)
 	sort_candidates(leaf);
 }
 
-/* Whether an index gives the rows in the order of their age. */
-static bool
-index_orders_age(Relation rel, AttrNumber attnum, Oid type)
+bool
+steward_index_orders_age(Relation rel, AttrNumber attnum, Oid type)
 {
 	Oid			family = get_opclass_family(GetDefaultOpClass(type, BTREE_AM_OID));
 	List	   *indexes = RelationGetIndexList(rel);
@@ -133,10 +132,18 @@ begin_sweep(StewardBatch *batch)
 	StewardLeaf *leaf = batch->leaf;
 
 	leaf->begun = true;
-	leaf->by_index = index_orders_age(batch->rel, batch->age.column, batch->age.type);
+	leaf->by_index = steward_index_orders_age(batch->rel, batch->age.column, batch->age.type);
 	leaf->low = batch->age.type == DATEOID ? DATEVAL_NOBEGIN : DT_NOBEGIN;
 	leaf->next_block = 0;
 	leaf->end_block = RelationGetNumberOfBlocks(batch->rel);
+	/* A run that gave way had come so far. */
+	if (leaf->sweep == SWEEP_TABLE && leaf->from != NULL &&
+		leaf->from->by_index == leaf->by_index)
+	{
+		leaf->low = Max(leaf->low, leaf->from->low);
+		leaf->next_block = Min(leaf->from->block, leaf->end_block);
+	}
+	leaf->piece.by_index = leaf->by_index;
 	leaf->most = (uint64) leaf->end_block * MaxHeapTuplesPerPage;
 }
 
@@ -166,6 +173,7 @@ collect_by_index(StewardBatch *batch)
 										  batch->held, batch->restricted, batch->age.sql, CAPACITY),
 								 SPI_OK_SELECT, 2, types, values);
 	keep_candidates(leaf);
+	leaf->piece.low = leaf->low;
 	leaf->at_end = leaf->count < CAPACITY || leaf->found > leaf->most;
 	if (!leaf->at_end)
 	{
@@ -214,6 +222,7 @@ collect_by_block(StewardBatch *batch)
 									 SPI_OK_SELECT, 3, types, values);
 		keep_candidates(leaf);
 		SPI_freetuptable(SPI_tuptable);
+		leaf->piece.block = leaf->next_block;
 		leaf->next_block = end;
 		leaf->at_end = end == leaf->end_block;
 		INSTR_TIME_SET_CURRENT(now);

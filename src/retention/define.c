@@ -22,6 +22,7 @@
 #include "base/event.h"
 #include "retention/children.h"
 #include "retention/condition.h"
+#include "retention/due.h"
 #include "retention/schedule_zone.h"
 #include "retention/target.h"
 
@@ -426,6 +427,7 @@ STEWARD_FUNCTION(steward_create_policy)
 	insert(&policy);
 	SPI_finish();
 	tell("create_policy", &policy);
+	steward_due_wake();
 	PG_RETURN_VOID();
 }
 
@@ -443,6 +445,7 @@ STEWARD_FUNCTION(steward_alter_policy)
 	complete(&call, policy);
 	update(policy, given(&call, ARG_SCHEDULE) || given(&call, ARG_TIME_ZONE));
 	tell("alter_policy", policy);
+	steward_due_wake();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -3,7 +3,9 @@
  */
 #include "retention/edge.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -16,6 +18,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/relcache.h"
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
@@ -206,10 +209,10 @@ steward_edges_to(Relation rel, const List *children)
 	return edges;
 }
 
-static const char *
-on_delete_name(char on_delete)
+const char *
+steward_edge_on_delete(const StewardEdge *edge)
 {
-	switch (on_delete)
+	switch (edge->on_delete)
 	{
 		case FKCONSTR_ACTION_CASCADE:
 			return "ON DELETE CASCADE";
@@ -226,7 +229,7 @@ on_delete_name(char on_delete)
 static void
 check_declared(const StewardEdge *edge)
 {
-	const char *by_itself = on_delete_name(edge->on_delete);
+	const char *by_itself = steward_edge_on_delete(edge);
 
 	if (by_itself == NULL || edge->declared)
 		return;
@@ -301,4 +304,58 @@ steward_edge_child(const StewardEdge *edge)
 	return psprintf("%s%s AS c",
 					get_rel_relkind(edge->child) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
 					steward_qualified_name(edge->child));
+}
+
+void
+steward_edge_imply(StewardEdge *edge)
+{
+	if (edge->declared)
+		return;
+	if (edge->on_delete == FKCONSTR_ACTION_CASCADE)
+		edge->action = STEWARD_CHILD_CASCADE;
+	else if (edge->on_delete == FKCONSTR_ACTION_SETNULL ||
+			 edge->on_delete == FKCONSTR_ACTION_SETDEFAULT)
+		edge->action = STEWARD_CHILD_SET_NULL;
+}
+
+/* Are the first columns of an index these, in any order? */
+static bool
+index_begins_with(Relation index, const StewardEdge *edge)
+{
+	int			count = list_length(edge->columns);
+	ListCell   *cell;
+
+	if (!index->rd_index->indisvalid || RelationGetIndexPredicate(index) != NIL ||
+		index->rd_index->indnkeyatts < count)
+		return false;
+	foreach(cell, edge->columns)
+	{
+		AttrNumber	attnum = get_attnum(edge->child, lfirst(cell));
+		bool		found = false;
+
+		for (int i = 0; i < count; i++)
+			found |= index->rd_index->indkey.values[i] == attnum;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+bool
+steward_edge_is_indexed(const StewardEdge *edge)
+{
+	Relation	child = relation_open(edge->child, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(child);
+	bool		found = false;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		found |= index_begins_with(index, edge);
+		index_close(index, NoLock);
+	}
+	relation_close(child, NoLock);
+	return found;
 }

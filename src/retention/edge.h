@@ -50,6 +50,15 @@ extern List *steward_edges_to(Relation rel, const List *children);
  */
 extern void steward_edge_check(const StewardEdge *edge, Oid owner);
 
+/* Gives an edge that was not declared the action that its foreign key has by itself. */
+extern void steward_edge_imply(StewardEdge *edge);
+
+/* Can rows that refer be found by an index? */
+extern bool steward_edge_is_indexed(const StewardEdge *edge);
+
+/* "ON DELETE CASCADE" and so on, of a foreign key that changes other tables; else NULL. */
+extern const char *steward_edge_on_delete(const StewardEdge *edge);
+
 /* "c", the child in a query over rows that refer: with ONLY unless it is
  * partitioned. */
 extern char *steward_edge_child(const StewardEdge *edge);

@@ -104,6 +104,15 @@ steward_policy_lock(const char *name, bool session, bool wait)
 	return LockAcquire(&tag, ExclusiveLock, session, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+bool
+steward_policy_lock_wanted(const char *name)
+{
+	LOCKTAG		tag;
+
+	set_lock_tag(&tag, name);
+	return LockHasWaiters(&tag, ExclusiveLock, true);
+}
+
 void
 steward_policy_unlock(const char *name)
 {
@@ -250,7 +259,10 @@ steward_policy_read(const char *name)
 StewardPolicy *
 steward_policy_lock_read(const char *name)
 {
-	/* Nobody without the right may wait in the queue, where others wait for him. */
+	/*
+	 * Nobody without the right may wait in the queue, where others wait for
+	 * him.
+	 */
 	(void) steward_policy_read(name);
 	(void) steward_policy_lock(name, false, true);
 	return steward_policy_read(name);

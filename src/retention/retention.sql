@@ -34,6 +34,14 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_resume_policy';
 COMMENT ON FUNCTION steward.resume_policy IS 'lets a retention policy run again that was paused or quarantined; false when it was neither';
 REVOKE EXECUTE ON FUNCTION steward.resume_policy FROM PUBLIC;
 
+CREATE FUNCTION steward.preview_policy(name text, OUT relation regclass, OUT "constraint" name, OUT refers_to regclass,
+    OUT action text, OUT rows bigint, OUT held bigint, OUT restricted bigint, OUT oldest timestamptz, OUT newest timestamptz,
+    OUT problem text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_preview_policy';
+COMMENT ON FUNCTION steward.preview_policy IS 'what a run of a retention policy would do now, counted: first to its table, then to each table that refers to it';
+REVOKE EXECUTE ON FUNCTION steward.preview_policy FROM PUBLIC;
+
 CREATE PROCEDURE steward.run_policy(name text, INOUT deleted bigint DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'steward_run_policy';
 COMMENT ON PROCEDURE steward.run_policy IS 'deletes the rows that have expired under a policy, in batches, each with its own commit where that is possible';

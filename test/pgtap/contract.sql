@@ -149,6 +149,7 @@ $$, $$ VALUES
     ('steward.plain_eq(timestamp with time zone,timestamp with time zone)', 'boolean', 'all'),
     ('steward.policy_cutoff(interval,text,timestamp with time zone)', 'timestamp with time zone', 'all'),
     ('steward.policy_visible(regclass)', 'boolean', 'all'),
+    ('steward.preview_policy(text)', 'SETOF record', 'granted'),
     ('steward.prove(integer,xid8,integer)', 'text', 'granted'),
     ('steward.prove_consistency(bigint,bigint,integer)', 'text', 'granted'),
     ('steward.prune_audit(timestamp with time zone)', 'integer', 'granted'),

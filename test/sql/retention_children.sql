@@ -54,6 +54,7 @@ SELECT * FROM rc_run;
 -- Children go with them, and theirs; others lose the reference.
 SELECT steward.alter_policy('c', children => '{"rc_order": "cascade", "rc_item": {"rc_item_orders_fkey": "cascade"}, "rc_review": "set null"}');
 SELECT name, children FROM steward.policy;
+SELECT relation, "constraint", refers_to, action, rows, held, restricted, oldest, newest, problem FROM steward.preview_policy('c');
 CALL steward.run_policy('c');
 SELECT * FROM rc_left;
 SELECT * FROM rc_run;
@@ -63,6 +64,7 @@ SELECT steward.alter_policy('c', children => '{"rc_order": "cascade", "rc_review
 SELECT rc_fill();
 DELETE FROM rc_item WHERE orders <> 21;
 INSERT INTO rc_invoice VALUES (1, 3);
+SELECT relation, "constraint", action, rows, held, restricted FROM steward.preview_policy('c');
 CALL steward.run_policy('c');
 SELECT * FROM rc_left;
 SELECT * FROM rc_run;
@@ -89,6 +91,7 @@ SELECT rc_fill();
 DELETE FROM rc_item;
 UPDATE rc_customer SET referrer = 3 WHERE id = 7;
 UPDATE rc_customer SET referrer = 2 WHERE id = 3;
+SELECT relation, action, rows, held, restricted FROM steward.preview_policy('c') WHERE relation = 'rc_customer'::regclass;
 CALL steward.run_policy('c');
 SELECT * FROM rc_left;
 SELECT * FROM rc_run;
@@ -110,6 +113,7 @@ SELECT rc_fill();
 DELETE FROM rc_item;
 SELECT steward.place_hold('rc_order', 'id = 21', 'case') > 0 AS held, steward.place_hold('rc_review', 'id = 41', 'case') > 0 AS held,
     steward.place_hold('rc_customer', 'id = 5', 'case') > 0 AS held;
+SELECT relation, "constraint", action, rows, held, restricted FROM steward.preview_policy('c');
 CALL steward.run_policy('c');
 SELECT * FROM rc_left;
 SELECT * FROM rc_run;
@@ -126,12 +130,13 @@ SELECT * FROM rc_run;
 
 -- A new foreign key that changes other tables, and one that restricts.
 SELECT rc_fill();
+DELETE FROM rc_item;
 CREATE TABLE rc_late (customer int REFERENCES rc_customer ON DELETE CASCADE);
+INSERT INTO rc_late VALUES (1), (1), (8);
+SELECT relation, action, rows, problem FROM steward.preview_policy('c') WHERE relation = 'rc_late'::regclass;
 CALL steward.run_policy('c');
 SELECT * FROM rc_run;
 ALTER TABLE rc_late DROP CONSTRAINT rc_late_customer_fkey, ADD FOREIGN KEY (customer) REFERENCES rc_customer ON DELETE RESTRICT;
-INSERT INTO rc_late VALUES (1);
-DELETE FROM rc_item;
 CALL steward.run_policy('c');
 SELECT * FROM rc_left;
 SELECT * FROM rc_run;
@@ -178,6 +183,8 @@ INSERT INTO rc_part SELECT n, n, now() - n * interval '1 day' FROM generate_seri
 INSERT INTO "rc Child" SELECT n, n, n % 3 FROM generate_series(0, 19) AS n, generate_series(1, 4);
 INSERT INTO rc_alone SELECT n, n FROM generate_series(10, 19) AS n;
 SELECT steward.create_policy('p', 'rc_part', 'seen', '5 days 1 hour', children => '{"\"rc Child\"": "cascade", "rc_alone": "cascade"}');
+SELECT relation, "constraint", refers_to, action, rows, held, restricted, newest < now() - interval '5 days' AS old, problem
+  FROM steward.preview_policy('p');
 CALL steward.run_policy('p');
 SELECT * FROM rc_run;
 SELECT tableoid::regclass, count(*), max(a) FROM rc_part GROUP BY 1 ORDER BY 1;
@@ -226,7 +233,9 @@ INSERT INTO rc_small SELECT n FROM generate_series(1, 200) AS n, generate_series
 INSERT INTO rc_small SELECT 1 FROM generate_series(1, 3000);
 CREATE INDEX ON rc_small (big);
 SELECT steward.create_policy('b', 'rc_big', 'seen', '1 year', children => '{"rc_small": "cascade"}');
+SELECT relation, rows, problem FROM steward.preview_policy('b');
 CALL steward.run_policy('b');
+SELECT relation, rows, oldest, problem FROM steward.preview_policy('b');
 SELECT rows, children, batches > 3 AS several, state FROM steward.policy_run ORDER BY id DESC LIMIT 1;
 SELECT (SELECT count(*) FROM rc_big) + (SELECT count(*) FROM rc_small) AS "left";
 SELECT steward.drop_policy('b');
