@@ -87,7 +87,7 @@ ALTER TABLE item RENAME COLUMN id TO number;
 ALTER TABLE item RENAME COLUMN number TO id;
 RESET steward.override_hold;
 SELECT steward.release_hold(:hold, 'settled');
-SELECT event, details FROM steward.event_trail WHERE event IN ('place_hold', 'release_hold', 'override_hold') ORDER BY xid, seq;
+SELECT event, details FROM steward.event_trail WHERE event IN ('place_hold', 'release_hold', 'override_hold') AND (details ->> 'hold')::bigint = :hold ORDER BY xid, seq;
 SELECT steward.disable_audit('item');
 
 SELECT steward.drop_policy('held items');
