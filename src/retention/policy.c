@@ -250,7 +250,10 @@ steward_policy_read(const char *name)
 StewardPolicy *
 steward_policy_lock_read(const char *name)
 {
-	/* Nobody without the right may wait in the queue, where others wait for him. */
+	/*
+	 * Nobody without the right may wait in the queue, where others wait for
+	 * him.
+	 */
 	(void) steward_policy_read(name);
 	(void) steward_policy_lock(name, false, true);
 	return steward_policy_read(name);
