@@ -6,6 +6,8 @@
 
 #include "base/compat.h"
 
+#include "base/compat.h"
+
 #include "retention/batch.h"
 
 #include "utils/relcache.h"
