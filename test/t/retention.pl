@@ -116,8 +116,9 @@ $node->safe_psql('postgres', q{
 my ($code, $stdout, $stderr) = $node->psql('postgres', q{CALL steward.run_policy('visits')});
 is($code, 3, 'a failing batch fails the run');
 like($stderr, qr/not this one/, 'with its own error');
-is($node->safe_psql('postgres', q{SELECT state, sqlstate, rows, 2000 - (SELECT count(*) FROM visit) FROM steward.policy_run}),
-	'failed|ZZ001|500|500', 'and keeps what was done before it');
+# How large batches are depends on how long they take.
+is($node->safe_psql('postgres', q{SELECT state, sqlstate, rows = 2000 - (SELECT count(*) FROM visit), rows > 0 AND rows < 700 FROM steward.policy_run}),
+	'failed|ZZ001|t|t', 'and keeps what was done before it');
 
 # A table that stays locked fails the run after a while.
 $node->safe_psql('postgres', q{DROP TRIGGER refuse ON visit; DELETE FROM steward.policy_run_log});
