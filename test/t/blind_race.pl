@@ -20,6 +20,7 @@ my $node = steward_node('race', conf => "max_connections = 100\nautovacuum = off
 $node->safe_psql('postgres', q{
 SELECT steward.create_key('race');
 CREATE TABLE prize (client integer, v text, e_v steward.encrypted_text('race/prize'));
+CREATE INDEX ON prize (v);
 CREATE TABLE claim (client integer, v text, won boolean);
 
 -- Tries to be the one who has a value, and notes whether that went well. Of two that wait
