@@ -16,6 +16,7 @@
 #include "crypto/kdf.h"
 #include "keys/keys.h"
 #include "ledger/export.h"
+#include "retention/retention.h"
 #include "subjects/hold.h"
 #include "types/encrypted.h"
 
@@ -43,6 +44,7 @@ _PG_init(void)
 	steward_access_init();
 	steward_ledger_init();
 	steward_holds_init();
+	steward_retention_init();
 	/* Last: where background workers are few, keys come first. */
 	steward_duty_init();
 }

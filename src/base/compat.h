@@ -403,6 +403,23 @@ extern int	t_isdigit(const char *ptr);
 #define STEWARD_IS_WORD_CHARACTER(character) (t_isalpha(character) || t_isdigit(character))
 #endif
 
+/* Asks the processor for memory that is read soon: a hint, of which nothing depends. */
+#if defined(__GNUC__)
+#define STEWARD_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define STEWARD_PREFETCH(address) ((void) 0)
+#endif
+
+/*
+ * Has a replication slot lost what it was for? Until 15 all that could happen is that
+ * it has no restart_lsn any more. replication/slot.h is the caller's to include.
+ */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_SLOT_IS_LOST(slot) ((slot)->data.invalidated != RS_INVAL_NONE)
+#else
+#define STEWARD_SLOT_IS_LOST(slot) XLogRecPtrIsInvalid((slot)->data.restart_lsn)
+#endif
+
 /* 18 has foreign keys over a period of time. */
 #if PG_VERSION_NUM >= 180000
 #define STEWARD_IS_TEMPORAL_KEY(constraint) ((constraint)->conperiod)
@@ -415,13 +432,6 @@ extern int	t_isdigit(const char *ptr);
 #define STEWARD_NAMES_OF(text) stringToQualifiedNameList(text, NULL)
 #else
 #define STEWARD_NAMES_OF(text) stringToQualifiedNameList(text)
-#endif
-
-/* Asks the processor for memory that is read soon: a hint, of which nothing depends. */
-#if defined(__GNUC__)
-#define STEWARD_PREFETCH(address) __builtin_prefetch(address)
-#else
-#define STEWARD_PREFETCH(address) ((void) 0)
 #endif
 
 /* Defines a function that SQL calls: exported, with its version-1 record. */

@@ -24,6 +24,7 @@ int			steward_max_workers = 2;
 bool		steward_override_hold = false;
 bool		steward_protect_memory = true;
 int			steward_require_context = STEWARD_CONTEXT_OFF;
+int			steward_retention_retry_delay = 60000;
 char	   *steward_revocation_command = NULL;
 char	   *steward_revocation_file = NULL;
 int			steward_revocation_interval = 10000;
@@ -151,6 +152,11 @@ define_r(void)
 							 "off, actor: that there is an actor, or authenticated: proved by a context key. Changes that logical replication applies need none.",
 							 &steward_require_context, STEWARD_CONTEXT_OFF,
 							 required_contexts, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("steward.retention_retry_delay",
+							"Time after which a scheduled run of a retention policy that failed is tried again.",
+							"It doubles with each failure in a row, up to 360 times of it or 6 hours; part of it is random. After 10 failures the policy is quarantined.",
+							&steward_retention_retry_delay, 60000, 10, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("steward.revocation_command",
 							   "Command that copies the revocation journal elsewhere, run after it changed.",
 							   "%p is replaced by the path of the journal. Needs shared_preload_libraries = 'pg_steward'.",

@@ -22,6 +22,7 @@ extern bool steward_audit_ddl;
 extern int	steward_audit_segment_age;	/* seconds */
 extern int	steward_audit_segment_size; /* kB */
 extern int	steward_max_workers;
+extern int	steward_retention_retry_delay;	/* milliseconds */
 extern bool steward_override_hold;
 extern char *steward_revocation_command;
 extern char *steward_revocation_file;

@@ -11,8 +11,12 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "tcop/cmdtag.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/resowner.h"
 
 bool
@@ -81,6 +85,42 @@ steward_attempt(void (*part) (void *arg), void *arg, MemoryContext scratch)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = resources;
 	return error;
+}
+
+struct PortalData *
+steward_portal_begin(const char *source)
+{
+	Portal		portal = CreatePortal("", true, true);
+
+	portal->visible = false;
+	PortalDefineQuery(portal, NULL, source, CMDTAG_CALL, NIL, NULL);
+	portal->status = PORTAL_READY;
+	MarkPortalActive(portal);
+	ActivePortal = portal;
+	PortalContext = portal->portalContext;
+	return portal;
+}
+
+static void
+forget_portal(void)
+{
+	ActivePortal = NULL;
+	PortalContext = NULL;
+}
+
+void
+steward_portal_end(struct PortalData *portal)
+{
+	forget_portal();
+	MarkPortalDone(portal);
+	PortalDrop(portal, false);
+}
+
+void
+steward_portal_fail(struct PortalData *portal)
+{
+	MarkPortalFailed(portal);
+	forget_portal();
 }
 
 Datum

@@ -38,6 +38,15 @@ extern void steward_constraints_immediate(void);
 extern ErrorData *steward_attempt(void (*part) (void *arg), void *arg,
 								  MemoryContext scratch);
 
+/*
+ * What a procedure that commits on its way has around it, for one that nobody calls: in a new
+ * transaction, in which nothing was done. Statements of SPI take their snapshots with it. It ends in
+ * the last transaction; after an error, before the transaction is aborted.
+ */
+extern struct PortalData *steward_portal_begin(const char *source);
+extern void steward_portal_end(struct PortalData *portal);
+extern void steward_portal_fail(struct PortalData *portal);
+
 /* The row that a procedure with bigints as INOUT arguments returns. */
 extern Datum steward_bigint_row(int count, const char *const *names,
 								const int64 *numbers);

@@ -31,10 +31,20 @@ typedef struct StewardCandidates
 	int			room;
 } StewardCandidates;
 
+/* How far a sweep has come: the piece that its candidates are of. */
+typedef struct StewardPiece
+{
+	bool		by_index;
+	int64		low;			/* by age: begins here */
+	BlockNumber block;			/* by block: likewise */
+} StewardPiece;
+
 typedef struct StewardLeaf
 {
 	Oid			relation;
 	StewardSweep sweep;
+	const StewardPiece *from;	/* SWEEP_TABLE begins there; NULL: at first */
+	StewardPiece piece;
 	bool		begun;			/* the fields below are set */
 	bool		at_end;			/* no more candidates to collect */
 	bool		by_index;		/* pieces by age, else by block */

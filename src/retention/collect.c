@@ -136,6 +136,14 @@ begin_sweep(StewardBatch *batch)
 	leaf->low = batch->age.type == DATEOID ? DATEVAL_NOBEGIN : DT_NOBEGIN;
 	leaf->next_block = 0;
 	leaf->end_block = RelationGetNumberOfBlocks(batch->rel);
+	/* A run that gave way had come so far. */
+	if (leaf->sweep == SWEEP_TABLE && leaf->from != NULL &&
+		leaf->from->by_index == leaf->by_index)
+	{
+		leaf->low = Max(leaf->low, leaf->from->low);
+		leaf->next_block = Min(leaf->from->block, leaf->end_block);
+	}
+	leaf->piece.by_index = leaf->by_index;
 	leaf->most = (uint64) leaf->end_block * MaxHeapTuplesPerPage;
 }
 
@@ -165,6 +173,7 @@ collect_by_index(StewardBatch *batch)
 										  batch->held, batch->restricted, batch->age.sql, CAPACITY),
 								 SPI_OK_SELECT, 2, types, values);
 	keep_candidates(leaf);
+	leaf->piece.low = leaf->low;
 	leaf->at_end = leaf->count < CAPACITY || leaf->found > leaf->most;
 	if (!leaf->at_end)
 	{
@@ -213,6 +222,7 @@ collect_by_block(StewardBatch *batch)
 									 SPI_OK_SELECT, 3, types, values);
 		keep_candidates(leaf);
 		SPI_freetuptable(SPI_tuptable);
+		leaf->piece.block = leaf->next_block;
 		leaf->next_block = end;
 		leaf->at_end = end == leaf->end_block;
 		INSTR_TIME_SET_CURRENT(now);

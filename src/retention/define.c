@@ -25,6 +25,7 @@
 #include "retention/archive.h"
 #include "retention/children.h"
 #include "retention/condition.h"
+#include "retention/due.h"
 #include "retention/schedule_zone.h"
 #include "retention/statement.h"
 #include "retention/target.h"
@@ -486,6 +487,7 @@ STEWARD_FUNCTION(steward_create_policy)
 	insert(&policy);
 	SPI_finish();
 	tell("create_policy", &policy);
+	steward_due_wake();
 	PG_RETURN_VOID();
 }
 
@@ -503,6 +505,7 @@ STEWARD_FUNCTION(steward_alter_policy)
 	complete(&call, policy);
 	update(policy, given(&call, ARG_SCHEDULE) || given(&call, ARG_TIME_ZONE));
 	tell("alter_policy", policy);
+	steward_due_wake();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -13,6 +13,7 @@
 
 #include "base/argument.h"
 #include "base/event.h"
+#include "retention/due.h"
 
 /* Changes the state of a policy by a statement about $1; whether it changed. */
 static bool
@@ -36,6 +37,7 @@ change_state(FunctionCallInfo fcinfo, const char *call, const char *sql)
 		steward_event_end(&event);
 	}
 	SPI_finish();
+	steward_due_wake();
 	return changed;
 }
 

@@ -104,6 +104,15 @@ steward_policy_lock(const char *name, bool session, bool wait)
 	return LockAcquire(&tag, ExclusiveLock, session, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+bool
+steward_policy_lock_wanted(const char *name)
+{
+	LOCKTAG		tag;
+
+	set_lock_tag(&tag, name);
+	return LockHasWaiters(&tag, ExclusiveLock, true);
+}
+
 void
 steward_policy_unlock(const char *name)
 {

@@ -88,6 +88,9 @@ extern void steward_policy_require_table(const StewardPolicy *policy);
 extern bool steward_policy_lock(const char *name, bool session, bool wait);
 extern void steward_policy_unlock(const char *name);
 
+/* Does somebody wait for the lock that this session has? */
+extern bool steward_policy_lock_wanted(const char *name);
+
 /*
  * Locks a policy for the transaction, waiting for a run to end, and reads it as
  * steward_policy_read does: for what changes it.

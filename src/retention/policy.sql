@@ -67,17 +67,20 @@ COMMENT ON COLUMN steward.policy_state.last_planned IS 'the time of its schedule
 COMMENT ON COLUMN steward.policy_state.next_run IS 'the next time of its schedule; NULL without one';
 COMMENT ON COLUMN steward.policy_state.paused_at IS 'since when it is paused; NULL when it is not';
 COMMENT ON COLUMN steward.policy_state.paused_by IS 'who paused it';
-COMMENT ON COLUMN steward.policy_state.failures IS 'runs that failed since the last that did not';
+COMMENT ON COLUMN steward.policy_state.failures IS 'scheduled runs that failed since the last run that did not';
 COMMENT ON COLUMN steward.policy_state.retry_at IS 'when a run that failed is tried again';
 COMMENT ON COLUMN steward.policy_state.quarantined_at IS 'since when it has failed so often that it is not run by itself any more; NULL when it has not';
-COMMENT ON COLUMN steward.policy_state.sqlstate IS 'the error of the last run; NULL when there was none';
+COMMENT ON COLUMN steward.policy_state.sqlstate IS 'the error of the last scheduled run; NULL when there was none, or a run succeeded since';
 
 CREATE TABLE steward.policy_run_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     policy text NOT NULL,
     relation regclass NOT NULL,
     action text NOT NULL DEFAULT 'delete',
-    cutoff timestamptz NOT NULL,
+    cutoff timestamptz,
+    started_by name,
+    planned timestamptz,
+    retries integer NOT NULL DEFAULT 0,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     batch_at timestamptz,
     finished_at timestamptz,
@@ -91,12 +94,13 @@ CREATE TABLE steward.policy_run_log (
     held bigint NOT NULL DEFAULT 0,
     restricted bigint NOT NULL DEFAULT 0,
     state text NOT NULL DEFAULT 'running'
-        CHECK (state IN ('running', 'complete', 'incomplete', 'failed', 'interrupted')),
+        CHECK (state IN ('running', 'waiting', 'complete', 'incomplete', 'failed', 'interrupted')),
     sqlstate text,
     error text,
-    root bytea
+    root bytea,
+    cursor text
 );
-CREATE INDEX policy_run_log_running ON steward.policy_run_log (policy) WHERE state = 'running';
+CREATE INDEX policy_run_log_running ON steward.policy_run_log (policy) WHERE state IN ('running', 'waiting');
 REVOKE ALL ON steward.policy_run_log FROM PUBLIC;
 COMMENT ON TABLE steward.policy_run_log IS 'what each run of a retention policy did; a batch and its counters commit together';
 COMMENT ON SEQUENCE steward.policy_run_log_id_seq IS 'numbers of steward.policy_run_log';
@@ -105,7 +109,10 @@ COMMENT ON COLUMN steward.policy_run_log.id IS 'number of the run';
 COMMENT ON COLUMN steward.policy_run_log.policy IS 'name of the policy';
 COMMENT ON COLUMN steward.policy_run_log.relation IS 'table that it was for';
 COMMENT ON COLUMN steward.policy_run_log.action IS 'what happened to the rows';
-COMMENT ON COLUMN steward.policy_run_log.cutoff IS 'rows older than this had expired when the run began';
+COMMENT ON COLUMN steward.policy_run_log.cutoff IS 'rows older than this had expired when the run began; NULL: it failed before';
+COMMENT ON COLUMN steward.policy_run_log.started_by IS 'who called it; NULL: it ran by itself';
+COMMENT ON COLUMN steward.policy_run_log.planned IS 'the time of its schedule that it was for; NULL: it was called';
+COMMENT ON COLUMN steward.policy_run_log.retries IS 'runs of the schedule that had failed before it in a row';
 COMMENT ON COLUMN steward.policy_run_log.started_at IS 'when the run began';
 COMMENT ON COLUMN steward.policy_run_log.batch_at IS 'when its last batch was done';
 COMMENT ON COLUMN steward.policy_run_log.finished_at IS 'when it ended';
@@ -118,10 +125,11 @@ COMMENT ON COLUMN steward.policy_run_log.waits IS 'how long it waited for locks 
 COMMENT ON COLUMN steward.policy_run_log.skipped IS 'expired rows that were left because somebody held a lock on them or a trigger kept them';
 COMMENT ON COLUMN steward.policy_run_log.held IS 'expired rows that were left because of a legal hold on them or on rows that refer to them';
 COMMENT ON COLUMN steward.policy_run_log.restricted IS 'expired rows that were left because rows refer to them by a foreign key that restricts';
-COMMENT ON COLUMN steward.policy_run_log.state IS 'complete only when no expired row was left but held ones; running without a session means that the server stopped, and the next run says interrupted';
+COMMENT ON COLUMN steward.policy_run_log.state IS 'complete only when no expired row was left but held ones; waiting: it gave way to other work and is gone on with; running without a session means that the server stopped, and the next run says interrupted';
 COMMENT ON COLUMN steward.policy_run_log.sqlstate IS 'the error that ended it';
 COMMENT ON COLUMN steward.policy_run_log.error IS 'what that error was about: a table, column or constraint, never a value';
 COMMENT ON COLUMN steward.policy_run_log.root IS 'Merkle root over the receipts of its batches';
+COMMENT ON COLUMN steward.policy_run_log.cursor IS 'where a run that waits goes on: a leaf, and how far in it';
 
 CREATE TABLE steward.policy_receipt (
     run bigint NOT NULL REFERENCES steward.policy_run_log ON DELETE CASCADE,

@@ -39,17 +39,17 @@ COMMENT ON COLUMN steward.policy.time_zone IS 'whose calendar counts';
 COMMENT ON COLUMN steward.policy.next_run IS 'the next time of its schedule';
 COMMENT ON COLUMN steward.policy.paused_at IS 'since when it is paused';
 COMMENT ON COLUMN steward.policy.paused_by IS 'who paused it';
-COMMENT ON COLUMN steward.policy.failures IS 'runs that failed since the last that did not';
+COMMENT ON COLUMN steward.policy.failures IS 'scheduled runs that failed since the last run that did not';
 COMMENT ON COLUMN steward.policy.retry_at IS 'when a run that failed is tried again';
 COMMENT ON COLUMN steward.policy.quarantined_at IS 'since when it has failed so often that it is not run by itself any more';
-COMMENT ON COLUMN steward.policy.sqlstate IS 'the error of the last run';
+COMMENT ON COLUMN steward.policy.sqlstate IS 'the error of the last scheduled run; NULL when there was none, or a run succeeded since';
 COMMENT ON COLUMN steward.policy.created_by IS 'who made it';
 COMMENT ON COLUMN steward.policy.created_at IS 'when it was made';
 COMMENT ON COLUMN steward.policy.changed_by IS 'who changed it last';
 COMMENT ON COLUMN steward.policy.changed_at IS 'when that was';
 
 CREATE VIEW steward.policy_run WITH (security_barrier) AS
-SELECT l.id, l.policy, l.relation, l.action, l.cutoff, l.started_at, l.finished_at,
+SELECT l.id, l.policy, l.relation, l.action, l.cutoff, l.started_by, l.planned, l.retries, l.started_at, l.finished_at,
        l.finished_at OPERATOR(pg_catalog.-) l.started_at AS duration, l.rows, l.children, l.bytes, l.wal, l.batches,
        l.waits, l.skipped, l.held, l.restricted, l.state, l.sqlstate, l.error, l.root
   FROM steward.policy_run_log AS l
@@ -60,7 +60,10 @@ COMMENT ON COLUMN steward.policy_run.id IS 'number of the run';
 COMMENT ON COLUMN steward.policy_run.policy IS 'name of the policy';
 COMMENT ON COLUMN steward.policy_run.relation IS 'table that it was for';
 COMMENT ON COLUMN steward.policy_run.action IS 'what happened to the rows';
-COMMENT ON COLUMN steward.policy_run.cutoff IS 'rows older than this had expired when the run began';
+COMMENT ON COLUMN steward.policy_run.cutoff IS 'rows older than this had expired when the run began; NULL: it failed before';
+COMMENT ON COLUMN steward.policy_run.started_by IS 'who called it; NULL: it ran by itself';
+COMMENT ON COLUMN steward.policy_run.planned IS 'the time of its schedule that it was for; NULL: it was called';
+COMMENT ON COLUMN steward.policy_run.retries IS 'runs of the schedule that had failed before it in a row';
 COMMENT ON COLUMN steward.policy_run.started_at IS 'when the run began';
 COMMENT ON COLUMN steward.policy_run.finished_at IS 'when it ended';
 COMMENT ON COLUMN steward.policy_run.duration IS 'how long it took';
@@ -73,7 +76,7 @@ COMMENT ON COLUMN steward.policy_run.waits IS 'how long it waited for locks and 
 COMMENT ON COLUMN steward.policy_run.skipped IS 'expired rows that were left because somebody held a lock on them or a trigger kept them';
 COMMENT ON COLUMN steward.policy_run.held IS 'expired rows that were left because of a legal hold on them or on rows that refer to them';
 COMMENT ON COLUMN steward.policy_run.restricted IS 'expired rows that were left because rows refer to them by a foreign key that restricts';
-COMMENT ON COLUMN steward.policy_run.state IS 'complete only when no expired row was left but held ones; running without a session means that the server stopped, and the next run says interrupted';
+COMMENT ON COLUMN steward.policy_run.state IS 'complete only when no expired row was left but held ones; waiting: it gave way to other work and is gone on with; running without a session means that the server stopped, and the next run says interrupted';
 COMMENT ON COLUMN steward.policy_run.sqlstate IS 'the error that ended it';
 COMMENT ON COLUMN steward.policy_run.error IS 'what that error was about: a table, column or constraint, never a value';
 COMMENT ON COLUMN steward.policy_run.root IS 'Merkle root over the receipts of its batches';
@@ -92,14 +95,14 @@ SELECT l.policy, l.id AS run, l.relation, l.action, b.pid, l.cutoff, l.started_a
           AND k.objsubid::pg_catalog.int4 OPERATOR(pg_catalog.=)
               ((h.number OPERATOR(pg_catalog.>>) 32) OPERATOR(pg_catalog.&) 65535)::pg_catalog.int4
         LIMIT 1) AS b ON true
- WHERE l.state OPERATOR(pg_catalog.=) 'running' AND steward.policy_visible(l.relation);
+ WHERE l.state OPERATOR(pg_catalog.=) ANY ('{running,waiting}'::pg_catalog.text[]) AND steward.policy_visible(l.relation);
 REVOKE ALL ON steward.policy_progress FROM PUBLIC;
 COMMENT ON VIEW steward.policy_progress IS 'how far runs of retention policies are that have not ended, of tables that the current user owns';
 COMMENT ON COLUMN steward.policy_progress.policy IS 'name of the policy';
 COMMENT ON COLUMN steward.policy_progress.run IS 'number of the run';
 COMMENT ON COLUMN steward.policy_progress.relation IS 'table it is for';
 COMMENT ON COLUMN steward.policy_progress.action IS 'what happens to the rows';
-COMMENT ON COLUMN steward.policy_progress.pid IS 'the session that runs it; NULL: none does, the server stopped in the middle';
+COMMENT ON COLUMN steward.policy_progress.pid IS 'the process that runs it; NULL: none does, it waits or the server stopped in the middle';
 COMMENT ON COLUMN steward.policy_progress.cutoff IS 'rows older than this had expired when it began';
 COMMENT ON COLUMN steward.policy_progress.started_at IS 'when it began';
 COMMENT ON COLUMN steward.policy_progress.batch_at IS 'when its last batch was done';

@@ -5,35 +5,25 @@
  * batch; else everything happens in the caller's. The parts that may fail run
  * in a subtransaction, so that what a run did and how it ended can be recorded.
  */
-#include "retention/policy.h"
+#include "retention/run_parts.h"
 
 #include "access/xact.h"
-#include "base/event.h"
-#include "catalog/pg_type.h"
 #include "executor/instrument.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "portability/instr_time.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/duty.h"
 #include "base/procedure.h"
-#include "retention/batch.h"
 #include "retention/children.h"
+#include "retention/load.h"
+#include "retention/run.h"
 #include "retention/target.h"
-
-#define BATCH_FIRST 500
-#define BATCH_LEAST 10
-#define BATCH_MOST 10000
-#define BATCH_MILLISECONDS 50.0
 
 /* How long a run waits in all for rows and tables that others have locked. */
 #define PATIENCE_MILLISECONDS 5000
@@ -45,28 +35,7 @@
  */
 #define MOST_SWEEPS 16
 
-typedef struct Run
-{
-	bool		atomic;
-	MemoryContext context;		/* lives as long as the run */
-	MemoryContext scratch;		/* emptied before each part */
-	StewardPolicy *policy;
-	Oid			owner;
-	int64		id;				/* in steward.policy_run_log */
-	List	   *leaves;
-	List	   *kept;			/* LeafKept * */
-	StewardLeaf leaf;			/* the one being worked on */
-	int			batch_size;
-	int			patience;		/* milliseconds left */
-	int			pause;			/* milliseconds before the next batch */
-	uint64		deleted;
-	uint64		children;
-	uint64		skipped;
-	uint64		held;
-	uint64		restricted;
-} Run;
-
-typedef void (*RunPart) (Run *run);
+typedef void (*RunPart) (StewardRun *run);
 
 /* True while this backend runs a policy: a trigger must not begin another. */
 static bool running = false;
@@ -76,7 +45,7 @@ static bool running = false;
  * checked at once cannot leave triggers behind that run as somebody else.
  */
 static void
-begin_transaction(Run *run)
+begin_transaction(StewardRun *run)
 {
 	if (!run->atomic)
 		steward_begin_read_committed(false);
@@ -84,7 +53,7 @@ begin_transaction(Run *run)
 }
 
 static void
-commit(Run *run)
+commit(StewardRun *run)
 {
 	if (run->atomic)
 		return;
@@ -95,7 +64,7 @@ commit(Run *run)
 /* One part, as steward_attempt calls it. */
 typedef struct Attempt
 {
-	Run		   *run;
+	StewardRun *run;
 	RunPart		part;
 } Attempt;
 
@@ -112,112 +81,29 @@ do_attempt(void *arg)
  * current one. Returns its error, with the subtransaction rolled back, or NULL.
  */
 static ErrorData *
-attempt(Run *run, RunPart part)
+attempt(StewardRun *run, RunPart part)
 {
 	Attempt		one = {run, part};
 
 	return steward_attempt(do_attempt, &one, run->scratch);
 }
 
-static void
-record_start(Run *run)
-{
-	Oid			types[] = {TEXTOID, REGCLASSOID, TIMESTAMPTZOID, TEXTOID};
-	Datum		values[] = {
-		CStringGetTextDatum(run->policy->name),
-		ObjectIdGetDatum(run->policy->relation),
-		TimestampTzGetDatum(run->policy->cutoff),
-		CStringGetTextDatum(steward_action_name(run->policy->action))
-	};
-	bool		isnull;
-	StewardJson event;
-
-	/* We have the policy's lock: whoever began these runs is gone. */
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'interrupted'"
-					   " WHERE policy = $1 AND state = 'running'",
-					   SPI_OK_UPDATE, 1, types, values, NULL);
-	steward_policy_sql("INSERT INTO steward.policy_run_log (policy, relation, cutoff, action)"
-					   " VALUES ($1, $2, $3, $4) RETURNING id",
-					   SPI_OK_INSERT_RETURNING, lengthof(types), types, values,
-					   NULL);
-	run->id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										  SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	if (steward_event_begin(&event, "run_policy"))
-	{
-		steward_json_text(&event, "policy", run->policy->name);
-		steward_event_relation(&event, "relation", run->policy->relation);
-		steward_json_number(&event, "run", run->id);
-		steward_json_text(&event, "cutoff", timestamptz_to_str(run->policy->cutoff));
-		steward_event_end(&event);
-	}
-}
-
-static void
-record_batch(Run *run, const StewardBatchResult *result, uint64 wal)
-{
-	Oid			types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID};
-	Datum		values[] = {
-		Int64GetDatum(run->id), Int64GetDatum((int64) result->rows),
-		Int64GetDatum((int64) result->children),
-		Int64GetDatum((int64) result->bytes), Int64GetDatum((int64) wal)
-	};
-
-	steward_policy_sql("UPDATE steward.policy_run_log SET rows = rows + $2,"
-					   " children = children + $3, bytes = bytes + $4, wal = wal + $5,"
-					   " batches = batches + 1, batch_at = pg_catalog.clock_timestamp()"
-					   " WHERE id = $1",
-					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
-}
-
-static void
-record_end(Run *run, const char *state, const char *sqlstate)
-{
-	StewardJson event;
-	Oid			types[] = {INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID};
-	Datum		values[] = {
-		Int64GetDatum(run->id), CStringGetTextDatum(state),
-		Int64GetDatum((int64) run->skipped), Int64GetDatum((int64) run->held),
-		Int64GetDatum((int64) run->restricted),
-		Int64GetDatum(PATIENCE_MILLISECONDS - run->patience),
-		sqlstate != NULL ? CStringGetTextDatum(sqlstate) : (Datum) 0
-	};
-
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = $2, skipped = $3,"
-					   " held = $4, restricted = $5, waits = $6, sqlstate = $7, finished_at = pg_catalog.clock_timestamp()"
-					   " WHERE id = $1",
-					   SPI_OK_UPDATE, lengthof(types), types, values,
-					   sqlstate != NULL ? NULL : "      n");
-	if (!steward_event_begin(&event, "run_policy_ended"))
-		return;
-	steward_json_text(&event, "policy", run->policy->name);
-	steward_json_number(&event, "run", run->id);
-	steward_json_text(&event, "state", state);
-	steward_json_number(&event, "deleted", (int64) run->deleted);
-	steward_json_number(&event, "children", (int64) run->children);
-	steward_json_number(&event, "skipped", (int64) run->skipped);
-	steward_json_number(&event, "held", (int64) run->held);
-	steward_json_number(&event, "restricted", (int64) run->restricted);
-	steward_json_text(&event, "sqlstate", sqlstate);
-	steward_event_end(&event);
-}
-
 /* Records how the run failed, where that can be, and raises the error. */
 static void
-fail(Run *run, ErrorData *error)
+fail(StewardRun *run, ErrorData *error)
 {
 	if (!run->atomic)
 	{
-		record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
-				   "interrupted" : "failed",
-				   unpack_sql_state(error->sqlerrcode));
+		steward_run_record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
+							   "interrupted" : "failed",
+							   unpack_sql_state(error->sqlerrcode));
 		SPI_commit();
 	}
 	ReThrowError(error);
 }
 
 static void
-expand(Run *run)
+expand(StewardRun *run)
 {
 	List	   *leaves = steward_target_leaves(run->policy);
 
@@ -228,16 +114,17 @@ expand(Run *run)
 	run->leaves = list_copy(leaves);
 }
 
-/* Between transactions there is no snapshot, and no lock but the policy's. */
+/*
+ * Between transactions there is no snapshot, and no lock but the policy's; then the extension is
+ * locked by a worker, which must not keep it from being dropped for longer.
+ */
 static void
-pause_before_batch(Run *run)
+pause_before_batch(StewardRun *run)
 {
-	if (run->pause == 0)
-		return;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 run->pause, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
+	steward_turn_pause(&run->turn);
+	if (run->turn.watch != NULL)
+		steward_duty_require_extension();
+	INSTR_TIME_SET_CURRENT(run->began);
 }
 
 /*
@@ -246,7 +133,7 @@ pause_before_batch(Run *run)
  * Leaves those with expired rows in the run.
  */
 static void
-look_again(Run *run)
+look_again(StewardRun *run)
 {
 	List	   *leaves;
 	ListCell   *cell;
@@ -270,88 +157,97 @@ look_again(Run *run)
 }
 
 static void
-batch_part(Run *run)
+batch_part(StewardRun *run)
 {
 	StewardBatchResult result;
 	uint64		wal = pgWalUsage.wal_bytes;
 
 	pause_before_batch(run);
 	CHECK_FOR_INTERRUPTS();
-	steward_leaf_batch(&run->leaf, run->policy, run->owner, run->batch_size, &result);
+	steward_leaf_batch(&run->leaf, run->policy, run->owner, (int) run->turn.pace.rows,
+					   &result);
 	if (result.rows > 0)
-		record_batch(run, &result, pgWalUsage.wal_bytes - wal);
+		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
+	/* Now, since who waits for us lets go for a moment when the subtransaction ends. */
+	run->waited_for = !run->atomic &&
+		steward_load_waited_for(GetCurrentTransactionIdIfAny());
 	run->deleted += result.rows;
 	run->children += result.children;
 }
 
-/* Shrinks fast and grows slowly, so that nobody waits long for a batch. */
-static void
-adapt_size(Run *run, double milliseconds)
-{
-	if (milliseconds > BATCH_MILLISECONDS)
-		run->batch_size /= 2;
-	else if (milliseconds < BATCH_MILLISECONDS / 2)
-		run->batch_size += run->batch_size / 4;
-	run->batch_size = Max(BATCH_LEAST, Min(BATCH_MOST, run->batch_size));
-}
-
 static bool
-worth_another_try(Run *run, ErrorData *error)
+worth_another_try(StewardRun *run, ErrorData *error)
 {
 	return run->patience > 0 &&
 		(error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
-/* After that time a part failed: prepares for another try, or raises the error. */
+static int64
+microseconds_since(instr_time begin)
+{
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, begin);
+	return (int64) INSTR_TIME_GET_MICROSEC(elapsed);
+}
+
+/* A part failed: prepares for another try, or raises the error. */
 static void
-try_again(Run *run, ErrorData *error, double milliseconds)
+try_again(StewardRun *run, ErrorData *error)
 {
 	if (!worth_another_try(run, error))
 		fail(run, error);
 	FreeErrorData(error);
-	run->patience -= (int) milliseconds + PAUSE_MILLISECONDS;
-	run->pause = PAUSE_MILLISECONDS;
+	run->patience -= (int) (microseconds_since(run->began) / 1000) + PAUSE_MILLISECONDS;
+	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
+}
+
+/* After a batch that found candidates from there on; commits it. */
+static void
+batch_done(StewardRun *run, const StewardLeaf *before)
+{
+	StewardLeaf *leaf = &run->leaf;
+
+	commit(run);
+	if (run->atomic)
+		return;
+	/* Reading candidates takes its time whatever the size of a batch. */
+	steward_turn_done(&run->turn, leaf->relation,
+					  (int64) ((leaf->next - before->next) * Max(leaf->fanout, 1)),
+					  microseconds_since(run->began), run->waited_for,
+					  before->next < before->count);
 }
 
 /* One batch, with its commit; tried again while a lock is in the way. */
 static void
-batch(Run *run)
+batch(StewardRun *run)
 {
 	StewardLeaf before = run->leaf;
 	uint64		deleted = run->deleted;
 	uint64		children = run->children;
-	instr_time	start;
-	instr_time	elapsed;
 	ErrorData  *error;
 
-	INSTR_TIME_SET_CURRENT(start);
+	run->waited_for = false;
+	INSTR_TIME_SET_CURRENT(run->began);
 	error = attempt(run, batch_part);
 	if (error == NULL)
-		commit(run);
-	INSTR_TIME_SET_CURRENT(elapsed);
-	INSTR_TIME_SUBTRACT(elapsed, start);
-	if (error == NULL)
 	{
-		/* Reading candidates takes its time whatever the size of a batch. */
-		if (before.next < before.count)
-			adapt_size(run, INSTR_TIME_GET_MILLISEC(elapsed) - run->pause);
-		run->pause = 0;
+		batch_done(run, &before);
 		return;
 	}
-
 	run->leaf = before;
 	run->deleted = deleted;
 	run->children = children;
-	try_again(run, error, INSTR_TIME_GET_MILLISEC(elapsed));
-	adapt_size(run, 2 * BATCH_MILLISECONDS);
+	try_again(run, error);
 }
 
 static void
-sweep(Run *run, StewardSweep kind)
+sweep(StewardRun *run, StewardSweep kind)
 {
 	steward_leaf_begin(&run->leaf, kind);
-	while (!steward_leaf_done(&run->leaf))
+	while (!steward_leaf_done(&run->leaf) && !steward_turn_gives_way(&run->turn))
 		batch(run);
 }
 
@@ -371,7 +267,7 @@ typedef struct LeafKept
 } LeafKept;
 
 static void
-note_kept(Run *run, const StewardLeaf *leaf)
+note_kept(StewardRun *run, const StewardLeaf *leaf)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->context);
 	LeafKept   *found = NULL;
@@ -395,22 +291,37 @@ note_kept(Run *run, const StewardLeaf *leaf)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Did the run give way in this leaf? Then its sweep begins where it had come to. */
+static bool
+goes_on_at(StewardRun *run, Oid relid)
+{
+	if (run->resume.leaf != relid)
+		return false;
+	run->leaf.from = &run->resume.piece;
+	return true;
+}
+
 /*
  * Goes through one leaf, then looks for what is left until nothing is, or what
  * is left cannot be deleted.
  */
 static void
-clean_leaf(Run *run, Oid relid)
+clean_leaf(StewardRun *run, Oid relid)
 {
 	StewardLeaf *leaf = &run->leaf;
 	uint64		left;
 
 	leaf->relation = relid;
 	leaf->fanout = 1;
-	sweep(run, SWEEP_TABLE);
-	for (int sweeps = 0;;)
+	if (!goes_on_at(run, relid) || run->resume.sweep == SWEEP_TABLE)
+		sweep(run, SWEEP_TABLE);
+	leaf->from = NULL;
+	run->resume.leaf = InvalidOid;
+	for (int sweeps = 0; !run->turn.gives_way;)
 	{
 		sweep(run, SWEEP_REST);
+		if (run->turn.gives_way)
+			return;
 		left = left_in(leaf);
 		if (leaf->deleted > 0)
 		{
@@ -422,7 +333,7 @@ clean_leaf(Run *run, Oid relid)
 		else if (left > 0 && leaf->locked < leaf->found && run->patience > 0)
 		{
 			run->patience -= PAUSE_MILLISECONDS;
-			run->pause = PAUSE_MILLISECONDS;
+			steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
 			continue;
 		}
 		run->skipped += left;
@@ -432,19 +343,32 @@ clean_leaf(Run *run, Oid relid)
 }
 
 static void
-look(Run *run)
+look(StewardRun *run)
 {
 	ErrorData  *error;
 
 	while ((error = attempt(run, look_again)) != NULL)
-		try_again(run, error, PAUSE_MILLISECONDS);
+		try_again(run, error);
 	commit(run);
-	run->pause = 0;
+}
+
+/* The leaf with which a run goes on, by its place in the list. */
+static int
+first_leaf(StewardRun *run)
+{
+	ListCell   *cell;
+
+	foreach(cell, run->leaves)
+	{
+		if (lfirst_oid(cell) == run->resume.leaf)
+			return foreach_current_index(cell);
+	}
+	return 0;
 }
 
 /* Cleans the leaves until none of several has an expired row left. */
 static void
-clean_leaves(Run *run)
+clean_leaves(StewardRun *run)
 {
 	bool		several = list_length(run->leaves) > 1;
 
@@ -457,9 +381,11 @@ clean_leaves(Run *run)
 			run->skipped += list_length(run->leaves);
 			return;
 		}
-		foreach(cell, run->leaves)
+		for_each_from(cell, run->leaves, first_leaf(run))
 		{
 			clean_leaf(run, lfirst_oid(cell));
+			if (run->turn.gives_way)
+				return;
 		}
 		/* The last look at a single leaf was such a look. */
 		if (!several || run->skipped > 0)
@@ -468,8 +394,22 @@ clean_leaves(Run *run)
 	}
 }
 
+/* How the run ends, if nothing failed. */
 static void
-run_batches(Run *run)
+end(StewardRun *run)
+{
+	if (run->turn.gives_way)
+	{
+		steward_run_record_end(run, "waiting", NULL);
+		steward_resume_leave(run->id, &run->leaf);
+		return;
+	}
+	steward_run_record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
+	steward_due_succeeded(run->policy->name);
+}
+
+static void
+run_batches(StewardRun *run)
 {
 	ErrorData  *error = attempt(run, expand);
 
@@ -479,15 +419,15 @@ run_batches(Run *run)
 
 	run->leaf.pool = steward_candidates_make();
 	clean_leaves(run);
-	record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
+	end(run);
 	commit(run);
 }
 
 static void
-check_transaction(Run *run)
+check_transaction(bool atomic)
 {
 	PreventCommandIfReadOnly("CALL steward.run_policy()");
-	if (run->atomic && IsolationUsesXactSnapshot())
+	if (atomic && IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("a retention policy can run only in a READ COMMITTED transaction"),
@@ -498,54 +438,71 @@ check_transaction(Run *run)
 				 errmsg("a retention policy is already running in this session")));
 }
 
-static void
-run_policy(Run *run, const char *name)
+/* The right to run it, and the run's record. False for a scheduled run that is not to be. */
+static bool
+begin(StewardRun *run, const char *name)
 {
-	if (!run->atomic)
-		SPI_commit();
-	begin_transaction(run);
+	bool		scheduled = run->turn.watch != NULL;
+	StewardDueRun due;
+
 	if (!steward_policy_lock(name, !run->atomic, false))
+	{
+		if (scheduled)
+			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("policy \"%s\" is already running", name),
 				 errhint("Wait until the other run has ended.")));
+	}
 	run->policy = steward_policy_read(name);
 	steward_policy_require_table(run->policy);
+	if (scheduled && !steward_due_begin(run->policy, &due))
+		return false;
 	if (run->policy->paused)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("policy \"%s\" is paused", name),
 				 errhint("Resume it with steward.resume_policy.")));
 	run->owner = steward_target_owner(run->policy->relation);
-	record_start(run);
-	commit(run);
-	run_batches(run);
+	steward_resume_find(run->policy, &run->resume);
+	run->id = run->resume.run;
+	if (run->id == 0)
+		steward_run_record_start(run, scheduled ? &due : NULL);
+	return true;
+}
+
+static void
+run_policy(StewardRun *run, const char *name)
+{
+	if (begin(run, name))
+	{
+		commit(run);
+		if (run->turn.watch != NULL)
+			run->turn.watch->begun = true;
+		run_batches(run);
+	}
+	else
+		run->turn.watch->idle = true;
 	if (!run->atomic)
 		steward_policy_unlock(name);
 }
 
-STEWARD_FUNCTION(steward_run_policy)
+/* With an SPI connection, in a transaction that has done nothing yet unless it is atomic. */
+static uint64
+run_connected(const char *name, bool atomic, StewardRunWatch *watch)
 {
-	Run			run = {
-		.batch_size = BATCH_FIRST,
-		.patience = PATIENCE_MILLISECONDS
+	StewardRun	run = {
+		.atomic = atomic, .patience = PATIENCE_MILLISECONDS,
+		.context = CurrentMemoryContext
 	};
-	static const char *const names[] = {"deleted"};
-	int64		deleted;
-	char	   *name;
 
-	run.atomic = steward_call_is_atomic(fcinfo);
-	steward_require_argument(fcinfo, 0, "name");
-	check_transaction(&run);
-
-	SPI_connect_ext(run.atomic ? 0 : SPI_OPT_NONATOMIC);
-	run.context = CurrentMemoryContext;
+	steward_turn_begin(&run.turn, watch);
 	run.scratch = AllocSetContextCreate(run.context, "retention batch",
 										ALLOCSET_DEFAULT_SIZES);
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	running = true;
 	PG_TRY();
 	{
+		begin_transaction(&run);
 		run_policy(&run, name);
 	}
 	PG_FINALLY();
@@ -553,7 +510,48 @@ STEWARD_FUNCTION(steward_run_policy)
 		running = false;
 	}
 	PG_END_TRY();
+	return run.deleted;
+}
+
+STEWARD_FUNCTION(steward_run_policy)
+{
+	static const char *const names[] = {"deleted"};
+	bool		atomic = steward_call_is_atomic(fcinfo);
+	int64		deleted;
+	char	   *name;
+
+	steward_require_argument(fcinfo, 0, "name");
+	check_transaction(atomic);
+	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (!atomic)
+		SPI_commit();
+	deleted = (int64) run_connected(name, atomic, NULL);
 	SPI_finish();
-	deleted = (int64) run.deleted;
 	PG_RETURN_DATUM(steward_bigint_row(1, names, &deleted));
+}
+
+void
+steward_run_scheduled(StewardRunWatch *watch)
+{
+	Portal		portal;
+
+	steward_duty_show(psprintf("policy \"%s\"", watch->policy));
+	StartTransactionCommand();
+	portal = steward_portal_begin("scheduled run of a retention policy");
+	PG_TRY();
+	{
+		SPI_connect_ext(SPI_OPT_NONATOMIC);
+		steward_duty_require_extension();
+		(void) run_connected(watch->policy, false, watch);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		steward_portal_fail(portal);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	steward_portal_end(portal);
+	CommitTransactionCommand();
 }
