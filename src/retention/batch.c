@@ -18,6 +18,7 @@
 
 #include "base/catalog.h"
 #include "base/expression.h"
+#include "retention/archive.h"
 #include "retention/closure.h"
 #include "retention/edge.h"
 #include "retention/statement.h"
@@ -158,6 +159,8 @@ steward_batch_describe(StewardBatch *batch)
 	batch->expired = steward_condition_expired(batch->policy, batch->rel, &batch->age,
 											   "t");
 	batch->still_expired = psprintf("COALESCE(%s, false)", batch->expired);
+	if (batch->policy->action == STEWARD_ANONYMIZE)
+		batch->overwrites = steward_anonymize_columns(batch->policy, batch->rel);
 	batch->edges = edges_to_leaf(batch);
 	batch->held = steward_target_held(batch->rel, "t");
 	batch->restricted = restricted_condition(batch);
@@ -284,8 +287,12 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 	}
 	else
 	{
+		if (policy->action == STEWARD_ARCHIVE)
+			batch.archive = steward_archive_open(policy->archive, RowExclusiveLock);
 		work(&batch, size, result);
 		relation_close(batch.rel, NoLock);
+		if (batch.archive != NULL)
+			relation_close(batch.archive, NoLock);
 	}
 	PopActiveSnapshot();
 	steward_become_caller(&identity);

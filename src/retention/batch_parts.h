@@ -4,10 +4,13 @@
 #ifndef STEWARD_RETENTION_BATCH_PARTS_H
 #define STEWARD_RETENTION_BATCH_PARTS_H
 
+#include "base/compat.h"
+
 #include "retention/batch.h"
 
 #include "utils/relcache.h"
 
+#include "retention/anonymize.h"
 #include "retention/condition.h"
 
 /*
@@ -27,10 +30,24 @@ typedef struct StewardBatch
 	const char *from;			/* ONLY schema.table AS t */
 	const char *expired;		/* condition on $1 */
 	const char *still_expired;	/* the same, out of reach of indexes */
+	List	   *overwrites;		/* of STEWARD_ANONYMIZE: StewardOverwrite * */
+	Relation	archive;		/* of STEWARD_ARCHIVE */
 	List	   *edges;			/* StewardEdge * that lead to the leaf */
 	const char *held;			/* condition: a legal hold keeps it */
 	const char *restricted;		/* condition: rows of another table keep it */
 } StewardBatch;
+
+/* What stands in the place of values that the server does not compute. */
+typedef struct StewardReplacements
+{
+	int			count;			/* of columns */
+	Datum		places;			/* of the rows, tid[] */
+	Datum	   *values;			/* of each column, text[] */
+} StewardReplacements;
+
+/* Computes them for rows that are locked; none when count is 0 afterwards. */
+extern void steward_batch_replace(StewardBatch *batch, const ItemPointerData *rows,
+								  int count, StewardReplacements *replacements);
 
 /* Sets an option until the batch gives back its identity. */
 extern void steward_batch_option(const char *name, const char *value);

@@ -4,6 +4,8 @@
 #ifndef STEWARD_RETENTION_CLOSURE_PARTS_H
 #define STEWARD_RETENTION_CLOSURE_PARTS_H
 
+#include "base/compat.h"
+
 #include "retention/closure.h"
 
 #include "retention/edge.h"

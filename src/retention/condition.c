@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "base/expression.h"
+#include "retention/anonymize.h"
 
 static const StewardExpressionUse age_use = {
 	"the age of a retention policy", "created_at", NULL
@@ -69,13 +70,17 @@ steward_condition_expired(const StewardPolicy *policy, Relation rel,
 	char	   *expired = psprintf("%s OPERATOR(pg_catalog.<) $1"
 								   " AND %s OPERATOR(pg_catalog.>) '-infinity'",
 								   age->sql, age->sql);
-	Node	   *filter;
 
-	if (policy->filter == NULL)
-		return expired;
-	filter = steward_expression_parse(rel, policy->filter, false, &filter_use);
-	return psprintf("%s AND (%s)", expired,
-					steward_expression_text(rel, filter, alias));
+	if (policy->filter != NULL)
+		expired = psprintf("%s AND (%s)", expired,
+						   steward_expression_text(rel,
+												   steward_expression_parse(rel, policy->filter,
+																			false, &filter_use),
+												   alias));
+	if (policy->action == STEWARD_ANONYMIZE)
+		expired = psprintf("%s AND %s", expired,
+						   steward_anonymize_pending(steward_anonymize_columns(policy, rel)));
+	return expired;
 }
 
 char *

@@ -33,8 +33,8 @@ extern void steward_age_describe(StewardAge *age, const StewardPolicy *policy,
 extern Datum steward_age_cutoff(const StewardPolicy *policy, Oid type);
 
 /*
- * The condition of rows that have expired, and that the policy is for: $1 is the
- * cutoff. It may be null.
+ * The condition of rows that have expired, that the policy is for and that it has not
+ * anonymized: $1 is the cutoff. It may be null. The alias is t where a policy anonymizes.
  */
 extern char *steward_condition_expired(const StewardPolicy *policy, Relation rel,
 									   const StewardAge *age, const char *alias);

@@ -9,10 +9,10 @@
 #include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -20,10 +20,14 @@
 #include "base/argument.h"
 #include "base/catalog.h"
 #include "base/event.h"
+#include "base/expression.h"
+#include "retention/anonymize.h"
+#include "retention/archive.h"
 #include "retention/children.h"
 #include "retention/condition.h"
 #include "retention/due.h"
 #include "retention/schedule_zone.h"
+#include "retention/statement.h"
 #include "retention/target.h"
 
 /* The arguments of create_policy; alter_policy has those after the relation. */
@@ -159,7 +163,7 @@ take_children(Call *call, StewardPolicy *policy, Oid owner)
 static void
 check_supported(const StewardPolicy *policy)
 {
-	if (policy->action != STEWARD_DELETE)
+	if (policy->action == STEWARD_DROP_PARTITION || policy->action == STEWARD_SHRED)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("retention action \"%s\" is not supported yet",
@@ -177,6 +181,61 @@ check_arguments(const StewardPolicy *policy)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the argument \"archive\" goes with action archive, and only with that")));
+}
+
+/*
+ * The columns that are overwritten. Expressions are planned once, so that what cannot be
+ * computed is known today.
+ */
+static void
+check_columns(Call *call, StewardPolicy *policy, Relation rel)
+{
+	StewardIdentity identity;
+	StringInfoData sql;
+	ListCell   *cell;
+
+	if (policy->action != STEWARD_ANONYMIZE)
+		return;
+	steward_become(rel->rd_rel->relowner, &identity);
+	(void) steward_expression_settings(policy->time_zone);
+	if (given(call, ARG_COLUMNS))
+		policy->columns = steward_anonymize_typed(policy, rel);
+	initStringInfo(&sql);
+	foreach(cell, steward_anonymize_columns(policy, rel))
+	{
+		StewardOverwrite *overwrite = lfirst(cell);
+
+		appendStringInfo(&sql, "%s%s, %s", sql.len == 0 ? "SELECT " : ", ",
+						 overwrite->value != NULL ? overwrite->value : "NULL",
+						 overwrite->pending);
+	}
+	appendStringInfo(&sql, " FROM %s AS t LIMIT 0", steward_table_name(rel));
+	SPI_connect();
+	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look at the columns of a policy");
+	SPI_finish();
+	steward_become_caller(&identity);
+}
+
+/* All that has rows, and the archive that takes them. */
+static void
+check_leaves(const StewardPolicy *policy, Oid owner)
+{
+	List	   *leaves = steward_target_leaves(policy);
+	Relation	archive;
+	ListCell   *cell;
+
+	if (policy->action != STEWARD_ARCHIVE)
+		return;
+	archive = steward_archive_open(policy->archive, AccessShareLock);
+	foreach(cell, list_concat_unique_oid(list_make1_oid(policy->relation), leaves))
+	{
+		Relation	leaf = relation_open(lfirst_oid(cell), AccessShareLock);
+
+		(void) steward_archive_columns(archive, leaf, owner);
+		relation_close(leaf, NoLock);
+	}
+	relation_close(archive, NoLock);
 }
 
 /*
@@ -202,8 +261,9 @@ complete(Call *call, StewardPolicy *policy)
 	owner = rel->rd_rel->relowner;
 	steward_target_check(rel, steward_target_command(policy));
 	take_expressions(call, policy, rel);
+	check_columns(call, policy, rel);
 	relation_close(rel, NoLock);
-	list_free(steward_target_leaves(policy));
+	check_leaves(policy, owner);
 	take_children(call, policy, owner);
 }
 
@@ -410,7 +470,7 @@ STEWARD_FUNCTION(steward_create_policy)
 	Call		call = {fcinfo, 0};
 	StewardPolicy policy = {0};
 
-	policy.name = steward_name_argument(fcinfo, "create_policy", "name");
+	policy.name = steward_name_argument(fcinfo, "steward.create_policy()", "name");
 	steward_require_argument(fcinfo, ARG_RELATION, "relation");
 	steward_require_argument(fcinfo, ARG_AGE, "age");
 	steward_require_argument(fcinfo, ARG_KEEP, "keep");
@@ -434,7 +494,7 @@ STEWARD_FUNCTION(steward_create_policy)
 STEWARD_FUNCTION(steward_alter_policy)
 {
 	Call		call = {fcinfo, 1};
-	char	   *name = steward_name_argument(fcinfo, "alter_policy", "name");
+	char	   *name = steward_name_argument(fcinfo, "steward.alter_policy()", "name");
 	StewardPolicy *policy;
 
 	/* A run must be of one definition. */
@@ -452,7 +512,7 @@ STEWARD_FUNCTION(steward_alter_policy)
 
 STEWARD_FUNCTION(steward_drop_policy)
 {
-	char	   *name = steward_name_argument(fcinfo, "drop_policy", "name");
+	char	   *name = steward_name_argument(fcinfo, "steward.drop_policy()", "name");
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
 	StewardJson event;

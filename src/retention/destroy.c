@@ -1,5 +1,6 @@
 /*
- * destroy.c: the statement of a batch that destroys rows; see batch.h.
+ * destroy.c: the statement of a batch that deletes, moves or overwrites rows; see
+ * batch.h.
  *
  * All that goes, goes by one statement: then foreign keys are checked when all of it
  * is gone, in whatever order and in cycles.
@@ -9,9 +10,11 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "retention/archive.h"
 #include "retention/closure.h"
 #include "retention/statement.h"
 
@@ -31,15 +34,98 @@ add_parameter(Parameters *parameters, Oid type, Datum value)
 	parameters->values[parameters->count++] = value;
 }
 
-/* The rows of the policy's table, $2, as "gone", with a column for the bytes of each. */
+/* DELETE of the rows of the policy's table, $2, as "gone", with the bytes of each. */
 static void
-add_rows(StewardBatch *batch, StringInfo sql)
+add_delete(StewardBatch *batch, StringInfo sql, const char *more_names,
+		   const char *more_values)
 {
 	appendStringInfo(sql,
-					 "WITH gone (bytes) AS (DELETE FROM %s"
+					 "WITH gone (bytes%s) AS (DELETE FROM %s"
 					 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s"
-					 " RETURNING %s)",
-					 batch->from, batch->still_expired,
+					 " RETURNING %s%s)",
+					 more_names, batch->from, batch->still_expired,
+					 steward_row_size(batch->rel, "t"), more_values);
+}
+
+/* The same, and "moved", which puts them into the archive. */
+static void
+add_move(StewardBatch *batch, StringInfo sql, Parameters *parameters)
+{
+	List	   *columns = steward_archive_columns(batch->archive, batch->rel, batch->owner);
+	StringInfoData names;
+	StringInfoData values;
+	StringInfoData targets;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	initStringInfo(&values);
+	initStringInfo(&targets);
+	foreach(cell, columns)
+	{
+		const char *name = quote_identifier(lfirst(cell));
+		int			number = foreach_current_index(cell);
+
+		appendStringInfo(&names, ", c%d", number);
+		appendStringInfo(&values, ", t.%s", name);
+		appendStringInfo(&targets, "%s%s", number == 0 ? "" : ", ", name);
+	}
+	add_delete(batch, sql, names.data, values.data);
+	/* The names without the comma before the first. */
+	appendStringInfo(sql,
+					 ", moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
+					 " SELECT %s FROM gone RETURNING 1)",
+					 steward_table_name(batch->archive), targets.data, names.data + 2);
+	parameters->relations = lappend_oid(parameters->relations,
+										RelationGetRelid(batch->archive));
+}
+
+/* "a = ..., b = ...": what we computed comes from n. */
+static char *
+assignments(const List *overwrites)
+{
+	StringInfoData sql;
+	int			computed = 0;
+	ListCell   *cell;
+
+	initStringInfo(&sql);
+	foreach(cell, overwrites)
+	{
+		const StewardOverwrite *overwrite = lfirst(cell);
+		const char *name = quote_identifier(overwrite->column);
+
+		appendStringInfo(&sql, "%s%s = ", sql.len == 0 ? "" : ", ", name);
+		if (overwrite->by == STEWARD_BY_SQL)
+			appendStringInfoString(&sql, overwrite->value);
+		else
+			appendStringInfo(&sql, "CASE WHEN %s THEN n.v%d::%s ELSE t.%s END",
+							 overwrite->pending, ++computed, overwrite->type, name);
+	}
+	return sql.data;
+}
+
+/* UPDATE of the rows, as "gone". */
+static void
+add_update(StewardBatch *batch, StringInfo sql, Parameters *parameters,
+		   const StewardReplacements *replacements)
+{
+	appendStringInfo(sql, "WITH gone (bytes) AS (UPDATE %s SET %s", batch->from,
+					 assignments(batch->overwrites));
+	if (replacements->count == 0)
+		appendStringInfoString(sql, " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2)");
+	else
+	{
+		appendStringInfoString(sql, " FROM unnest($2");
+		for (int i = 0; i < replacements->count; i++)
+		{
+			add_parameter(parameters, TEXTARRAYOID, replacements->values[i]);
+			appendStringInfo(sql, ", $%d", parameters->count);
+		}
+		appendStringInfoString(sql, ") AS n (place");
+		for (int i = 1; i <= replacements->count; i++)
+			appendStringInfo(sql, ", v%d", i);
+		appendStringInfoString(sql, ") WHERE t.ctid OPERATOR(pg_catalog.=) n.place");
+	}
+	appendStringInfo(sql, " AND %s RETURNING %s)", batch->still_expired,
 					 steward_row_size(batch->rel, "t"));
 }
 
@@ -64,11 +150,12 @@ add_children(StringInfo sql, List *deletes, Parameters *parameters)
 }
 
 static void
-add_counts(StringInfo sql, List *deletes)
+add_counts(StringInfo sql, bool moved, List *deletes)
 {
 	appendStringInfoString(sql,
 						   " SELECT (SELECT pg_catalog.count(*) FROM gone),"
 						   " (SELECT COALESCE(pg_catalog.sum(g.bytes), 0)::pg_catalog.int8 FROM gone AS g)");
+	appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM %s)", moved ? "moved" : "gone");
 	for (int i = 1; i <= list_length(deletes); i++)
 		appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM child%d)", i);
 }
@@ -92,11 +179,17 @@ take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *r
 
 	result->rows = DatumGetInt64(steward_result(0, 1));
 	result->bytes += DatumGetInt64(steward_result(0, 2));
+	if (DatumGetInt64(steward_result(0, 3)) != result->rows)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger kept rows out of the archive \"%s\"",
+						RelationGetRelationName(batch->archive)),
+				 errhint("Let the trigger pass: rows that do not arrive must not leave.")));
 	foreach(cell, deletes)
 	{
 		StewardChildDelete *one = lfirst(cell);
 
-		if (DatumGetInt64(steward_result(0, foreach_current_index(cell) + 3)) != one->count)
+		if (DatumGetInt64(steward_result(0, foreach_current_index(cell) + 4)) != one->count)
 			raise_kept(one->table);
 		result->children += one->count;
 	}
@@ -104,11 +197,31 @@ take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *r
 		raise_kept(RelationGetRelid(batch->rel));
 }
 
+/* The statement's first part: what becomes of the rows of the policy's table. */
+static void
+add_rows(StewardBatch *batch, StringInfo sql, Parameters *parameters,
+		 const ItemPointerData *rows, int count)
+{
+	StewardReplacements replacements = {0};
+
+	add_parameter(parameters, batch->age.type, batch->cutoff);
+	if (batch->policy->action == STEWARD_ANONYMIZE)
+		steward_batch_replace(batch, rows, count, &replacements);
+	add_parameter(parameters, TIDARRAYOID, replacements.count > 0 ? replacements.places :
+				  steward_tid_array(rows, count));
+	if (batch->policy->action == STEWARD_ANONYMIZE)
+		add_update(batch, sql, parameters, &replacements);
+	else if (batch->archive != NULL)
+		add_move(batch, sql, parameters);
+	else
+		add_delete(batch, sql, "", "");
+}
+
 void
 steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows, int count,
 					  List *deletes, StewardBatchResult *result)
 {
-	int			room = list_length(deletes) + 2;
+	int			room = list_length(deletes) + list_length(batch->overwrites) + 2;
 	Parameters	parameters = {
 		.types = palloc(room * sizeof(Oid)),
 		.values = palloc(room * sizeof(Datum)),
@@ -120,11 +233,9 @@ steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows, int coun
 	if (count == 0)
 		return;
 	initStringInfo(&sql);
-	add_parameter(&parameters, batch->age.type, batch->cutoff);
-	add_parameter(&parameters, TIDARRAYOID, steward_tid_array(rows, count));
-	add_rows(batch, &sql);
+	add_rows(batch, &sql, &parameters, rows, count);
 	add_children(&sql, deletes, &parameters);
-	add_counts(&sql, deletes);
+	add_counts(&sql, batch->archive != NULL, deletes);
 	statement.sql = sql.data;
 	statement.relations = parameters.relations;
 	statement.count = parameters.count;

@@ -172,6 +172,7 @@ describe(StewardEdge *edge, HeapTuple tuple)
 	DeconstructFkConstraintRow(tuple, &columns.count, columns.child, columns.parent,
 							   columns.operators, NULL, NULL,
 							   &columns.cleared_count, columns.cleared);
+	edge->parent_columns = column_names(edge->parent, columns.parent, columns.count);
 	edge->columns = column_names(edge->child, columns.child, columns.count);
 	edge->cleared = columns.cleared_count == 0 ? edge->columns :
 		column_names(edge->child, columns.cleared, columns.cleared_count);

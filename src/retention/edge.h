@@ -26,6 +26,7 @@ typedef struct StewardEdge
 	Oid			parent;			/* a table, or the partitioned one above it */
 	char		on_delete;		/* pg_constraint.confdeltype */
 	List	   *columns;		/* of the child, char * */
+	List	   *parent_columns; /* those of the parent that they refer to */
 	List	   *cleared;		/* those of them that "set null" clears */
 	char	   *join;			/* condition on rows p of the parent and c of
 								 * the child */

@@ -34,6 +34,11 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_resume_policy';
 COMMENT ON FUNCTION steward.resume_policy IS 'lets a retention policy run again that was paused or quarantined; false when it was neither';
 REVOKE EXECUTE ON FUNCTION steward.resume_policy FROM PUBLIC;
 
+CREATE FUNCTION steward.is_anonymous(value text, policy text, "column" text)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'steward_is_anonymous';
+COMMENT ON FUNCTION steward.is_anonymous IS 'is a value a hash or a pseudonym that a retention policy made for a column';
+
 CREATE FUNCTION steward.preview_policy(name text, OUT relation regclass, OUT "constraint" name, OUT refers_to regclass,
     OUT action text, OUT rows bigint, OUT held bigint, OUT restricted bigint, OUT oldest timestamptz, OUT newest timestamptz,
     OUT problem text)

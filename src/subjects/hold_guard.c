@@ -13,7 +13,9 @@
  * PostgreSQL tells of all these by the object-access hook, when it has found the
  * object and before it acts, so there is no name to be looked up and no cascade to be
  * followed here. They are destroyers: they take the lock of hold.h, and a hold that was
- * placed before they end waits for them. A database that is dropped takes its holds
+ * placed before they end waits for them. In a session that has not loaded the library
+ * the event trigger of types/guard_create.c does so before DDL; TRUNCATE has none, so
+ * place_hold warns of it. A database that is dropped takes its holds
  * with it, and DELETE belongs to whoever may delete.
  */
 #include "subjects/hold_row.h"
@@ -46,6 +48,13 @@
 #include "utils/syscache.h"
 
 static bool detach_allowed = false;
+static bool everywhere = false;
+
+bool
+steward_hold_guard_is_everywhere(void)
+{
+	return everywhere;
+}
 
 void
 steward_holds_allow_detach(bool on)
@@ -367,6 +376,7 @@ on_statement(Node *statement)
 void
 steward_holds_init(void)
 {
+	everywhere = process_shared_preload_libraries_in_progress;
 	steward_hooks_on_utility(on_statement);
 	steward_hooks_on_object(on_object);
 }

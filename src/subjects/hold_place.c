@@ -176,6 +176,10 @@ STEWARD_FUNCTION(steward_place_hold)
 		steward_event_end(&event);
 	}
 	relation_close(rel, NoLock);
+	if (!steward_hold_guard_is_everywhere())
+		ereport(WARNING,
+				(errmsg("the hold does not keep sessions that have not loaded pg_steward from TRUNCATE"),
+				 errhint("Add shared_preload_libraries = 'pg_steward' to postgresql.conf and restart the server.")));
 	PG_RETURN_INT64(id);
 }
 

@@ -17,6 +17,9 @@ extern const StewardExpressionUse steward_hold_use;
 /* Oid of steward.hold, InvalidOid in a database without it. */
 extern Oid	steward_hold_table(void);
 
+/* Does every session have the guard, since the library is preloaded? */
+extern bool steward_hold_guard_is_everywhere(void);
+
 /*
  * The hold of this number, in the current memory context; NULL if there is none, or
  * it was released.

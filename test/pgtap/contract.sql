@@ -131,6 +131,7 @@ $$, $$ VALUES
     ('steward.hold_keeps(bigint,regclass,record)', 'boolean', 'all'),
     ('steward.hold_problem(bigint)', 'text', 'all'),
     ('steward.import_access(bigint)', 'bigint', 'granted'),
+    ('steward.is_anonymous(text,text,text)', 'boolean', 'all'),
     ('steward.key_changed()', 'trigger', 'granted'),
     ('steward.leakage_report(regclass)', 'TABLE(aspect text, value text, meaning text)', 'all'),
     ('steward.ledger_checkpoint(integer)', 'text', 'granted'),

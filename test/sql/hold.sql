@@ -205,6 +205,11 @@ SELECT relid FROM pg_partition_tree('visit') ORDER BY 1;
 -- No row of this one is held.
 ALTER TABLE visit DETACH PARTITION visit_c CONCURRENTLY;
 DROP TABLE visit_c;
+-- A table with such rows may come under the hold.
+CREATE TABLE visit_d (who int, at date);
+INSERT INTO visit_d VALUES (2, '2019-05-05');
+ALTER TABLE visit ATTACH PARTITION visit_d FOR VALUES FROM ('2019-01-01') TO ('2020-01-01');
+ALTER TABLE visit DETACH PARTITION visit_d;
 -- A hold of its own stays on what is detached.
 DELETE FROM visit WHERE who = 2;
 SELECT steward.place_hold('visit_b1', 'at IS NOT NULL', 'case 7') AS leaf;

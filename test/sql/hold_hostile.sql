@@ -7,6 +7,7 @@ SET client_min_messages = warning;
 CREATE ROLE regress_hold_evil;
 CREATE ROLE regress_hold_dpo;
 CREATE ROLE regress_hold_victim;
+ALTER SEQUENCE steward.hold_id_seq RESTART 8000;
 CREATE SCHEMA hold_evil AUTHORIZATION regress_hold_evil;
 GRANT EXECUTE ON FUNCTION steward.place_hold(regclass, text, text) TO regress_hold_evil, regress_hold_dpo;
 SET ROLE regress_hold_evil;
@@ -25,7 +26,6 @@ CREATE TABLE hold_evil.two PARTITION OF hold_evil.item FOR VALUES IN (2);
 INSERT INTO hold_evil.item VALUES (1, '2001-01-01'), (2, '2001-01-01');
 -- Placed while it is harmless, replaced afterwards; STABLE is what its owner says.
 CREATE FUNCTION hold_evil.judge(int) RETURNS bool STABLE LANGUAGE sql AS 'SELECT $1 = 1';
-ALTER SEQUENCE hold_evil.log_id_seq RESTART 1;
 SELECT steward.place_hold('hold_evil.item', 'hold_evil.judge(id)', 'case') > 0 AS placed;
 CREATE FUNCTION hold_evil.act(int) RETURNS bool VOLATILE LANGUAGE plpgsql AS $$
 DECLARE

@@ -86,6 +86,9 @@ test_keys(void)
 	fill_hex(expected, sizeof tags.audit, "f49ffffe0c99f56d0b5e10cfd89ea633bd8f1bdb782dda0de5874dbd6891a49a");
 	tap_bytes(tags.audit, expected, sizeof tags.audit,
 			  "key of the hashes in the audit trail");
+	fill_hex(expected, sizeof tags.anonymous, "1628c6227bc652dcd203bc07bd777eb13ecd6a2cb49dce54a53465c4ef22ccf5");
+	tap_bytes(tags.anonymous, expected, sizeof tags.anonymous,
+			  "key of what stands in the place of values");
 }
 
 /* Both inputs matter, and they cannot change places. */
