@@ -470,7 +470,7 @@ STEWARD_FUNCTION(steward_create_policy)
 	Call		call = {fcinfo, 0};
 	StewardPolicy policy = {0};
 
-	policy.name = steward_name_argument(fcinfo, "create_policy", "name");
+	policy.name = steward_name_argument(fcinfo, "steward.create_policy()", "name");
 	steward_require_argument(fcinfo, ARG_RELATION, "relation");
 	steward_require_argument(fcinfo, ARG_AGE, "age");
 	steward_require_argument(fcinfo, ARG_KEEP, "keep");
@@ -494,7 +494,7 @@ STEWARD_FUNCTION(steward_create_policy)
 STEWARD_FUNCTION(steward_alter_policy)
 {
 	Call		call = {fcinfo, 1};
-	char	   *name = steward_name_argument(fcinfo, "alter_policy", "name");
+	char	   *name = steward_name_argument(fcinfo, "steward.alter_policy()", "name");
 	StewardPolicy *policy;
 
 	/* A run must be of one definition. */
@@ -512,7 +512,7 @@ STEWARD_FUNCTION(steward_alter_policy)
 
 STEWARD_FUNCTION(steward_drop_policy)
 {
-	char	   *name = steward_name_argument(fcinfo, "drop_policy", "name");
+	char	   *name = steward_name_argument(fcinfo, "steward.drop_policy()", "name");
 	Oid			types[] = {TEXTOID};
 	Datum		values[] = {CStringGetTextDatum(name)};
 	StewardJson event;

@@ -19,7 +19,7 @@
 static bool
 change_state(FunctionCallInfo fcinfo, const char *call, const char *sql)
 {
-	char	   *name = steward_name_argument(fcinfo, call, "name");
+	char	   *name = steward_name_argument(fcinfo, psprintf("steward.%s()", call), "name");
 	Oid			types[] = {TEXTOID, TEXTOID};
 	Datum		values[2];
 	bool		changed;

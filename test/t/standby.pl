@@ -61,7 +61,8 @@ like(steward_error($standby, q{SELECT steward.create_key('more')}), qr/^ERROR:  
 for my $call (
 	q{rotate_key('pii')}, q{rotate_index_secret('pii')}, q{grant_key('pii', 'reader', 'search')}, q{revoke_key('pii', 'reader', 'search')},
 	q{bind_subject('t', 'person', 'id')}, q{unbind_subject('t')}, q{create_decrypted_view('t')}, q{enable_audit('t')}, q{disable_audit('t')},
-	q{create_policy('p', 't', 'id', '1 year', 'delete')}, q{drop_policy('p')})
+	q{create_policy('p', 't', 'id', '1 year', 'delete')}, q{alter_policy('p')},
+	q{drop_policy('p')}, q{pause_policy('p')}, q{resume_policy('p')})
 {
 	my ($function) = $call =~ /^(\w+)/;
 
