@@ -23,6 +23,7 @@ is_connectable(Form_pg_database database)
 List *
 steward_databases(MemoryContext context)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	List	   *databases = NIL;
 	Relation	table;
 	TableScanDesc scan;
@@ -46,7 +47,7 @@ steward_databases(MemoryContext context)
 	table_endscan(scan);
 	table_close(table, AccessShareLock);
 	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(caller);
 	return databases;
 }
 

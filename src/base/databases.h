@@ -9,8 +9,8 @@
 #include "nodes/pg_list.h"
 
 /*
- * The databases that take connections, as oids in this memory context, which is
- * the current one afterwards. In a transaction of its own.
+ * The databases that take connections, as oids in this memory context. In a transaction
+ * of its own; the current memory context stays what it was.
  */
 extern List *steward_databases(MemoryContext context);
 

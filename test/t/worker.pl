@@ -291,6 +291,20 @@ pass('without room for a worker it says so');
 $node->adjust_conf('postgresql.conf', 'max_worker_processes', undef);
 $node->restart;
 
+# ---- databases that come and go ----
+
+# The launcher visits a new one while it knows of workers: each time it looks for databases anew.
+$offset = -s $node->logfile;
+for my $number (1 .. 12)
+{
+	write_much('postgres');
+	$node->safe_psql('postgres', "CREATE DATABASE new$number");
+	$node->safe_psql('postgres', "DROP DATABASE new$number") if $number % 2;
+}
+closed('postgres', 1);
+unlike(slurp_file($node->logfile, $offset), qr/terminated by signal/, 'the launcher survives databases that come and go');
+$node->safe_psql('postgres', 'DROP DATABASE new' . 2 * $_) for 1 .. 6;
+
 # ---- a standby ----
 
 # A tablespace cannot be restored on the same machine.
