@@ -14,6 +14,7 @@ use Time::HiRes qw(time sleep);
 
 my $node = steward_node('retention_worker', conf => <<'CONF');
 steward.max_workers = 4
+max_worker_processes = 16
 steward.retention_retry_delay = 20ms
 restart_after_crash = on
 CONF
@@ -86,15 +87,27 @@ sub counts
 	return;
 }
 
+# Seconds that something takes.
+sub seconds
+{
+	my ($deed) = @_;
+	my $begin = time;
+
+	$deed->();
+	return time - $begin;
+}
+
+# Of which a slow machine takes some that are not the worker's: as many as for a database of which
+# the worker knows nothing.
 sub under_a_second
 {
 	my ($what, $deed) = @_;
-	my $begin = time;
-	my $error = $deed->();
-	my $took = time - $begin;
+	my $error;
+	my $slowness = seconds(sub { ask('CREATE DATABASE slowness TEMPLATE template0'); ask('DROP DATABASE slowness'); });
+	my $took = seconds(sub { $error = $deed->(); });
 
 	is($error // '', '', $what);
-	cmp_ok($took, '<', 1, "$what takes less than a second");
+	cmp_ok($took, '<', 1 + $slowness, "$what takes less than a second");
 	return;
 }
 
@@ -197,7 +210,7 @@ for my $sql ('ALTER DATABASE shop RENAME TO store', 'ALTER DATABASE store RENAME
 my $offset = -s $node->logfile;
 ask(q{
 	CREATE TABLE broken (id int, at timestamptz); INSERT INTO broken VALUES (1, '2001-01-01');
-	CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no %', OLD.id USING ERRCODE = 'ZZ001'; END $$;
+	CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'keep row 4711' USING ERRCODE = 'ZZ001'; END $$;
 	CREATE TRIGGER break BEFORE DELETE ON broken FOR EACH ROW EXECUTE FUNCTION break();
 	CREATE TABLE gone (at timestamptz); CREATE TABLE bare (id int, at timestamptz);
 	CREATE ROLE maker SUPERUSER LOGIN;
@@ -213,12 +226,12 @@ is(ask(q{SELECT string_agg(x, ', ' ORDER BY x) FROM (SELECT concat_ws(' ', polic
 		AS x FROM steward.policy_run_log WHERE policy IN ('broken', 'gone', 'bare') GROUP BY policy) AS y}),
 	'bare 10 0 9 failed 42703, broken 10 0 9 failed ZZ001, gone 10 0 9 failed 42P01', 'each is in the history');
 is(ask(q{SELECT DISTINCT error FROM steward.policy_run_log WHERE policy = 'gone'}), 'the table of policy "gone" no longer exists', 'and what it was');
-is(ask(q{SELECT count(*) FROM steward.policy_run_log WHERE policy = 'broken' AND error ~ 'no 1'}), '0', 'but not what a trigger says of a row');
+is(ask(q{SELECT count(*) FROM steward.policy_run_log WHERE policy = 'broken' AND error ~ '4711'}), '0', 'but not what a trigger says of a row');
 ok(ask(q{SELECT count(*) FROM steward.policy_run WHERE policy = 'visits' AND state = 'complete'}) > $runs, 'others have run meanwhile');
-my $log = substr(slurp_file($node->logfile), $offset);
+my $log = join '', grep { !/LOG:  statement: / } split /^/m, substr(slurp_file($node->logfile), $offset);
 like($log, qr/WARNING:  .*retention policy "broken" is quarantined after 10 failures in a row, the last of them ZZ001\n.*HINT:  .*steward\.resume_policy/,
 	'the log says so');
-unlike($log, qr/no 1\b/, 'and not what the row was');
+unlike($log, qr/row 4711/, 'and not what the row was');
 $runs = ask(q{SELECT count(*) FROM steward.policy_run WHERE policy = 'broken'});
 sleep 2;
 is(ask(q{SELECT count(*) FROM steward.policy_run WHERE policy = 'broken'}), $runs, 'a policy in quarantine is left alone');
