@@ -35,6 +35,9 @@ static StewardDutySlot *holds[MAX_HOLDS];
 static int	hold_count = 0;
 static bool due_at_commit = false;
 
+/* There is a new database, with what its template has. */
+static bool visit_at_commit = false;
+
 /* Is the worker gone? Asks it: by its latch, and in the end by a signal. */
 static bool
 has_left(StewardDutySlot *slot, bool insist)
@@ -191,6 +194,7 @@ on_utility(Node *statement)
 	{
 		case T_CreatedbStmt:
 			hold_template((CreatedbStmt *) statement);
+			visit_at_commit = true;
 			break;
 		case T_DropdbStmt:
 			hold_owned(((DropdbStmt *) statement)->dbname);
@@ -233,12 +237,25 @@ forgive_misfit(void)
 }
 
 static void
+visit_all(void)
+{
+	LWLockAcquire(steward_duty_shared->lock, LW_EXCLUSIVE);
+	steward_duty_shared->visit_all = true;
+	if (steward_duty_shared->launcher != NULL)
+		SetLatch(steward_duty_shared->launcher);
+	LWLockRelease(steward_duty_shared->lock);
+}
+
+static void
 on_transaction(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
 		event != XACT_EVENT_PREPARE)
 		return;
 	release_holds();
+	if (visit_at_commit && event == XACT_EVENT_COMMIT)
+		visit_all();
+	visit_at_commit = false;
 	if (!due_at_commit)
 		return;
 	due_at_commit = false;

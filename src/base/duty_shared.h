@@ -51,7 +51,8 @@ typedef struct StewardDutyShared
 {
 	LWLock	   *lock;
 	Latch	   *launcher;		/* while it runs */
-	bool		visit_all;		/* there was no slot free */
+	bool		visit_all;		/* there was no slot free, or a database is
+								 * new */
 	pg_atomic_uint32 waiting;	/* slots that no worker could be started for */
 	pg_atomic_uint32 waiting_lengthy;	/* those that wait for lengthy work to
 										 * end */

@@ -101,6 +101,7 @@ mark_unvisited(void)
 	{
 		MemoryContextReset(unvisited_context);
 		unvisited = steward_databases(unvisited_context);
+		MemoryContextSwitchTo(TopMemoryContext);
 	}
 	if (unvisited == NIL)
 		return;

@@ -438,6 +438,20 @@ check_transaction(bool atomic)
 				 errmsg("a retention policy is already running in this session")));
 }
 
+/* False for a scheduled run that has to wait. */
+static bool
+lock(StewardRun *run, const char *name)
+{
+	if (steward_policy_lock(name, !run->atomic, false))
+		return true;
+	if (run->turn.watch == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("policy \"%s\" is already running", name),
+				 errhint("Wait until the other run has ended.")));
+	return false;
+}
+
 /* The right to run it, and the run's record. False for a scheduled run that is not to be. */
 static bool
 begin(StewardRun *run, const char *name)
@@ -445,15 +459,6 @@ begin(StewardRun *run, const char *name)
 	bool		scheduled = run->turn.watch != NULL;
 	StewardDueRun due;
 
-	if (!steward_policy_lock(name, !run->atomic, false))
-	{
-		if (scheduled)
-			return false;
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("policy \"%s\" is already running", name),
-				 errhint("Wait until the other run has ended.")));
-	}
 	run->policy = steward_policy_read(name);
 	steward_policy_require_table(run->policy);
 	if (scheduled && !steward_due_begin(run->policy, &due))
@@ -474,15 +479,22 @@ begin(StewardRun *run, const char *name)
 static void
 run_policy(StewardRun *run, const char *name)
 {
+	StewardRunWatch *watch = run->turn.watch;
+
+	if (!lock(run, name))
+	{
+		watch->idle = true;
+		return;
+	}
 	if (begin(run, name))
 	{
 		commit(run);
-		if (run->turn.watch != NULL)
-			run->turn.watch->begun = true;
+		if (watch != NULL)
+			watch->begun = true;
 		run_batches(run);
 	}
 	else
-		run->turn.watch->idle = true;
+		watch->idle = true;
 	if (!run->atomic)
 		steward_policy_unlock(name);
 }

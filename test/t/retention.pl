@@ -116,8 +116,9 @@ $node->safe_psql('postgres', q{
 my ($code, $stdout, $stderr) = $node->psql('postgres', q{CALL steward.run_policy('visits')});
 is($code, 3, 'a failing batch fails the run');
 like($stderr, qr/not this one/, 'with its own error');
-is($node->safe_psql('postgres', q{SELECT state, sqlstate, rows, 2000 - (SELECT count(*) FROM visit) FROM steward.policy_run}),
-	'failed|ZZ001|500|500', 'and keeps what was done before it');
+is($node->safe_psql('postgres', q{SELECT state = 'failed' AND sqlstate = 'ZZ001' AND rows BETWEEN 100 AND 699 AND rows = 2000 - (SELECT count(*) FROM visit)
+		FROM steward.policy_run}),
+	't', 'and keeps what was done before it');
 
 # A table that stays locked fails the run after a while.
 $node->safe_psql('postgres', q{DROP TRIGGER refuse ON visit; DELETE FROM steward.policy_run_log});
