@@ -123,8 +123,6 @@ add_item(IndexScanDesc scan, Scan *state, Buffer buffer, uint64 tid, int positio
 {
 	CopiedItem *item;
 
-	steward_blind_require_reachable(&state->reach, scan->indexRelation, scan->heapRelation,
-									BufferGetBlockNumber(buffer), tid);
 	if (state->hints && steward_blind_hinted(BufferGetPage(buffer), position))
 		return;
 	item = &state->items[state->count++];
@@ -174,6 +172,19 @@ make_room(IndexScanDesc scan, Scan *state, int count)
 	state->items = MemoryContextAlloc(GetMemoryChunkContext(state), count * sizeof(CopiedItem));
 }
 
+/*
+ * Raises unless the table has a place for each entry that was copied. Not while the leaf is
+ * locked: a table may have to be opened for that.
+ */
+static void
+require_reachable(IndexScanDesc scan, Scan *state)
+{
+	for (int i = 0; i < state->count; i++)
+		steward_blind_require_reachable(&state->reach, scan->indexRelation,
+										scan->heapRelation, state->block,
+										state->items[i].tid);
+}
+
 /* Copies what a locked leaf has of the range, and lets it go. */
 static void
 copy_leaf(IndexScanDesc scan, Scan *state, Buffer buffer, const StewardBlindRange *range)
@@ -200,6 +211,7 @@ copy_leaf(IndexScanDesc scan, Scan *state, Buffer buffer, const StewardBlindRang
 		ReleaseBuffer(buffer);
 	else
 		state->pin = buffer;
+	require_reachable(scan, state);
 }
 
 /* The next leaf of this range, or the first of the next; false after the last. */
