@@ -168,7 +168,11 @@ batch_part(StewardRun *run)
 					   &result);
 	if (result.rows > 0)
 		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
-	/* Now, since who waits for us lets go for a moment when the subtransaction ends. */
+
+	/*
+	 * Now, since who waits for us lets go for a moment when the
+	 * subtransaction ends.
+	 */
 	run->waited_for = !run->atomic &&
 		steward_load_waited_for(GetCurrentTransactionIdIfAny());
 	run->deleted += result.rows;
