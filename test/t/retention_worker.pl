@@ -12,7 +12,7 @@ use Steward;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $node = steward_node('retention_worker', conf => <<'CONF');
+my $node = steward_node('retention_worker', init => { allows_streaming => 1 }, conf => <<'CONF');
 steward.max_workers = 4
 max_worker_processes = 16
 steward.retention_retry_delay = 20ms
