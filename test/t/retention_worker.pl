@@ -17,9 +17,6 @@ steward.max_workers = 4
 max_worker_processes = 16
 steward.retention_retry_delay = 20ms
 restart_after_crash = on
-wal_level = replica
-max_wal_senders = 2
-max_replication_slots = 2
 CONF
 my $running = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pg_steward: retention'
 	AND backend_type = 'pg_steward worker' AND query ~ 'policy "visits", '};
