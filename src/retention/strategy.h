@@ -34,7 +34,7 @@ extern List *steward_strategies_read(Jsonb *columns);
 extern Jsonb *steward_strategies_write(const List *strategies);
 
 /* Raises ERRCODE_INVALID_PARAMETER_VALUE: there is something wrong with this one. */
-extern void steward_strategy_invalid(const StewardStrategy *strategy, const char *hint)
-			pg_attribute_noreturn();
+pg_attribute_noreturn()
+extern void steward_strategy_invalid(const StewardStrategy *strategy, const char *hint);
 
 #endif							/* STEWARD_RETENTION_STRATEGY_H */
