@@ -303,23 +303,7 @@ $session->quit;
 
 # ---- without a root key ----
 
-# Who has read the keyring goes on without the file; workers that come then find none.
-$session = steward_session($node);
-is($session->query(q{SET max_parallel_workers_per_gather = 0; SELECT id FROM whole WHERE id < 100 AND v = 'Canary' || 'Qx7 77'}), '77', 'a session has the root key');
 rename $keyring, "$keyring.away" or die "cannot rename: $!";
-$session->query('CREATE INDEX h_index ON whole USING blind (v)');
-SKIP:
-{
-	skip 'no workers before PostgreSQL 17', 5 unless $workers;
-	like($session->{stderr}, qr/ERROR:  .*root key/, 'where the root key is taken away before workers have it, the build says so');
-	nothing_left('it');
-}
-$session->{stderr} = '';
-$session->query('SET max_parallel_maintenance_workers = 0; DROP INDEX IF EXISTS h_index; CREATE INDEX h_index ON whole USING blind (v)');
-unlike($session->{stderr}, qr/ERROR/, 'by the process that has it the index is built');
-is($session->query('SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0; SELECT id FROM whole WHERE v = ' . q{'Canary' || 'Qx7 77'}), '77', '... and finds');
-$session->query('DROP INDEX h_index');
-$session->quit;
 $node->restart;
 is(failure('CREATE INDEX h_index ON whole USING blind (v)', ''), failure('CREATE INDEX h_index ON whole USING blind (v)', $serial), 'without a root key the error is that of one process');
 like(failure('CREATE INDEX h_index ON whole USING blind (v)', ''), qr/^ERROR:  .*root key/, '... and names what is missing');
