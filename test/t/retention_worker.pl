@@ -266,6 +266,7 @@ ask(q{SELECT steward.drop_policy(name) FROM steward.policy});
 # ---- several policies, and databases, each of which has more to do than its turn allows ----
 
 ask('DROP TABLE visit');
+ask('CREATE EXTENSION pg_steward', 'template1');
 ask("CREATE DATABASE d$_") for 1 .. 6;
 steward_set($node, 'steward.max_workers' => 0);
 for my $database (map { "d$_" } 1 .. 6)
@@ -295,7 +296,7 @@ is($most, 2, 'half of the workers, no more, do lengthy work');
 becomes('SELECT count(*) = 0 FROM other', 'so does another policy of a database', 'd1');
 becomes(q{SELECT count(*) > 0 AND bool_and(state IN ('running', 'waiting')) FROM steward.policy_run WHERE policy = 'visits'},
 	'a run that gave way is gone on with, and not begun anew', 'd1');
-becomes("SELECT batches >= 20 FROM steward.policy_run WHERE policy = 'visits'", 'and comes on', "d$_") for 1, 6;
+becomes("SELECT batches >= 10 FROM steward.policy_run WHERE policy = 'visits'", 'and comes on', "d$_") for 1, 6;
 counts(30000, 'in turns', 'd1');
 $node->stop;
 
