@@ -168,7 +168,7 @@ ALTER TABLE part_2 DROP COLUMN x;
 INSERT INTO part_2 (id, c) VALUES (11, 'eleven'), (12, 'twelve');
 INSERT INTO part_3 (id, c) VALUES (21, 'twenty-one');
 SELECT inject('part_2', 12, $$(SELECT d FROM original WHERE id = 2)::steward.encrypted_text$$);
-SELECT inject('part_3', 21, $$set_byte(sealed(c), 60, 0)::steward.encrypted_text$$);
+SELECT inject('part_3', 21, $$set_byte(sealed(c), 60, get_byte(sealed(c), 60) # 1)::steward.encrypted_text$$);
 ALTER TABLE part ATTACH PARTITION part_2 FOR VALUES FROM (10) TO (20);
 ALTER TABLE part ATTACH PARTITION part_3 FOR VALUES FROM (20) TO (30);
 INSERT INTO part VALUES (1, 'one'), (2, 'two');
