@@ -3,6 +3,7 @@
 A member is a file in test/bench/members/ with
 
     TITLE = "what is measured"
+    SETTINGS = {...}            (settings of the server, if it wants others)
     def run(bench): ...
 
 Its run() prepares tables through bench.cluster, hands the variants to

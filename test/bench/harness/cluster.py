@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -102,10 +103,16 @@ class Server:
 
 
 class Cluster:
-    """A throw-away cluster with pg_steward preloaded and a root key outside it."""
+    """A throw-away cluster with pg_steward preloaded and a root key outside it.
 
-    def __init__(self, server):
+    settings: those that a member wants beside or instead of the usual; "preload" names libraries
+    of others that are preloaded, too.
+    """
+
+    def __init__(self, server, settings=None):
         self.server = server
+        wanted = dict(settings or {})
+        self.preload = ["pg_steward", *wanted.pop("preload", [])]
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
         self.settings = {
             "shared_buffers": f"{min(2048, memory // 4)}MB",
@@ -116,6 +123,7 @@ class Cluster:
             "jit": "off",
             "max_parallel_workers_per_gather": "0",
             "synchronize_seqscans": "off",
+            **wanted,
         }
 
     def __enter__(self):
@@ -137,7 +145,7 @@ class Cluster:
 
     def configure(self, key):
         fixed = {
-            "shared_preload_libraries": "pg_steward",
+            "shared_preload_libraries": ", ".join(self.preload),
             "steward.root_key_file": key,
             "listen_addresses": "",
             "unix_socket_directories": self.directory,
@@ -180,6 +188,46 @@ class Cluster:
         if found is None or done is None or failed is not None:
             raise BenchError(f"pgbench did not measure:\n{output}")
         return float(found.group(1)), int(done.group(1))
+
+
+    def clients(self, database, script, count, rate):
+        """Clients that run a pgbench script at so many transactions a second in all, until they are stopped."""
+        return Clients(self, database, script, count, rate)
+
+
+class Clients:
+    """Clients of pgbench beside something that is measured."""
+
+    def __init__(self, cluster, database, script, count, rate):
+        self.directory = cluster.server.private_directory("clients")
+        path = self.directory / "pgbench.sql"
+        path.write_text(script, encoding="utf-8")
+        path.chmod(0o644)
+        # -T so that pgbench has a timer, which ends it at the signal below with its log complete.
+        command = [cluster.server.bindir / "pgbench", "-n", "-M", "prepared", "-f", path, "-c", count, "-j", 1,
+                   "-R", rate, "-T", 86400, "--log", f"--log-prefix={self.directory / 'log'}",
+                   *cluster.connect_options(database)]
+        user = {"user": SERVER_USER, "group": SERVER_USER, "extra_groups": []} if cluster.server.as_root else {}
+        self.pgbench = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **user)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.pgbench.poll() is None:
+            self.pgbench.kill()
+        self.pgbench.communicate()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def stop(self):
+        """Ends them; (end, milliseconds) of each transaction, counted from when it was to begin, and none that failed."""
+        self.pgbench.send_signal(signal.SIGALRM)
+        output, _ = self.pgbench.communicate(timeout=600)
+        if self.pgbench.returncode != 0 or "number of failed transactions: 0 " not in output:
+            raise BenchError(f"pgbench did not measure:\n{output}")
+        lines = [line.split() for path in self.directory.glob("log.*") for line in path.read_text().splitlines()]
+        return [(int(words[4]) + int(words[5]) / 1e6, int(words[2]) / 1000) for words in lines]
 
 
 @dataclass(frozen=True)
