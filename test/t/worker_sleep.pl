@@ -29,10 +29,10 @@ INSERT INTO counter VALUES (1, 0);
 SELECT FROM steward.enable_audit('counter');
 SQL
 my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward worker'};
-$node->poll_query_until('postgres', "SELECT EXISTS ($worker)") or die 'no worker came';
-my $pid = $node->safe_psql('postgres', $worker);
-# what it does when it comes is done
+# The one for lengthy duties looks whether there are any, and leaves; what the other does when it comes is done.
 sleep 3;
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM ($worker) AS w") or die 'no worker came, or two stay';
+my $pid = $node->safe_psql('postgres', $worker);
 
 my $session = steward_session($node);
 my $before = sleeps($pid);
