@@ -95,8 +95,7 @@ fail(StewardRun *run, ErrorData *error)
 	if (!run->atomic)
 	{
 		steward_run_record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
-							   "interrupted" : "failed",
-							   unpack_sql_state(error->sqlerrcode));
+							   "interrupted" : "failed", error);
 		SPI_commit();
 	}
 	ReThrowError(error);
@@ -231,6 +230,7 @@ batch(StewardRun *run)
 	StewardLeaf before = run->leaf;
 	uint64		deleted = run->deleted;
 	uint64		children = run->children;
+	StewardReceipts receipts = run->receipts;
 	ErrorData  *error;
 
 	run->waited_for = false;
@@ -244,6 +244,7 @@ batch(StewardRun *run)
 	run->leaf = before;
 	run->deleted = deleted;
 	run->children = children;
+	run->receipts = receipts;
 	try_again(run, error);
 }
 
@@ -477,6 +478,8 @@ begin(StewardRun *run, const char *name)
 	run->id = run->resume.run;
 	if (run->id == 0)
 		steward_run_record_start(run, scheduled ? &due : NULL);
+	steward_receipts_read(run->id, &run->receipts);
+	run->leaf.salt = run->receipts.salt;
 	return true;
 }
 
