@@ -3,7 +3,7 @@
  *
  * The trail is what the ledger seals: who can write to our tables can make receipts and
  * record fit each other, but not the events. A run that began when there was a log has an event of its
- * beginning, and then one of each batch; they lie in the days of the run.
+ * beginning, and then one of each batch; they lie in the hours of the run.
  */
 #include "retention/receipt_run.h"
 
@@ -25,7 +25,7 @@
 #define FOUND_INSERTED "inserted"
 
 /* Clocks may have been set meanwhile: events this far from the run are looked at too. */
-#define SLACK (2 * USECS_PER_DAY)
+#define SLACK USECS_PER_HOUR
 
 typedef struct Verification
 {

@@ -24,7 +24,7 @@ typedef struct StewardRun
 	Oid			owner;
 	int64		id;				/* in steward.policy_run_log */
 	List	   *leaves;
-	List	   *kept;			/* LeafKept * */
+	List	   *kept;			/* StewardLeafKept * */
 	StewardLeaf leaf;			/* the one being worked on */
 	StewardTurn turn;
 	StewardReceipts receipts;	/* of the batches that were done */
