@@ -10,6 +10,7 @@ PURE_SOURCES = \
 	retention/calendar.c \
 	retention/cron.c \
 	retention/pace.c \
+	retention/receipt_tree.c \
 	retention/retry.c \
 	retention/schedule.c \
 	retention/schedule_text.c \

@@ -212,7 +212,7 @@ destroy_closure(StewardBatch *batch, ItemPointerData *rows, int count, int size,
 	batch->leaf->locked += count;
 	batch->leaf->fanout = (double) steward_closure_size(closure) / count;
 
-	result->children = steward_closure_clear(closure);
+	result->children = steward_closure_clear(closure, batch->leaf->salt, &result->leaves);
 	result->bytes = steward_closure_bytes(closure);
 	steward_batch_destroy(batch, going,
 						  keep_those_that_go(batch->leaf, closure, going, count),
@@ -274,6 +274,7 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 	StewardIdentity identity;
 
 	memset(result, 0, sizeof(*result));
+	initStringInfo(&result->leaves);
 	steward_become(owner, &identity);
 	steward_batch_settings(policy);
 	/* Before the snapshot: what it shows is all that may be held. */

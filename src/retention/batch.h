@@ -13,6 +13,7 @@
 
 #include "base/compat.h"
 
+#include "lib/stringinfo.h"
 #include "storage/block.h"
 #include "storage/itemptr.h"
 
@@ -42,6 +43,7 @@ typedef struct StewardPiece
 typedef struct StewardLeaf
 {
 	Oid			relation;
+	const unsigned char *salt;	/* of the run; see receipt.h */
 	StewardSweep sweep;
 	const StewardPiece *from;	/* SWEEP_TABLE begins there; NULL: at first */
 	StewardPiece piece;
@@ -73,6 +75,7 @@ typedef struct StewardBatchResult
 	uint64		rows;			/* of the policy's table */
 	uint64		children;		/* that referred to them */
 	uint64		bytes;
+	StringInfoData leaves;		/* of all these; see receipt.h */
 } StewardBatchResult;
 
 /* Room for candidates, in the current memory context. */
@@ -87,7 +90,7 @@ extern bool steward_leaf_done(const StewardLeaf *leaf);
 /*
  * Takes the next slice of candidates: locks them, and does with those that
  * are still expired under the lock what the policy says, as owner. They are so many that
- * with the rows that refer to them they are about size. Raises
+ * with the rows that refer to them they are about size. The leaves are in the current memory context. Raises
  * ERRCODE_LOCK_NOT_AVAILABLE after waiting 100 ms for a
  * lock; after an error the caller restores the struct and may try again.
  */

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "retention/receipt.h"
 #include "retention/statement.h"
 
 /* Reasons travel to the rows that are referred to; true if any did. */
@@ -198,28 +199,46 @@ raise_kept(const char *table)
 			 errhint("Let the trigger pass, or declare the foreign key \"restrict\".")));
 }
 
-static void
-clear_rows(StewardClosure *closure, Oid table, const Bitmapset *edges, int *numbers,
-		   int count)
+/* Where the leaves of rows that lose references go, and what they are salted with. */
+typedef struct Clear
 {
-	StewardClosureLeaf *leaf = steward_closure_leaf(closure, table);
-	Oid			type = TIDARRAYOID;
-	Datum		places = steward_closure_places(closure, numbers, count);
+	const unsigned char *salt;
+	StringInfo	leaves;
+} Clear;
+
+static void
+clear_rows(StewardClosure *closure, const Clear *clear, Oid table, const Bitmapset *edges,
+		   int *numbers, int count)
+{
+	Relation	rel = steward_closure_leaf(closure, table)->rel;
+	Oid			types[] = {TIDARRAYOID, BYTEAOID};
+	Datum		values[] = {
+		steward_closure_places(closure, numbers, count),
+		steward_receipt_head_of(clear->salt, "set null", rel)
+	};
 	StewardStatement statement = {
 		.relations = list_make1_oid(table),
-		.count = 1, .types = &type, .values = &places
+		.count = lengthof(types), .types = types, .values = values
 	};
+	StewardReceiptKey key;
 
-	statement.sql = psprintf("UPDATE ONLY %s AS t SET %s"
-							 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)",
-							 steward_table_name(leaf->rel), assignments(closure, edges));
-	if (steward_statement_execute(&statement, SPI_OK_UPDATE) != (uint64) count)
-		raise_kept(RelationGetRelationName(leaf->rel));
+	steward_receipt_key(rel, 2, &key);
+	statement.sql = psprintf("WITH cleared (one%s) AS (UPDATE ONLY %s AS t SET %s"
+							 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1) RETURNING 1%s)"
+							 " SELECT pg_catalog.count(*), %s FROM cleared AS g",
+							 key.names, steward_table_name(rel), assignments(closure, edges),
+							 key.values, key.leaves);
+	(void) steward_statement_execute(&statement, SPI_OK_SELECT);
+	if (DatumGetInt64(steward_result(0, 1)) != count)
+		raise_kept(RelationGetRelationName(rel));
+	steward_receipt_add(clear->leaves, steward_result(0, 2));
+	SPI_freetuptable(SPI_tuptable);
 }
 
 uint64
-steward_closure_clear(StewardClosure *closure)
+steward_closure_clear(StewardClosure *closure, const unsigned char *salt, StringInfo leaves)
 {
+	Clear		clear = {salt, leaves};
 	Bitmapset **edges = cleared_edges(closure);
 	int		   *numbers = palloc(Max(closure->row_count, 1) * sizeof(int));
 	uint64		cleared = 0;
@@ -240,7 +259,7 @@ steward_closure_clear(StewardClosure *closure)
 			numbers[count++] = j;
 			edges[j] = NULL;
 		}
-		clear_rows(closure, table, these, numbers, count);
+		clear_rows(closure, &clear, table, these, numbers, count);
 		cleared += count;
 	}
 	return cleared;
@@ -265,6 +284,7 @@ steward_closure_deletes(const StewardClosure *closure)
 		StewardChildDelete *one = palloc0(sizeof(StewardChildDelete));
 
 		one->table = leaf->relid;
+		one->rel = leaf->rel;
 		one->from = psprintf("ONLY %s AS t", steward_table_name(leaf->rel));
 		one->rows = palloc(Max(closure->row_count, 1) * sizeof(ItemPointerData));
 		for (int i = 0; i < closure->row_count; i++)

@@ -65,14 +65,18 @@ extern int	steward_closure_reasons(const StewardClosure *closure, int root);
 /* Rows in it, roots too. */
 extern int	steward_closure_size(const StewardClosure *closure);
 
-/* Clears references by edges that set null, of the roots that go. Returns how many rows
- * were changed; raises when it was not all of them. */
-extern uint64 steward_closure_clear(StewardClosure *closure);
+/*
+ * Clears references by edges that set null, of the roots that go, and adds the leaves of these rows,
+ * with the salt of the run. Returns how many rows were changed; raises when it was not all of them.
+ */
+extern uint64 steward_closure_clear(StewardClosure *closure, const unsigned char *salt,
+									StringInfo leaves);
 
 /* What is deleted beside the roots, to be put into one statement with them. */
 typedef struct StewardChildDelete
 {
 	Oid			table;
+	Relation	rel;			/* the same, open */
 	int			count;			/* of rows */
 	ItemPointerData *rows;
 	char	   *from;			/* "ONLY schema.table AS t" */

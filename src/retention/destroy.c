@@ -16,6 +16,7 @@
 
 #include "retention/archive.h"
 #include "retention/closure.h"
+#include "retention/receipt.h"
 #include "retention/statement.h"
 
 /* Parameters of the statement. */
@@ -34,22 +35,33 @@ add_parameter(Parameters *parameters, Oid type, Datum value)
 	parameters->values[parameters->count++] = value;
 }
 
-/* DELETE of the rows of the policy's table, $2, as "gone", with the bytes of each. */
+/* Makes the parts that give a receipt of what is done to the rows of a table. */
 static void
-add_delete(StewardBatch *batch, StringInfo sql, const char *more_names,
-		   const char *more_values)
+add_receipt(StewardBatch *batch, const char *action, Relation rel, Parameters *parameters,
+			StewardReceiptKey *key)
+{
+	add_parameter(parameters, BYTEAOID,
+				  steward_receipt_head_of(batch->leaf->salt, action, rel));
+	steward_receipt_key(rel, parameters->count, key);
+}
+
+/* DELETE of the rows of the policy's table, $2, as "gone", with the bytes and the key of each. */
+static void
+add_delete(StewardBatch *batch, StringInfo sql, const StewardReceiptKey *key,
+		   const char *more_names, const char *more_values)
 {
 	appendStringInfo(sql,
-					 "WITH gone (bytes%s) AS (DELETE FROM %s"
+					 "WITH gone (bytes%s%s) AS (DELETE FROM %s"
 					 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s"
-					 " RETURNING %s%s)",
-					 more_names, batch->from, batch->still_expired,
-					 steward_row_size(batch->rel, "t"), more_values);
+					 " RETURNING %s%s%s)",
+					 key->names, more_names, batch->from, batch->still_expired,
+					 steward_row_size(batch->rel, "t"), key->values, more_values);
 }
 
 /* The same, and "moved", which puts them into the archive. */
 static void
-add_move(StewardBatch *batch, StringInfo sql, Parameters *parameters)
+add_move(StewardBatch *batch, StringInfo sql, Parameters *parameters,
+		 const StewardReceiptKey *key)
 {
 	List	   *columns = steward_archive_columns(batch->archive, batch->rel, batch->owner);
 	StringInfoData names;
@@ -69,7 +81,7 @@ add_move(StewardBatch *batch, StringInfo sql, Parameters *parameters)
 		appendStringInfo(&values, ", t.%s", name);
 		appendStringInfo(&targets, "%s%s", number == 0 ? "" : ", ", name);
 	}
-	add_delete(batch, sql, names.data, values.data);
+	add_delete(batch, sql, key, names.data, values.data);
 	/* The names without the comma before the first. */
 	appendStringInfo(sql,
 					 ", moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
@@ -106,10 +118,10 @@ assignments(const List *overwrites)
 /* UPDATE of the rows, as "gone". */
 static void
 add_update(StewardBatch *batch, StringInfo sql, Parameters *parameters,
-		   const StewardReplacements *replacements)
+		   const StewardReceiptKey *key, const StewardReplacements *replacements)
 {
-	appendStringInfo(sql, "WITH gone (bytes) AS (UPDATE %s SET %s", batch->from,
-					 assignments(batch->overwrites));
+	appendStringInfo(sql, "WITH gone (bytes%s) AS (UPDATE %s SET %s", key->names,
+					 batch->from, assignments(batch->overwrites));
 	if (replacements->count == 0)
 		appendStringInfoString(sql, " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2)");
 	else
@@ -125,39 +137,53 @@ add_update(StewardBatch *batch, StringInfo sql, Parameters *parameters,
 			appendStringInfo(sql, ", v%d", i);
 		appendStringInfoString(sql, ") WHERE t.ctid OPERATOR(pg_catalog.=) n.place");
 	}
-	appendStringInfo(sql, " AND %s RETURNING %s)", batch->still_expired,
-					 steward_row_size(batch->rel, "t"));
+	appendStringInfo(sql, " AND %s RETURNING %s%s)", batch->still_expired,
+					 steward_row_size(batch->rel, "t"), key->values);
 }
 
-/* Those that refer to them, as "child1" and so on. */
-static void
-add_children(StringInfo sql, List *deletes, Parameters *parameters)
+/* Those that refer to them, as "child1" and so on; their leaves are listed. */
+static List *
+add_children(StewardBatch *batch, StringInfo sql, List *deletes, Parameters *parameters)
 {
+	List	   *leaves = NIL;
 	ListCell   *cell;
 
 	foreach(cell, deletes)
 	{
 		StewardChildDelete *one = lfirst(cell);
+		StewardReceiptKey key;
 
+		add_receipt(batch, "delete", one->rel, parameters, &key);
+		leaves = lappend(leaves, key.leaves);
 		add_parameter(parameters, TIDARRAYOID, steward_tid_array(one->rows, one->count));
 		parameters->relations = lappend_oid(parameters->relations, one->table);
 		appendStringInfo(sql,
-						 ", child%d AS (DELETE FROM %s"
-						 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($%d) RETURNING 1)",
-						 foreach_current_index(cell) + 1, one->from,
-						 parameters->count);
+						 ", child%d (one%s) AS (DELETE FROM %s"
+						 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($%d) RETURNING 1%s)",
+						 foreach_current_index(cell) + 1, key.names, one->from,
+						 parameters->count, key.values);
 	}
+	return leaves;
 }
 
+/* What take_counts reads. */
 static void
-add_counts(StringInfo sql, bool moved, List *deletes)
+add_counts(StringInfo sql, bool moved, const char *leaves, List *child_leaves)
 {
+	ListCell   *cell;
+
 	appendStringInfoString(sql,
 						   " SELECT (SELECT pg_catalog.count(*) FROM gone),"
 						   " (SELECT COALESCE(pg_catalog.sum(g.bytes), 0)::pg_catalog.int8 FROM gone AS g)");
-	appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM %s)", moved ? "moved" : "gone");
-	for (int i = 1; i <= list_length(deletes); i++)
-		appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM child%d)", i);
+	appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM %s), (SELECT %s FROM gone AS g)",
+					 moved ? "moved" : "gone", leaves);
+	foreach(cell, child_leaves)
+	{
+		int			number = foreach_current_index(cell) + 1;
+
+		appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM child%d), (SELECT %s FROM child%d AS g)",
+						 number, (char *) lfirst(cell), number);
+	}
 }
 
 static void
@@ -185,43 +211,53 @@ take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *r
 				 errmsg("a trigger kept rows out of the archive \"%s\"",
 						RelationGetRelationName(batch->archive)),
 				 errhint("Let the trigger pass: rows that do not arrive must not leave.")));
+	steward_receipt_add(&result->leaves, steward_result(0, 4));
 	foreach(cell, deletes)
 	{
 		StewardChildDelete *one = lfirst(cell);
+		int			column = 2 * foreach_current_index(cell) + 5;
 
-		if (DatumGetInt64(steward_result(0, foreach_current_index(cell) + 4)) != one->count)
+		if (DatumGetInt64(steward_result(0, column)) != one->count)
 			raise_kept(one->table);
+		steward_receipt_add(&result->leaves, steward_result(0, column + 1));
 		result->children += one->count;
 	}
 	if (result->children > 0 && result->rows != count)
 		raise_kept(RelationGetRelid(batch->rel));
 }
 
-/* The statement's first part: what becomes of the rows of the policy's table. */
-static void
+/*
+ * The statement's first part: what becomes of the rows of the policy's table. Returns
+ * their leaves.
+ */
+static const char *
 add_rows(StewardBatch *batch, StringInfo sql, Parameters *parameters,
 		 const ItemPointerData *rows, int count)
 {
 	StewardReplacements replacements = {0};
+	StewardReceiptKey key;
 
 	add_parameter(parameters, batch->age.type, batch->cutoff);
 	if (batch->policy->action == STEWARD_ANONYMIZE)
 		steward_batch_replace(batch, rows, count, &replacements);
 	add_parameter(parameters, TIDARRAYOID, replacements.count > 0 ? replacements.places :
 				  steward_tid_array(rows, count));
+	add_receipt(batch, steward_action_name(batch->policy->action), batch->rel, parameters,
+				&key);
 	if (batch->policy->action == STEWARD_ANONYMIZE)
-		add_update(batch, sql, parameters, &replacements);
+		add_update(batch, sql, parameters, &key, &replacements);
 	else if (batch->archive != NULL)
-		add_move(batch, sql, parameters);
+		add_move(batch, sql, parameters, &key);
 	else
-		add_delete(batch, sql, "", "");
+		add_delete(batch, sql, &key, "", "");
+	return key.leaves;
 }
 
 void
 steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows, int count,
 					  List *deletes, StewardBatchResult *result)
 {
-	int			room = list_length(deletes) + list_length(batch->overwrites) + 2;
+	int			room = 2 * list_length(deletes) + list_length(batch->overwrites) + 3;
 	Parameters	parameters = {
 		.types = palloc(room * sizeof(Oid)),
 		.values = palloc(room * sizeof(Datum)),
@@ -229,13 +265,14 @@ steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows, int coun
 	};
 	StringInfoData sql;
 	StewardStatement statement = {0};
+	const char *leaves;
 
 	if (count == 0)
 		return;
 	initStringInfo(&sql);
-	add_rows(batch, &sql, &parameters, rows, count);
-	add_children(&sql, deletes, &parameters);
-	add_counts(&sql, batch->archive != NULL, deletes);
+	leaves = add_rows(batch, &sql, &parameters, rows, count);
+	add_counts(&sql, batch->archive != NULL, leaves,
+			   add_children(batch, &sql, deletes, &parameters));
 	statement.sql = sql.data;
 	statement.relations = parameters.relations;
 	statement.count = parameters.count;

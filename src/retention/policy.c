@@ -122,23 +122,35 @@ steward_policy_unlock(const char *name)
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
 
-void
-steward_policy_sql(const char *sql, int expected, int count,
-				   Oid *types, Datum *values, const char *nulls)
+static void
+execute(const char *sql, int expected, int count, Oid *types, Datum *values,
+		const char *nulls, bool read_only)
 {
 	StewardIdentity identity;
 	int			answer;
 
 	steward_become_owner(&identity);
-	answer = SPI_execute_with_args(sql, count, types, values, nulls, false, 0);
+	answer = SPI_execute_with_args(sql, count, types, values, nulls, read_only, 0);
 	steward_become_caller(&identity);
 	if (answer != expected)
 		elog(ERROR, "unexpected answer %d from SPI", answer);
 }
 
-/* Whose policy it is: the table's owner's, or nobody's when that is gone. */
-static void
-check_right(const char *name, Oid relid)
+void
+steward_policy_sql(const char *sql, int expected, int count,
+				   Oid *types, Datum *values, const char *nulls)
+{
+	execute(sql, expected, count, types, values, nulls, false);
+}
+
+void
+steward_policy_look(const char *sql, int count, Oid *types, Datum *values)
+{
+	execute(sql, SPI_OK_SELECT, count, types, values, NULL, true);
+}
+
+void
+steward_policy_check_right(const char *name, Oid relid)
 {
 	bool		exists = get_rel_name(relid) != NULL;
 
@@ -251,7 +263,7 @@ steward_policy_read(const char *name)
 	policy->name = pstrdup(name);
 	read_definition(policy);
 	SPI_freetuptable(SPI_tuptable);
-	check_right(name, policy->relation);
+	steward_policy_check_right(name, policy->relation);
 	read_children(policy);
 	return policy;
 }

@@ -77,6 +77,12 @@ extern const char *steward_child_action_name(StewardChildAction action);
  */
 extern StewardPolicy *steward_policy_read(const char *name);
 
+/*
+ * Raises ERRCODE_INSUFFICIENT_PRIVILEGE unless it is the current user's: the owner's of its table, or of the
+ * extension when that is gone.
+ */
+extern void steward_policy_check_right(const char *name, Oid relid);
+
 /* Raises ERRCODE_UNDEFINED_TABLE when its table is gone. */
 extern void steward_policy_require_table(const StewardPolicy *policy);
 
@@ -104,5 +110,8 @@ extern StewardPolicy *steward_policy_lock_read(const char *name);
  */
 extern void steward_policy_sql(const char *sql, int expected, int count,
 							   Oid *types, Datum *values, const char *nulls);
+
+/* The same for a SELECT that sees what the active snapshot shows. */
+extern void steward_policy_look(const char *sql, int count, Oid *types, Datum *values);
 
 #endif							/* STEWARD_RETENTION_POLICY_H */

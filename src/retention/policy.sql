@@ -98,6 +98,8 @@ CREATE TABLE steward.policy_run_log (
     sqlstate text,
     error text,
     root bytea,
+    salt bytea,
+    frontier bytea,
     cursor text
 );
 CREATE INDEX policy_run_log_running ON steward.policy_run_log (policy) WHERE state IN ('running', 'waiting');
@@ -128,15 +130,17 @@ COMMENT ON COLUMN steward.policy_run_log.restricted IS 'expired rows that were l
 COMMENT ON COLUMN steward.policy_run_log.state IS 'complete only when no expired row was left but held ones; waiting: it gave way to other work and is gone on with; running without a session means that the server stopped, and the next run says interrupted';
 COMMENT ON COLUMN steward.policy_run_log.sqlstate IS 'the error that ended it';
 COMMENT ON COLUMN steward.policy_run_log.error IS 'what that error was about: a table, column or constraint, never a value';
-COMMENT ON COLUMN steward.policy_run_log.root IS 'Merkle root over the receipts of its batches';
+COMMENT ON COLUMN steward.policy_run_log.root IS 'Merkle root over the receipts of its batches; NULL: nothing was destroyed';
+COMMENT ON COLUMN steward.policy_run_log.salt IS 'what the keys of its rows are hashed with; whoever knows it can confirm a guess of a key';
+COMMENT ON COLUMN steward.policy_run_log.frontier IS 'hashes of the tree of its batches that the next one needs (docs/formats.md)';
 COMMENT ON COLUMN steward.policy_run_log.cursor IS 'where a run that waits goes on: a leaf, and how far in it';
 
 CREATE TABLE steward.policy_receipt (
     run bigint NOT NULL REFERENCES steward.policy_run_log ON DELETE CASCADE,
     batch bigint NOT NULL,
     rows bigint NOT NULL,
-    salt bytea NOT NULL,
     root bytea NOT NULL,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     PRIMARY KEY (run, batch)
 );
 REVOKE ALL ON steward.policy_receipt FROM PUBLIC;
@@ -144,8 +148,8 @@ COMMENT ON TABLE steward.policy_receipt IS 'one row a batch of a run, committed 
 COMMENT ON COLUMN steward.policy_receipt.run IS 'number of the run';
 COMMENT ON COLUMN steward.policy_receipt.batch IS 'number of the batch in the run, from 1';
 COMMENT ON COLUMN steward.policy_receipt.rows IS 'rows that it destroyed, children too';
-COMMENT ON COLUMN steward.policy_receipt.salt IS 'what the keys of the rows are hashed with';
 COMMENT ON COLUMN steward.policy_receipt.root IS 'Merkle root over the salted hashes of the keys of these rows';
+COMMENT ON COLUMN steward.policy_receipt.xid IS 'the transaction that destroyed them, as in steward.audit_trail';
 
 -- A policy whose table is gone would be dumped as a bare number, which another
 -- table may have in the database it is restored into; so would its archive.

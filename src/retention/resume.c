@@ -5,13 +5,14 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
 
-/* How a cursor is written: the leaf, the way through it, and the place. */
+/* The leaf, the way through it, and the place. */
 static char *
-cursor_text(const StewardLeaf *leaf)
+place_text(const StewardLeaf *leaf)
 {
 	const StewardPiece *piece = leaf->begun ? &leaf->piece : leaf->from;
 
@@ -24,17 +25,65 @@ cursor_text(const StewardLeaf *leaf)
 	return psprintf("%u block %u", leaf->relation, piece->block);
 }
 
+/*
+ * How a cursor is written: the place, the rows of a batch, and of each leaf that keeps rows its oid, and how
+ * many of them are held and restricted.
+ */
+static char *
+cursor_text(const StewardLeaf *leaf, int64 rows, const List *kept)
+{
+	StringInfoData text;
+	ListCell   *cell;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s " INT64_FORMAT, place_text(leaf), rows);
+	foreach(cell, kept)
+	{
+		const StewardLeafKept *one = lfirst(cell);
+
+		if (one->held > 0 || one->restricted > 0)
+			appendStringInfo(&text, " %u:" UINT64_FORMAT ":" UINT64_FORMAT, one->relation,
+							 one->held, one->restricted);
+	}
+	return text.data;
+}
+
+static void
+read_kept(StewardResume *resume, const char *text)
+{
+	StewardLeafKept one;
+	unsigned long long held;
+	unsigned long long restricted;
+	int			length;
+
+	while (sscanf(text, " %u:%llu:%llu%n", &one.relation, &held, &restricted, &length) == 3)
+	{
+		StewardLeafKept *kept = palloc(sizeof(StewardLeafKept));
+
+		one.held = held;
+		one.restricted = restricted;
+		*kept = one;
+		resume->kept = lappend(resume->kept, kept);
+		text += length;
+	}
+}
+
 static void
 read_cursor(StewardResume *resume, const char *text)
 {
 	char		way[6];
 	long long	place;
+	long long	rows;
+	int			length;
 
-	if (text == NULL || sscanf(text, "%u %5s %lld", &resume->leaf, way, &place) != 3)
+	if (text == NULL ||
+		sscanf(text, "%u %5s %lld %lld%n", &resume->leaf, way, &place, &rows, &length) != 4)
 	{
 		resume->leaf = InvalidOid;
 		return;
 	}
+	resume->rows = rows;
+	read_kept(resume, text + length);
 	resume->sweep = strcmp(way, "rest") == 0 ? SWEEP_REST : SWEEP_TABLE;
 	resume->piece.by_index = strcmp(way, "age") == 0;
 	resume->piece.low = place;
@@ -94,10 +143,10 @@ steward_resume_find(StewardPolicy *policy, StewardResume *resume)
 }
 
 void
-steward_resume_leave(int64 run, const StewardLeaf *leaf)
+steward_resume_leave(int64 run, const StewardLeaf *leaf, int64 rows, const List *kept)
 {
 	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(run), CStringGetTextDatum(cursor_text(leaf))};
+	Datum		values[] = {Int64GetDatum(run), CStringGetTextDatum(cursor_text(leaf, rows, kept))};
 
 	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'waiting', cursor = $2"
 					   " WHERE id OPERATOR(pg_catalog.=) $1",

@@ -9,8 +9,18 @@
 
 #include "base/compat.h"
 
+#include "nodes/pg_list.h"
+
 #include "retention/batch.h"
 #include "retention/policy.h"
+
+/* What stays of a leaf that was gone through; one that is gone through again counts once. */
+typedef struct StewardLeafKept
+{
+	Oid			relation;
+	uint64		held;
+	uint64		restricted;
+} StewardLeafKept;
 
 /* A run that waits. */
 typedef struct StewardResume
@@ -19,6 +29,8 @@ typedef struct StewardResume
 	Oid			leaf;			/* those before it are done; or InvalidOid */
 	StewardPiece piece;			/* where it goes on in it, if its sweep is */
 	StewardSweep sweep;
+	int64		rows;			/* that its next batch may have; 0: not known */
+	List	   *kept;			/* StewardLeafKept *, of its turns before */
 } StewardResume;
 
 /*
@@ -27,7 +39,11 @@ typedef struct StewardResume
  */
 extern void steward_resume_find(StewardPolicy *policy, StewardResume *resume);
 
-/* Lets a run wait that has come so far. */
-extern void steward_resume_leave(int64 run, const StewardLeaf *leaf);
+/*
+ * Lets a run wait that has come so far, whose next batch may have so many rows, and of whose leaves
+ * so much stays (StewardLeafKept *).
+ */
+extern void steward_resume_leave(int64 run, const StewardLeaf *leaf, int64 rows,
+								 const List *kept);
 
 #endif							/* STEWARD_RETENTION_RESUME_H */

@@ -95,8 +95,7 @@ fail(StewardRun *run, ErrorData *error)
 	if (!run->atomic)
 	{
 		steward_run_record_end(run, error->sqlerrcode == ERRCODE_QUERY_CANCELED ?
-							   "interrupted" : "failed",
-							   unpack_sql_state(error->sqlerrcode));
+							   "interrupted" : "failed", error);
 		SPI_commit();
 	}
 	ReThrowError(error);
@@ -231,6 +230,7 @@ batch(StewardRun *run)
 	StewardLeaf before = run->leaf;
 	uint64		deleted = run->deleted;
 	uint64		children = run->children;
+	StewardReceipts receipts = run->receipts;
 	ErrorData  *error;
 
 	run->waited_for = false;
@@ -244,6 +244,7 @@ batch(StewardRun *run)
 	run->leaf = before;
 	run->deleted = deleted;
 	run->children = children;
+	run->receipts = receipts;
 	try_again(run, error);
 }
 
@@ -262,29 +263,22 @@ left_in(const StewardLeaf *leaf)
 	return leaf->found - leaf->kept;
 }
 
-/* What stays of a leaf; one that is gone through again counts once. */
-typedef struct LeafKept
-{
-	Oid			relation;
-	uint64		held;
-	uint64		restricted;
-} LeafKept;
-
+/* Counts what stays of a leaf. */
 static void
 note_kept(StewardRun *run, const StewardLeaf *leaf)
 {
 	MemoryContext caller = MemoryContextSwitchTo(run->context);
-	LeafKept   *found = NULL;
+	StewardLeafKept *found = NULL;
 	ListCell   *cell;
 
 	foreach(cell, run->kept)
 	{
-		if (((LeafKept *) lfirst(cell))->relation == leaf->relation)
+		if (((StewardLeafKept *) lfirst(cell))->relation == leaf->relation)
 			found = lfirst(cell);
 	}
 	if (found == NULL)
 	{
-		found = palloc0(sizeof(LeafKept));
+		found = palloc0(sizeof(StewardLeafKept));
 		found->relation = leaf->relation;
 		run->kept = lappend(run->kept, found);
 	}
@@ -405,7 +399,7 @@ end(StewardRun *run)
 	if (run->turn.gives_way)
 	{
 		steward_run_record_end(run, "waiting", NULL);
-		steward_resume_leave(run->id, &run->leaf);
+		steward_resume_leave(run->id, &run->leaf, run->turn.pace.rows, run->kept);
 		return;
 	}
 	steward_run_record_end(run, run->skipped + run->restricted > 0 ? "incomplete" : "complete", NULL);
@@ -475,8 +469,12 @@ begin(StewardRun *run, const char *name)
 	run->owner = steward_target_owner(run->policy->relation);
 	steward_resume_find(run->policy, &run->resume);
 	run->id = run->resume.run;
+	run->kept = run->resume.kept;
+	steward_turn_go_on(&run->turn, run->resume.rows);
 	if (run->id == 0)
 		steward_run_record_start(run, scheduled ? &due : NULL);
+	steward_receipts_read(run->id, &run->receipts);
+	run->leaf.salt = run->receipts.salt;
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "retention/batch.h"
 #include "retention/due.h"
 #include "retention/policy.h"
+#include "retention/receipt.h"
 #include "retention/resume.h"
 #include "retention/turn.h"
 
@@ -23,9 +24,10 @@ typedef struct StewardRun
 	Oid			owner;
 	int64		id;				/* in steward.policy_run_log */
 	List	   *leaves;
-	List	   *kept;			/* LeafKept * */
+	List	   *kept;			/* StewardLeafKept * */
 	StewardLeaf leaf;			/* the one being worked on */
 	StewardTurn turn;
+	StewardReceipts receipts;	/* of the batches that were done */
 	StewardResume resume;		/* where it goes on, if it had given way */
 	bool		waited_for;		/* somebody waited for the batch */
 	instr_time	began;			/* likewise, after its pause */
@@ -42,14 +44,18 @@ typedef struct StewardRun
  */
 extern void steward_run_record_start(StewardRun *run, const StewardDueRun *due);
 
-/* Adds what a batch did, in its transaction; raises an error when there is no record. */
-extern void steward_run_record_batch(StewardRun *run, const StewardBatchResult *result,
+/*
+ * Adds what a batch did, with its receipt, in its transaction; raises an error when there is no
+ * record, or not one of all batches so far. After an error the caller restores run->receipts.
+ */
+extern void steward_run_record_batch(StewardRun *run, StewardBatchResult *result,
 									 uint64 wal);
 
 /*
- * Adds what the run saw since it began, or was gone on with, and says how it ended: state, and sqlstate or NULL.
+ * Adds what the run saw since it began, or was gone on with, and says how it ended: state, and the error that
+ * ended it or NULL.
  */
 extern void steward_run_record_end(StewardRun *run, const char *state,
-								   const char *sqlstate);
+								   const ErrorData *error);
 
 #endif							/* STEWARD_RETENTION_RUN_PARTS_H */

@@ -39,6 +39,14 @@ steward_turn_gives_way(StewardTurn *turn)
 	return turn->gives_way;
 }
 
+void
+steward_turn_go_on(StewardTurn *turn, int64 rows)
+{
+	if (rows > 0)
+		turn->pace.rows = Max(turn->pace.limits.rows_least,
+							  Min(rows, turn->pace.limits.rows_most));
+}
+
 /* Says in pg_stat_activity what a long sleep is for. */
 static void
 tell_pause(StewardTurn *turn)

@@ -27,6 +27,9 @@ typedef struct StewardTurn
 
 extern void steward_turn_begin(StewardTurn *turn, StewardRunWatch *watch);
 
+/* Goes on with batches of so many rows, if that is known. */
+extern void steward_turn_go_on(StewardTurn *turn, int64 rows);
+
 /*
  * Sleeps before a batch, where no lock but the policy's is held and no snapshot; ends at once when
  * the run has to give way. Interrupts are served.

@@ -155,6 +155,8 @@ $$, $$ VALUES
     ('steward.prove_consistency(bigint,bigint,integer)', 'text', 'granted'),
     ('steward.prune_audit(timestamp with time zone)', 'integer', 'granted'),
     ('steward.prune_certificate(integer)', 'text', 'granted'),
+    ('steward.receipt_leaf(bigint,text,text[],text)', 'bytea', 'granted'),
+    ('steward.receipt_root(bytea[])', 'bytea', 'all'),
     ('steward.reencrypt(regclass,integer,bigint,bigint)', '', 'granted'),
     ('steward.resume_policy(text)', 'boolean', 'granted'),
     ('steward.release_hold(bigint,text)', 'void', 'granted'),
@@ -179,6 +181,7 @@ $$, $$ VALUES
     ('steward.unbind_subject(regclass)', 'void', 'granted'),
     ('steward.verify_column(regclass,text)', 'TABLE(found_in regclass, row_id tid, part text, finding text, detail text)', 'all'),
     ('steward.verify_ledger(bigint,text)', 'SETOF record', 'granted'),
+    ('steward.verify_receipt(bigint)', 'SETOF record', 'granted'),
     ('steward.verify_ledger_block(integer,bigint)', 'SETOF record', 'granted')
     UNION ALL
     SELECT replace(replace(f.signature, '<type>', t.type), '<plain>', t.plain),
@@ -289,6 +292,7 @@ $$, $$ VALUES
     ('steward.policy_progress', 'v'),
     ('steward.policy_receipt', 'r'),
     ('steward.policy_run', 'v'),
+    ('steward.policy_run_batch', 'v'),
     ('steward.policy_run_log', 'r'),
     ('steward.policy_run_log_id_seq', 'S'),
     ('steward.policy_state', 'r'),

@@ -179,6 +179,7 @@ counts(6000, 'after an immediate stop');
 # Who wants to change it does not wait for its end.
 under_a_second('pausing a policy that runs', sub { return steward_error($node, q{SELECT steward.pause_policy('visits')}); });
 is(ask(q{SELECT state FROM steward.policy_run ORDER BY id DESC LIMIT 1}), 'waiting', 'the run gives way');
+like(ask(q{SELECT cursor FROM steward.policy_run_log ORDER BY id DESC LIMIT 1}), qr/^\d+ \w+ \d+ [1-9]\d*$/, 'with its place and the size of its batches');
 my $waiting = ask(q{SELECT max(id) FROM steward.policy_run});
 ask(q{SELECT steward.resume_policy('visits')});
 ask('DROP TRIGGER slow ON visit');
