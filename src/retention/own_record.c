@@ -30,9 +30,9 @@ steward_own_record(Oid relid)
 bool
 steward_own_record_allows(Oid relid, CmdType command)
 {
-	return command == CMD_DELETE &&
-		(steward_own_record(relid) != STEWARD_OWN_NONE ||
-		 relid == steward_relation_lookup(&receipts_table));
+	if (relid == steward_relation_lookup(&receipts_table))
+		return command != CMD_INSERT;
+	return command == CMD_DELETE && steward_own_record(relid) != STEWARD_OWN_NONE;
 }
 
 static pg_attribute_noreturn() void
