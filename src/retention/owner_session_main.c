@@ -96,6 +96,7 @@ detach(const StewardSessionOrder *order)
 	{
 		MemoryContext transaction = MemoryContextSwitchTo(MessageContext);
 
+		debug_query_string = sql;
 		pgstat_report_activity(STATE_RUNNING, sql);
 		execute(sql);
 		MemoryContextSwitchTo(transaction);
