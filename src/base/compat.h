@@ -434,6 +434,36 @@ extern int	t_isdigit(const char *ptr);
 #define STEWARD_NAMES_OF(text) stringToQualifiedNameList(text)
 #endif
 
+/*
+ * May a role connect to a database; utils/acl.h and catalog/pg_database.h are the caller's to
+ * include.
+ */
+#if PG_VERSION_NUM >= 160000
+#define STEWARD_MAY_CONNECT(database, role) \
+	(object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK)
+#else
+#define STEWARD_MAY_CONNECT(database, role) \
+	(pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK)
+#endif
+
+/* 17 lets a background worker be a role that may not log in. */
+#if PG_VERSION_NUM >= 170000
+#define STEWARD_SESSION_WITHOUT_LOGIN true
+#define STEWARD_SESSION_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
+#else
+#define STEWARD_SESSION_WITHOUT_LOGIN false
+#define STEWARD_SESSION_FLAGS 0
+#endif
+
+/* Runs a command at top level to its end; 18 took a parameter away. tcop/pquery.h. */
+#if PG_VERSION_NUM >= 180000
+#define STEWARD_PORTAL_RUN(portal, dest, completion) \
+	PortalRun(portal, FETCH_ALL, true, dest, dest, completion)
+#else
+#define STEWARD_PORTAL_RUN(portal, dest, completion) \
+	PortalRun(portal, FETCH_ALL, true, true, dest, dest, completion)
+#endif
+
 /* Defines a function that SQL calls: exported, with its version-1 record. */
 #define STEWARD_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

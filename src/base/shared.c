@@ -88,6 +88,30 @@ steward_worker_describe(BackgroundWorker *worker, const char *name,
 			 function);
 }
 
+void
+steward_worker_override_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"default_table_access_method", "heap"},
+		{"default_tablespace", ""},
+		{"default_transaction_deferrable", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"search_path", "pg_catalog, pg_temp"},
+		{"session_replication_role", "origin"},
+		{"statement_timeout", "0"},
+		{"transaction_timeout", "0"},	/* from 17 on */
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		if (GetConfigOption(settings[i][0], true, false) != NULL)
+			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	}
+}
+
 bool
 steward_worker_nap(long milliseconds)
 {

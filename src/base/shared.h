@@ -28,6 +28,12 @@ extern void steward_worker_describe(BackgroundWorker *worker, const char *name,
 									const char *function);
 
 /*
+ * Settings that were made for the database, or for the role that a worker is connected as, must not
+ * change what it does: those that could are what they are by themselves. Outside a transaction.
+ */
+extern void steward_worker_override_settings(void);
+
+/*
  * Outside a transaction: waits for the latch, a signal or so many milliseconds, -1 for
  * no limit, and takes notice of a reload; returns whether there was one.
  */

@@ -454,31 +454,6 @@ visit(void)
 		come_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), nap);
 }
 
-/* What was set for the database or the role must not change what duties do. */
-static void
-override_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"default_table_access_method", "heap"},
-		{"default_tablespace", ""},
-		{"default_transaction_deferrable", "off"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"search_path", "pg_catalog, pg_temp"},
-		{"session_replication_role", "origin"},
-		{"statement_timeout", "0"},
-		{"transaction_timeout", "0"},	/* from 17 on */
-	};
-
-	for (int i = 0; i < lengthof(settings); i++)
-	{
-		if (GetConfigOption(settings[i][0], true, false) != NULL)
-			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	}
-}
-
 void
 steward_worker_main(Datum arg)
 {
@@ -491,7 +466,7 @@ steward_worker_main(Datum arg)
 		proc_exit(0);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	override_settings();
+	steward_worker_override_settings();
 	visit_context = AllocSetContextCreate(TopMemoryContext, "pg_steward visit",
 										  ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(visit_context);

@@ -4,7 +4,7 @@
  * README says what stays behind. Everything that goes is recomputed before: a prune
  * must be no way to be rid of records that do not verify.
  */
-#include "base/compat.h"
+#include "ledger/prune.h"
 
 #include "access/xact.h"
 #include "audit/context.h"
@@ -280,10 +280,34 @@ prune_logs(int32 last_segment)
 	SPI_freetuptable(rows);
 }
 
-/*
- * The segments to drop: closed, last written before a time, and none before them
- * stays. Ascending.
- */
+/* A column of a row of the result; missing for NULL. */
+static TimestampTz
+moment(uint64 row, int column, TimestampTz missing)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? missing : DatumGetTimestampTz(value);
+}
+
+static StewardPrunable *
+prunable_of(uint64 row)
+{
+	StewardPrunable *segment = palloc(sizeof(StewardPrunable));
+	HeapTuple	tuple = SPI_tuptable->vals[row];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	bool		isnull;
+
+	segment->number = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
+	segment->relation = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+	segment->records = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull));
+	segment->bytes = DatumGetInt64(SPI_getbinval(tuple, desc, 4, &isnull));
+	segment->first_written_at = moment(row, 5, DT_NOEND);
+	segment->last_written_at = moment(row, 6, DT_NOBEGIN);
+	return segment;
+}
+
+/* steward_audit_prunable, in a session of the ledger. */
 static List *
 find_segments(TimestampTz before)
 {
@@ -292,7 +316,8 @@ find_segments(TimestampTz before)
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *segments = NIL;
 
-	if (SPI_execute_with_args("SELECT s.number FROM steward.audit_segment AS s"
+	if (SPI_execute_with_args("SELECT s.number, r.oid, c.records, pg_catalog.pg_total_relation_size(r.oid),"
+							  " c.first_written_at, c.last_written_at FROM steward.audit_segment AS s"
 							  " JOIN steward.audit_segment_closed AS c ON c.number OPERATOR(pg_catalog.=) s.number"
 							  " JOIN pg_catalog.pg_class AS r ON r.relname OPERATOR(pg_catalog.=) s.name::pg_catalog.name"
 							  "  AND r.relnamespace OPERATOR(pg_catalog.=) 'steward'::pg_catalog.regnamespace"
@@ -306,14 +331,17 @@ find_segments(TimestampTz before)
 		elog(ERROR, "SPI_execute_with_args failed");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
-		int32		number = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-
 		MemoryContextSwitchTo(caller);
-		segments = lappend_int(segments, number);
+		segments = lappend(segments, prunable_of(i));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return segments;
+}
+
+static int32
+number_of(const ListCell *cell)
+{
+	return ((const StewardPrunable *) lfirst(cell))->number;
 }
 
 static void
@@ -322,19 +350,76 @@ drop_segments(List *segments)
 	ListCell   *cell;
 
 	foreach(cell, segments)
-		if (!steward_segment_drop(lfirst_int(cell), PATIENCE_MILLISECONDS))
+		if (!steward_segment_drop(number_of(cell), PATIENCE_MILLISECONDS))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("segment %d of the audit log is in use", lfirst_int(cell)),
+				 errmsg("segment %d of the audit log is in use", number_of(cell)),
 				 errhint("Call steward.prune_audit() again when those who read it have ended.")));
+}
+
+/* A list made in the session's memory, in the caller's. */
+static List *
+copy_segments(const List *segments, MemoryContext caller)
+{
+	MemoryContext session = MemoryContextSwitchTo(caller);
+	List	   *copies = NIL;
+	ListCell   *cell;
+
+	foreach(cell, segments)
+	{
+		StewardPrunable *copy = palloc(sizeof(StewardPrunable));
+
+		*copy = *(const StewardPrunable *) lfirst(cell);
+		copies = lappend(copies, copy);
+	}
+	MemoryContextSwitchTo(session);
+	return copies;
+}
+
+List *
+steward_audit_prunable(TimestampTz before)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	StewardSession session;
+	List	   *segments;
+
+	steward_session_begin(&session);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	segments = copy_segments(find_segments(before), caller);
+	PopActiveSnapshot();
+	steward_session_end(&session);
+	return segments;
+}
+
+List *
+steward_audit_prune(TimestampTz before)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	StewardSession session;
+	List	   *segments;
+
+	steward_lock_sealer();
+	steward_session_begin(&session);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	steward_segment_look_again();
+	segments = copy_segments(find_segments(before), caller);
+	if (segments != NIL)
+		prune_logs(number_of(list_tail(segments)));
+	PopActiveSnapshot();
+	if (segments != NIL)
+	{
+		drop_segments(segments);
+		steward_context_remove(number_of(list_tail(segments)));
+		steward_ledger_event("prune audit", "segments",
+							 psprintf("%d to %d", number_of(list_head(segments)),
+									  number_of(list_tail(segments))));
+	}
+	steward_session_end(&session);
+	return segments;
 }
 
 STEWARD_FUNCTION(steward_prune_audit)
 {
-	StewardSession session;
-	List	   *segments;
-	int32		count;
-
 	PreventCommandIfReadOnly("steward.prune_audit()");
 	steward_require_argument(fcinfo, 0, "before");
 	if (XactIsoLevel != XACT_READ_COMMITTED)
@@ -342,24 +427,7 @@ STEWARD_FUNCTION(steward_prune_audit)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("steward.prune_audit() needs a READ COMMITTED transaction"),
 				 errhint("Call it as a statement of its own.")));
-	steward_lock_sealer();
-	steward_session_begin(&session);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	steward_segment_look_again();
-	segments = find_segments(PG_GETARG_TIMESTAMPTZ(0));
-	count = list_length(segments);
-	if (count > 0)
-		prune_logs(llast_int(segments));
-	PopActiveSnapshot();
-	if (count > 0)
-	{
-		drop_segments(segments);
-		steward_context_remove(llast_int(segments));
-		steward_ledger_event("prune audit", "segments",
-							 psprintf("%d to %d", linitial_int(segments), llast_int(segments)));
-	}
-	steward_session_end(&session);
-	PG_RETURN_INT32(count);
+	PG_RETURN_INT32(list_length(steward_audit_prune(PG_GETARG_TIMESTAMPTZ(0))));
 }
 
 STEWARD_FUNCTION(steward_prune_certificate)

@@ -26,6 +26,8 @@
 #include "retention/children.h"
 #include "retention/condition.h"
 #include "retention/due.h"
+#include "retention/own_record.h"
+#include "retention/partition.h"
 #include "retention/schedule_zone.h"
 #include "retention/statement.h"
 #include "retention/target.h"
@@ -110,7 +112,7 @@ take_arguments(Call *call, StewardPolicy *policy)
 			policy->columns = NULL;
 		if (policy->action != STEWARD_ARCHIVE)
 			policy->archive = InvalidOid;
-		if (policy->action == STEWARD_ANONYMIZE)
+		if (policy->action == STEWARD_ANONYMIZE || policy->action == STEWARD_DROP_PARTITION)
 			policy->children = NIL;
 	}
 	if (given(call, ARG_SCHEDULE))
@@ -141,13 +143,16 @@ take_expressions(Call *call, StewardPolicy *policy, Relation rel)
 static void
 take_children(Call *call, StewardPolicy *policy, Oid owner)
 {
-	if (steward_target_command(policy) != CMD_DELETE)
+	if (steward_target_command(policy) != CMD_DELETE ||
+		policy->action == STEWARD_DROP_PARTITION)
 	{
 		if (given(call, ARG_CHILDREN))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("action \"%s\" has no children",
 							steward_action_name(policy->action)),
+					 policy->action == STEWARD_DROP_PARTITION ?
+					 errdetail("No foreign key may lead to the table.") :
 					 errdetail("Rows stay, so those that refer to them are not concerned."),
 					 errhint("Leave out the argument \"children\".")));
 	}
@@ -155,6 +160,8 @@ take_children(Call *call, StewardPolicy *policy, Oid owner)
 		policy->children =
 			steward_children_declare(policy->relation, owner,
 									 DatumGetJsonbP(value_of(call, ARG_CHILDREN)));
+	else if (steward_own_record(policy->relation) == STEWARD_OWN_RUNS)
+		policy->children = steward_own_record_children(policy, owner);
 	else
 		steward_children_check(policy, owner);
 }
@@ -163,7 +170,7 @@ take_children(Call *call, StewardPolicy *policy, Oid owner)
 static void
 check_supported(const StewardPolicy *policy)
 {
-	if (policy->action == STEWARD_DROP_PARTITION || policy->action == STEWARD_SHRED)
+	if (policy->action == STEWARD_SHRED)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("retention action \"%s\" is not supported yet",
@@ -261,9 +268,13 @@ complete(Call *call, StewardPolicy *policy)
 	owner = rel->rd_rel->relowner;
 	steward_target_check(rel, steward_target_command(policy));
 	take_expressions(call, policy, rel);
+	steward_own_record_check(policy);
 	check_columns(call, policy, rel);
 	relation_close(rel, NoLock);
-	check_leaves(policy, owner);
+	if (policy->action == STEWARD_DROP_PARTITION)
+		steward_partition_check(policy);
+	else
+		check_leaves(policy, owner);
 	take_children(call, policy, owner);
 }
 
@@ -503,6 +514,7 @@ STEWARD_FUNCTION(steward_alter_policy)
 	steward_policy_require_table(policy);
 	take_arguments(&call, policy);
 	complete(&call, policy);
+	steward_partition_restore(policy);
 	update(policy, given(&call, ARG_SCHEDULE) || given(&call, ARG_TIME_ZONE));
 	tell("alter_policy", policy);
 	steward_due_wake();
@@ -519,7 +531,7 @@ STEWARD_FUNCTION(steward_drop_policy)
 
 	/* Batches of a run must not outlive the policy. */
 	SPI_connect();
-	(void) steward_policy_lock_read(name);
+	steward_partition_restore(steward_policy_lock_read(name));
 	steward_policy_sql("DELETE FROM steward.policy_definition"
 					   " WHERE name OPERATOR(pg_catalog.=) $1",
 					   SPI_OK_DELETE, lengthof(types), types, values, NULL);

@@ -151,6 +151,23 @@ COMMENT ON COLUMN steward.policy_receipt.rows IS 'rows that it destroyed, childr
 COMMENT ON COLUMN steward.policy_receipt.root IS 'Merkle root over the salted hashes of the keys of these rows';
 COMMENT ON COLUMN steward.policy_receipt.xid IS 'the transaction that destroyed them, as in steward.audit_trail';
 
+CREATE TABLE steward.policy_detached (
+    relation regclass PRIMARY KEY,
+    policy text NOT NULL REFERENCES steward.policy_definition ON DELETE CASCADE,
+    bounds text NOT NULL,
+    endless boolean NOT NULL,
+    remembered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    detached_at timestamptz
+);
+REVOKE ALL ON steward.policy_detached FROM PUBLIC;
+COMMENT ON TABLE steward.policy_detached IS 'partitions that a run is about to drop; the next run drops what is still there, or attaches it again';
+COMMENT ON COLUMN steward.policy_detached.relation IS 'the partition';
+COMMENT ON COLUMN steward.policy_detached.policy IS 'name of the policy, whose table it is a partition of';
+COMMENT ON COLUMN steward.policy_detached.bounds IS 'its bounds, as ATTACH PARTITION takes them';
+COMMENT ON COLUMN steward.policy_detached.endless IS 'it has no lower bound, so that it may have rows of age -infinity';
+COMMENT ON COLUMN steward.policy_detached.remembered_at IS 'when the run came to it';
+COMMENT ON COLUMN steward.policy_detached.detached_at IS 'when a run detached it, in the same transaction; NULL: it has not';
+
 -- A policy whose table is gone would be dumped as a bare number, which another
 -- table may have in the database it is restored into; so would its archive.
 SELECT pg_catalog.pg_extension_config_dump('steward.policy_definition',
@@ -163,6 +180,11 @@ SELECT pg_catalog.pg_extension_config_dump('steward.policy_child',
            AND (p.archive IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) p.archive)))');
 SELECT pg_catalog.pg_extension_config_dump('steward.policy_state',
     'WHERE policy OPERATOR(pg_catalog.=) ANY (SELECT p.name FROM steward.policy_definition AS p
+         WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) p.relation)
+           AND (p.archive IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) p.archive)))');
+SELECT pg_catalog.pg_extension_config_dump('steward.policy_detached',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) relation)
+       AND policy OPERATOR(pg_catalog.=) ANY (SELECT p.name FROM steward.policy_definition AS p
          WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) p.relation)
            AND (p.archive IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) p.archive)))');
 SELECT pg_catalog.pg_extension_config_dump('steward.policy_run_log',

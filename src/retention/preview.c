@@ -22,6 +22,7 @@
 #include "base/catalog.h"
 #include "retention/children.h"
 #include "retention/closure.h"
+#include "retention/partition.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 
@@ -280,6 +281,45 @@ put_table(ReturnSetInfo *result, const Preview *preview)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* The table, and each partition that has expired. */
+static void
+put_partitions(ReturnSetInfo *result, Preview *preview)
+{
+	List	   *partitions = steward_partition_preview(preview->policy);
+	ListCell   *cell;
+
+	foreach(cell, partitions)
+	{
+		const StewardPartitionPreview *one = lfirst(cell);
+
+		preview->rows += one->rows;
+		preview->held += one->held;
+		preview->oldest = Min(preview->oldest, one->oldest);
+		preview->newest = Max(preview->newest, one->newest);
+	}
+	put_table(result, preview);
+	foreach(cell, partitions)
+	{
+		const StewardPartitionPreview *one = lfirst(cell);
+		Datum		values[COLUMNS] = {0};
+		bool		nulls[COLUMNS] = {0};
+
+		values[COLUMN_RELATION] = ObjectIdGetDatum(one->partition);
+		nulls[COLUMN_CONSTRAINT] = nulls[COLUMN_REFERS_TO] = true;
+		values[COLUMN_ACTION] = CStringGetTextDatum(steward_action_name(preview->policy->action));
+		values[COLUMN_ROWS] = Int64GetDatum(one->rows);
+		values[COLUMN_HELD] = Int64GetDatum(one->held);
+		values[COLUMN_RESTRICTED] = Int64GetDatum(0);
+		values[COLUMN_OLDEST] = TimestampTzGetDatum(one->oldest);
+		values[COLUMN_NEWEST] = TimestampTzGetDatum(one->newest);
+		nulls[COLUMN_OLDEST] = nulls[COLUMN_NEWEST] = one->oldest > one->newest;
+		nulls[COLUMN_PROBLEM] = one->problem == NULL;
+		if (one->problem != NULL)
+			values[COLUMN_PROBLEM] = CStringGetTextDatum(one->problem);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
 STEWARD_FUNCTION(steward_preview_policy)
 {
 	Preview		preview = {.indexed = true, .oldest = DT_NOEND, .newest = DT_NOBEGIN};
@@ -296,11 +336,16 @@ STEWARD_FUNCTION(steward_preview_policy)
 	preview.owner = steward_target_owner(policy->relation);
 	preview.scratch = AllocSetContextCreate(CurrentMemoryContext, "retention preview",
 											ALLOCSET_DEFAULT_SIZES);
-	look(&preview);
-	put_table(result, &preview);
-	foreach(cell, preview.edges)
+	if (policy->action == STEWARD_DROP_PARTITION)
+		put_partitions(result, &preview);
+	else
 	{
-		put_edge(result, lfirst(cell));
+		look(&preview);
+		put_table(result, &preview);
+		foreach(cell, preview.edges)
+		{
+			put_edge(result, lfirst(cell));
+		}
 	}
 	SPI_finish();
 	return (Datum) 0;

@@ -135,7 +135,8 @@ steward_resume_find(StewardPolicy *policy, StewardResume *resume)
 
 	/* We have the policy's lock: whoever began these runs is gone. */
 	values[1] = Int64GetDatum(resume->run);
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'interrupted', cursor = NULL"
+	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'interrupted', cursor = NULL,"
+					   " finished_at = COALESCE(batch_at, started_at)"
 					   " WHERE policy OPERATOR(pg_catalog.=) $1"
 					   " AND state OPERATOR(pg_catalog.=) ANY ('{running,waiting}'::pg_catalog.text[])"
 					   " AND id OPERATOR(pg_catalog.<>) $2",

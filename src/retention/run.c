@@ -22,6 +22,7 @@
 #include "base/procedure.h"
 #include "retention/children.h"
 #include "retention/load.h"
+#include "retention/partition_parts.h"
 #include "retention/run.h"
 #include "retention/target.h"
 
@@ -34,8 +35,6 @@
  * move rows, but a trigger that inserts what is deleted must come to an end.
  */
 #define MOST_SWEEPS 16
-
-typedef void (*RunPart) (StewardRun *run);
 
 /* True while this backend runs a policy: a trigger must not begin another. */
 static bool running = false;
@@ -52,8 +51,8 @@ begin_transaction(StewardRun *run)
 	steward_constraints_immediate();
 }
 
-static void
-commit(StewardRun *run)
+void
+steward_run_commit(StewardRun *run)
 {
 	if (run->atomic)
 		return;
@@ -65,7 +64,7 @@ commit(StewardRun *run)
 typedef struct Attempt
 {
 	StewardRun *run;
-	RunPart		part;
+	StewardRunPart part;
 } Attempt;
 
 static void
@@ -76,21 +75,16 @@ do_attempt(void *arg)
 	one->part(one->run);
 }
 
-/*
- * Does a part of the run in a subtransaction, with the scratch context as the
- * current one. Returns its error, with the subtransaction rolled back, or NULL.
- */
-static ErrorData *
-attempt(StewardRun *run, RunPart part)
+ErrorData *
+steward_run_attempt(StewardRun *run, StewardRunPart part)
 {
 	Attempt		one = {run, part};
 
 	return steward_attempt(do_attempt, &one, run->scratch);
 }
 
-/* Records how the run failed, where that can be, and raises the error. */
-static void
-fail(StewardRun *run, ErrorData *error)
+void
+steward_run_fail(StewardRun *run, ErrorData *error)
 {
 	if (!run->atomic)
 	{
@@ -104,8 +98,14 @@ fail(StewardRun *run, ErrorData *error)
 static void
 expand(StewardRun *run)
 {
-	List	   *leaves = steward_target_leaves(run->policy);
+	List	   *leaves;
 
+	if (run->policy->action == STEWARD_DROP_PARTITION)
+	{
+		steward_partition_check(run->policy);
+		return;
+	}
+	leaves = steward_target_leaves(run->policy);
 	if (steward_target_command(run->policy) == CMD_DELETE)
 		steward_children_check(run->policy, run->owner);
 
@@ -113,12 +113,8 @@ expand(StewardRun *run)
 	run->leaves = list_copy(leaves);
 }
 
-/*
- * Between transactions there is no snapshot, and no lock but the policy's; then the extension is
- * locked by a worker, which must not keep it from being dropped for longer.
- */
-static void
-pause_before_batch(StewardRun *run)
+void
+steward_run_pause(StewardRun *run)
 {
 	steward_turn_pause(&run->turn);
 	if (run->turn.watch != NULL)
@@ -137,7 +133,7 @@ look_again(StewardRun *run)
 	List	   *leaves;
 	ListCell   *cell;
 
-	pause_before_batch(run);
+	steward_run_pause(run);
 	run->leaves = NIL;
 	leaves = steward_target_leaves(run->policy);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -161,7 +157,7 @@ batch_part(StewardRun *run)
 	StewardBatchResult result;
 	uint64		wal = pgWalUsage.wal_bytes;
 
-	pause_before_batch(run);
+	steward_run_pause(run);
 	CHECK_FOR_INTERRUPTS();
 	steward_leaf_batch(&run->leaf, run->policy, run->owner, (int) run->turn.pace.rows,
 					   &result);
@@ -196,12 +192,11 @@ microseconds_since(instr_time begin)
 	return (int64) INSTR_TIME_GET_MICROSEC(elapsed);
 }
 
-/* A part failed: prepares for another try, or raises the error. */
-static void
-try_again(StewardRun *run, ErrorData *error)
+void
+steward_run_try_again(StewardRun *run, ErrorData *error)
 {
 	if (!worth_another_try(run, error))
-		fail(run, error);
+		steward_run_fail(run, error);
 	FreeErrorData(error);
 	run->patience -= (int) (microseconds_since(run->began) / 1000) + PAUSE_MILLISECONDS;
 	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
@@ -213,7 +208,7 @@ batch_done(StewardRun *run, const StewardLeaf *before)
 {
 	StewardLeaf *leaf = &run->leaf;
 
-	commit(run);
+	steward_run_commit(run);
 	if (run->atomic)
 		return;
 	/* Reading candidates takes its time whatever the size of a batch. */
@@ -235,7 +230,7 @@ batch(StewardRun *run)
 
 	run->waited_for = false;
 	INSTR_TIME_SET_CURRENT(run->began);
-	error = attempt(run, batch_part);
+	error = steward_run_attempt(run, batch_part);
 	if (error == NULL)
 	{
 		batch_done(run, &before);
@@ -245,7 +240,7 @@ batch(StewardRun *run)
 	run->deleted = deleted;
 	run->children = children;
 	run->receipts = receipts;
-	try_again(run, error);
+	steward_run_try_again(run, error);
 }
 
 static void
@@ -340,14 +335,14 @@ clean_leaf(StewardRun *run, Oid relid)
 	}
 }
 
-static void
-look(StewardRun *run)
+void
+steward_run_part(StewardRun *run, StewardRunPart part)
 {
 	ErrorData  *error;
 
-	while ((error = attempt(run, look_again)) != NULL)
-		try_again(run, error);
-	commit(run);
+	while ((error = steward_run_attempt(run, part)) != NULL)
+		steward_run_try_again(run, error);
+	steward_run_commit(run);
 }
 
 /* The leaf with which a run goes on, by its place in the list. */
@@ -388,7 +383,7 @@ clean_leaves(StewardRun *run)
 		/* The last look at a single leaf was such a look. */
 		if (!several || run->skipped > 0)
 			return;
-		look(run);
+		steward_run_part(run, look_again);
 	}
 }
 
@@ -409,16 +404,21 @@ end(StewardRun *run)
 static void
 run_batches(StewardRun *run)
 {
-	ErrorData  *error = attempt(run, expand);
+	ErrorData  *error = steward_run_attempt(run, expand);
 
 	if (error != NULL)
-		fail(run, error);
-	commit(run);
+		steward_run_fail(run, error);
+	steward_run_commit(run);
 
-	run->leaf.pool = steward_candidates_make();
-	clean_leaves(run);
+	if (run->policy->action == STEWARD_DROP_PARTITION)
+		steward_partition_run(run);
+	else
+	{
+		run->leaf.pool = steward_candidates_make();
+		clean_leaves(run);
+	}
 	end(run);
-	commit(run);
+	steward_run_commit(run);
 }
 
 static void
@@ -490,7 +490,7 @@ run_policy(StewardRun *run, const char *name)
 	}
 	if (begin(run, name))
 	{
-		commit(run);
+		steward_run_commit(run);
 		if (watch != NULL)
 			watch->begun = true;
 		run_batches(run);

@@ -37,7 +37,41 @@ typedef struct StewardRun
 	uint64		skipped;
 	uint64		held;
 	uint64		restricted;
+	struct StewardPartitionRun *partitions; /* of STEWARD_DROP_PARTITION */
 } StewardRun;
+
+/* Something that a run does in one transaction. */
+typedef void (*StewardRunPart) (StewardRun *run);
+
+/*
+ * Does a part of the run in a subtransaction, with the scratch context as the
+ * current one. Returns its error, with the subtransaction rolled back, or NULL.
+ */
+extern ErrorData *steward_run_attempt(StewardRun *run, StewardRunPart part);
+
+/*
+ * Does a part, which begins with steward_run_pause, and commits it; again while a lock is in the
+ * way and the patience of the run lasts. Other errors end the run.
+ */
+extern void steward_run_part(StewardRun *run, StewardRunPart part);
+
+/*
+ * A part failed, and was rolled back: prepares for another try, while a lock is in the way and the
+ * patience of the run lasts, or ends the run with the error.
+ */
+extern void steward_run_try_again(StewardRun *run, ErrorData *error);
+
+/* Commits what parts have done, unless all of the run is one transaction. */
+extern void steward_run_commit(StewardRun *run);
+
+/* Records how the run failed, where that can be, and raises the error. */
+extern void steward_run_fail(StewardRun *run, ErrorData *error);
+
+/*
+ * Between transactions there is no snapshot, and no lock but the policy's; then the extension is
+ * locked by a worker, which must not keep it from being dropped for longer.
+ */
+extern void steward_run_pause(StewardRun *run);
 
 /*
  * Makes the record of a run, and sets its number. due: what it is for; NULL when somebody called it.

@@ -21,6 +21,7 @@
 #include "base/catalog.h"
 #include "base/expression.h"
 #include "retention/condition.h"
+#include "retention/own_record.h"
 #include "subjects/hold.h"
 
 char *
@@ -76,7 +77,8 @@ steward_target_check(Relation rel, CmdType command)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("system table \"%s\" cannot have a retention policy", name)));
-	if (RelationGetNamespace(rel) == get_namespace_oid(STEWARD_SCHEMA, true))
+	if (RelationGetNamespace(rel) == get_namespace_oid(STEWARD_SCHEMA, true) &&
+		!steward_own_record_allows(RelationGetRelid(rel), command))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("table \"%s\" of pg_steward itself cannot have a retention policy",
