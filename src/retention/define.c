@@ -27,6 +27,7 @@
 #include "retention/condition.h"
 #include "retention/due.h"
 #include "retention/schedule_zone.h"
+#include "retention/shred.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 
@@ -110,7 +111,7 @@ take_arguments(Call *call, StewardPolicy *policy)
 			policy->columns = NULL;
 		if (policy->action != STEWARD_ARCHIVE)
 			policy->archive = InvalidOid;
-		if (policy->action == STEWARD_ANONYMIZE)
+		if (steward_target_command(policy) != CMD_DELETE)
 			policy->children = NIL;
 	}
 	if (given(call, ARG_SCHEDULE))
@@ -163,7 +164,7 @@ take_children(Call *call, StewardPolicy *policy, Oid owner)
 static void
 check_supported(const StewardPolicy *policy)
 {
-	if (policy->action == STEWARD_DROP_PARTITION || policy->action == STEWARD_SHRED)
+	if (policy->action == STEWARD_DROP_PARTITION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("retention action \"%s\" is not supported yet",
@@ -225,6 +226,8 @@ check_leaves(const StewardPolicy *policy, Oid owner)
 	Relation	archive;
 	ListCell   *cell;
 
+	if (policy->action == STEWARD_SHRED)
+		steward_shred_check(policy, owner);
 	if (policy->action != STEWARD_ARCHIVE)
 		return;
 	archive = steward_archive_open(policy->archive, AccessShareLock);

@@ -116,7 +116,7 @@ COMMENT ON COLUMN steward.policy_run_log.retries IS 'runs of the schedule that h
 COMMENT ON COLUMN steward.policy_run_log.started_at IS 'when the run began';
 COMMENT ON COLUMN steward.policy_run_log.batch_at IS 'when its last batch was done';
 COMMENT ON COLUMN steward.policy_run_log.finished_at IS 'when it ended';
-COMMENT ON COLUMN steward.policy_run_log.rows IS 'rows of the table that were deleted, overwritten or moved, and committed';
+COMMENT ON COLUMN steward.policy_run_log.rows IS 'rows of the table that were deleted, overwritten or moved, and committed; of action shred, here and in held and skipped, subjects';
 COMMENT ON COLUMN steward.policy_run_log.children IS 'rows of other tables, and of the table itself, that were deleted or changed because they refer to those';
 COMMENT ON COLUMN steward.policy_run_log.bytes IS 'size of all these rows, as they were stored';
 COMMENT ON COLUMN steward.policy_run_log.wal IS 'write-ahead log that the session of the run wrote for its batches, in bytes';

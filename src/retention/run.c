@@ -23,6 +23,7 @@
 #include "retention/children.h"
 #include "retention/load.h"
 #include "retention/run.h"
+#include "retention/shred.h"
 #include "retention/target.h"
 
 /* How long a run waits in all for rows and tables that others have locked. */
@@ -34,8 +35,6 @@
  * move rows, but a trigger that inserts what is deleted must come to an end.
  */
 #define MOST_SWEEPS 16
-
-typedef void (*RunPart) (StewardRun *run);
 
 /* True while this backend runs a policy: a trigger must not begin another. */
 static bool running = false;
@@ -65,7 +64,7 @@ commit(StewardRun *run)
 typedef struct Attempt
 {
 	StewardRun *run;
-	RunPart		part;
+	StewardRunPart part;
 } Attempt;
 
 static void
@@ -81,7 +80,7 @@ do_attempt(void *arg)
  * current one. Returns its error, with the subtransaction rolled back, or NULL.
  */
 static ErrorData *
-attempt(StewardRun *run, RunPart part)
+attempt(StewardRun *run, StewardRunPart part)
 {
 	Attempt		one = {run, part};
 
@@ -107,6 +106,8 @@ expand(StewardRun *run)
 {
 	List	   *leaves = steward_target_leaves(run->policy);
 
+	if (run->policy->action == STEWARD_SHRED)
+		steward_shred_check(run->policy, run->owner);
 	if (steward_target_command(run->policy) == CMD_DELETE)
 		steward_children_check(run->policy, run->owner);
 
@@ -118,8 +119,8 @@ expand(StewardRun *run)
  * Between transactions there is no snapshot, and no lock but the policy's; then the extension is
  * locked by a worker, which must not keep it from being dropped for longer.
  */
-static void
-pause_before_batch(StewardRun *run)
+void
+steward_run_pause(StewardRun *run)
 {
 	steward_turn_pause(&run->turn);
 	if (run->turn.watch != NULL)
@@ -138,7 +139,7 @@ look_again(StewardRun *run)
 	List	   *leaves;
 	ListCell   *cell;
 
-	pause_before_batch(run);
+	steward_run_pause(run);
 	run->leaves = NIL;
 	leaves = steward_target_leaves(run->policy);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -162,7 +163,7 @@ batch_part(StewardRun *run)
 	StewardBatchResult result;
 	uint64		wal = pgWalUsage.wal_bytes;
 
-	pause_before_batch(run);
+	steward_run_pause(run);
 	CHECK_FOR_INTERRUPTS();
 	steward_leaf_batch(&run->leaf, run->policy, run->owner, (int) run->turn.pace.rows,
 					   &result);
@@ -205,6 +206,13 @@ try_again(StewardRun *run, ErrorData *error)
 		fail(run, error);
 	FreeErrorData(error);
 	run->patience -= (int) (microseconds_since(run->began) / 1000) + PAUSE_MILLISECONDS;
+	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
+}
+
+void
+steward_run_wait(StewardRun *run)
+{
+	run->patience -= PAUSE_MILLISECONDS;
 	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
 }
 
@@ -336,8 +344,7 @@ clean_leaf(StewardRun *run, Oid relid)
 		}
 		else if (left > 0 && leaf->locked < leaf->found && run->patience > 0)
 		{
-			run->patience -= PAUSE_MILLISECONDS;
-			steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
+			steward_run_wait(run);
 			continue;
 		}
 		run->skipped += left;
@@ -346,12 +353,12 @@ clean_leaf(StewardRun *run, Oid relid)
 	}
 }
 
-static void
-look(StewardRun *run)
+void
+steward_run_part(StewardRun *run, StewardRunPart part)
 {
 	ErrorData  *error;
 
-	while ((error = attempt(run, look_again)) != NULL)
+	while ((error = attempt(run, part)) != NULL)
 		try_again(run, error);
 	commit(run);
 }
@@ -394,7 +401,7 @@ clean_leaves(StewardRun *run)
 		/* The last look at a single leaf was such a look. */
 		if (!several || run->skipped > 0)
 			return;
-		look(run);
+		steward_run_part(run, look_again);
 	}
 }
 
@@ -422,7 +429,10 @@ run_batches(StewardRun *run)
 	commit(run);
 
 	run->leaf.pool = steward_candidates_make();
-	clean_leaves(run);
+	if (run->policy->action == STEWARD_SHRED)
+		steward_shred_run(run);
+	else
+		clean_leaves(run);
 	end(run);
 	commit(run);
 }

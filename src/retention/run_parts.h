@@ -35,7 +35,23 @@ typedef struct StewardRun
 	uint64		skipped;
 	uint64		held;
 	uint64		restricted;
+	struct StewardShred *shred; /* of action shred */
 } StewardRun;
+
+/* A part of a run's work, in the scratch context. */
+typedef void (*StewardRunPart) (StewardRun *run);
+
+/*
+ * Does a part in a transaction of its own, if the run has such, and tries again as long as a lock is in the
+ * way and the run's patience lasts; other errors end the run.
+ */
+extern void steward_run_part(StewardRun *run, StewardRunPart part);
+
+/* What a part begins with: the sleep that is due. Begins the part's time. */
+extern void steward_run_pause(StewardRun *run);
+
+/* Others have what is wanted: a sleep before the next part, and less patience. */
+extern void steward_run_wait(StewardRun *run);
 
 /*
  * Makes the record of a run, and sets its number. due: what it is for; NULL when somebody called it.
