@@ -33,6 +33,16 @@ extern AttrNumber steward_binder_key(const StewardBinder *binder);
 extern bool steward_binder_find(StewardBinder *binder, Datum key, bool make,
 								StewardSubject *subject);
 
+/* The spelling of a key, which is not null, in the current context: equal keys of all
+ * types have the same. */
+extern char *steward_binder_spell(StewardBinder *binder, Datum key);
+
+/*
+ * To be called before a row with this key, which is not null, is written: keeps away who
+ * erases its subject for being old, see keys/subject_lane.h. May wait for him.
+ */
+extern void steward_binder_enter(StewardBinder *binder, Datum key);
+
 /* Is the key of the row's subject null? All columns are in the slot. */
 extern bool steward_binder_lacks_key(const StewardBinder *binder,
 									 TupleTableSlot *row);

@@ -231,6 +231,20 @@ bind_row(BindRow *row, HeapTuple tuple, HeapTuple old)
 	return row->any_unbound ? bind_values(row, tuple) : tuple;
 }
 
+/*
+ * Who writes a row of a subject says so, though it may have no encrypted value: a policy that
+ * erases subjects asks how old their rows are.
+ */
+static void
+enter(const BoundTable *table, TupleDesc desc, HeapTuple tuple)
+{
+	bool		isnull;
+	Datum		key = heap_getattr(tuple, steward_binder_key(table->binder), desc, &isnull);
+
+	if (!isnull)
+		steward_binder_enter(table->binder, key);
+}
+
 STEWARD_FUNCTION(steward_bind_row)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
@@ -246,9 +260,10 @@ STEWARD_FUNCTION(steward_bind_row)
 						"bind_row")));
 	is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	row.table = get_table(fcinfo, trigger);
+	row.desc = RelationGetDescr(trigger->tg_relation);
+	enter(row.table, row.desc, is_update ? trigger->tg_newtuple : trigger->tg_trigtuple);
 	if (row.table->shapes == NULL)
 		return PointerGetDatum(is_update ? trigger->tg_newtuple : trigger->tg_trigtuple);
-	row.desc = RelationGetDescr(trigger->tg_relation);
 	row.name = RelationGetRelationName(trigger->tg_relation);
 	row.natts = row.desc->natts;
 	row.values = palloc(row.natts * sizeof(Datum));

@@ -5,6 +5,7 @@
 
 #include "base/errors.h"
 #include "catalog/pg_type_d.h"
+#include "keys/subject_lane.h"
 #include "types/binding.h"
 #include "types/encrypted.h"
 #include "utils/builtins.h"
@@ -66,9 +67,8 @@ steward_binder_key(const StewardBinder *binder)
 	return binder->key;
 }
 
-/* The spelling of a key: equal keys of any of the types have the same. */
-static char *
-key_text(StewardBinder *binder, Datum key)
+char *
+steward_binder_spell(StewardBinder *binder, Datum key)
 {
 	char	   *text;
 
@@ -80,30 +80,60 @@ key_text(StewardBinder *binder, Datum key)
 	return text;
 }
 
+/* What is made of the name of a row's subject, and is to be given back. */
+typedef struct SubjectName
+{
+	StewardPlaintextScope scope;
+	StewardSubjectName name;
+	StewardPlain utf8;
+	char	   *text;
+} SubjectName;
+
+static void
+begin_name(SubjectName *subject, StewardBinder *binder, Datum key)
+{
+	/* A key may be personal as well. */
+	steward_plaintext_begin(&subject->scope);
+	subject->text = steward_binder_spell(binder, key);
+	subject->utf8 = steward_text_to_utf8(subject->text, strlen(subject->text));
+	subject->name.kind = binder->kind;
+	subject->name.kind_len = binder->kind_len;
+	subject->name.key = (char *) subject->utf8.bytes;
+	subject->name.key_len = subject->utf8.len;
+}
+
+static void
+end_name(SubjectName *subject)
+{
+	steward_plain_free(&subject->utf8);
+	pfree(subject->text);
+	steward_plaintext_end(&subject->scope);
+}
+
 bool
 steward_binder_find(StewardBinder *binder, Datum key, bool make,
 					StewardSubject *subject)
 {
-	StewardPlaintextScope scope;
-	StewardSubjectName name = {.kind = binder->kind, .kind_len = binder->kind_len};
-	StewardPlain utf8;
-	char	   *text;
+	SubjectName named;
 	bool		found = true;
 
-	/* A key may be personal as well. */
-	steward_plaintext_begin(&scope);
-	text = key_text(binder, key);
-	utf8 = steward_text_to_utf8(text, strlen(text));
-	name.key = (char *) utf8.bytes;
-	name.key_len = utf8.len;
+	begin_name(&named, binder, key);
 	if (make)
-		steward_subject_ensure(&name, subject);
+		steward_subject_ensure(&named.name, subject);
 	else
-		found = steward_subject_find(&name, subject);
-	steward_plain_free(&utf8);
-	pfree(text);
-	steward_plaintext_end(&scope);
+		found = steward_subject_find(&named.name, subject);
+	end_name(&named);
 	return found;
+}
+
+void
+steward_binder_enter(StewardBinder *binder, Datum key)
+{
+	SubjectName named;
+
+	begin_name(&named, binder, key);
+	steward_subject_lane_share(steward_subject_lane(&named.name));
+	end_name(&named);
 }
 
 bool

@@ -164,12 +164,25 @@ raise_altered(void)
 static StewardSubjectState
 read_subject(const unsigned char *uuid, StewardSubjectRow *row)
 {
+	bool		revoked = false;
+
 	if (!steward_subject_table_find(uuid, row))
 		return STEWARD_SUBJECT_MISSING;
+	if (!row->erased)
+	{
+		revoked = steward_revocation_is_revoked(uuid);
+
+		/*
+		 * It may have been erased since we read it: the tombstone comes
+		 * first.
+		 */
+		if (revoked && !steward_subject_table_find(uuid, row))
+			return STEWARD_SUBJECT_MISSING;
+	}
 	if (row->erased)
 		return steward_subject_is_tombstone(row) ? STEWARD_SUBJECT_ERASED :
 			STEWARD_SUBJECT_ALTERED;
-	if (steward_revocation_is_revoked(uuid))
+	if (revoked)
 		return STEWARD_SUBJECT_REVOKED;
 	return steward_subject_unwrap(row) ? STEWARD_SUBJECT_ALIVE :
 		STEWARD_SUBJECT_ALTERED;

@@ -76,6 +76,7 @@ typedef struct StewardBatchResult
 	uint64		children;		/* that referred to them */
 	uint64		bytes;
 	StringInfoData leaves;		/* of all these; see receipt.h */
+	bool		whole;			/* leaves are of tables, not of rows */
 } StewardBatchResult;
 
 /* Room for candidates, in the current memory context. */

@@ -64,6 +64,15 @@ steward_age_cutoff(const StewardPolicy *policy, Oid type)
 }
 
 char *
+steward_age_moment(const StewardPolicy *policy, const StewardAge *age)
+{
+	if (age->type == TIMESTAMPTZOID)
+		return psprintf("%s::pg_catalog.timestamptz", age->sql);
+	return psprintf("pg_catalog.timezone(%s, %s::pg_catalog.timestamp)",
+					quote_literal_cstr(policy->time_zone), age->sql);
+}
+
+char *
 steward_condition_expired(const StewardPolicy *policy, Relation rel,
 						  const StewardAge *age, const char *alias)
 {

@@ -32,6 +32,9 @@ extern void steward_age_describe(StewardAge *age, const StewardPolicy *policy,
 /* The cutoff of a policy in a type of age. */
 extern Datum steward_age_cutoff(const StewardPolicy *policy, Oid type);
 
+/* The age of a row as a timestamptz, of whatever type it is; over the same alias. */
+extern char *steward_age_moment(const StewardPolicy *policy, const StewardAge *age);
+
 /*
  * The condition of rows that have expired, that the policy is for and that it has not
  * anonymized: $1 is the cutoff. It may be null. The alias is t where a policy anonymizes.

@@ -29,6 +29,7 @@
 #include "retention/own_record.h"
 #include "retention/partition.h"
 #include "retention/schedule_zone.h"
+#include "retention/shred.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 
@@ -112,7 +113,7 @@ take_arguments(Call *call, StewardPolicy *policy)
 			policy->columns = NULL;
 		if (policy->action != STEWARD_ARCHIVE)
 			policy->archive = InvalidOid;
-		if (policy->action == STEWARD_ANONYMIZE || policy->action == STEWARD_DROP_PARTITION)
+		if (steward_target_command(policy) != CMD_DELETE || policy->action == STEWARD_DROP_PARTITION)
 			policy->children = NIL;
 	}
 	if (given(call, ARG_SCHEDULE))
@@ -164,17 +165,6 @@ take_children(Call *call, StewardPolicy *policy, Oid owner)
 		policy->children = steward_own_record_children(policy, owner);
 	else
 		steward_children_check(policy, owner);
-}
-
-/* Refuses what no run carries out. */
-static void
-check_supported(const StewardPolicy *policy)
-{
-	if (policy->action == STEWARD_SHRED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("retention action \"%s\" is not supported yet",
-						steward_action_name(policy->action))));
 }
 
 static void
@@ -232,6 +222,8 @@ check_leaves(const StewardPolicy *policy, Oid owner)
 	Relation	archive;
 	ListCell   *cell;
 
+	if (policy->action == STEWARD_SHRED)
+		steward_shred_check(policy, owner);
 	if (policy->action != STEWARD_ARCHIVE)
 		return;
 	archive = steward_archive_open(policy->archive, AccessShareLock);
@@ -262,7 +254,6 @@ complete(Call *call, StewardPolicy *policy)
 
 		steward_schedule_read(&schedule, policy->schedule);
 	}
-	check_supported(policy);
 	check_arguments(policy);
 	rel = steward_own_relation_open(policy->relation, AccessShareLock);
 	owner = rel->rd_rel->relowner;

@@ -232,13 +232,17 @@ attach_again(StewardRun *run)
 	steward_partition_forget(one->relation);
 }
 
+/* One leaf for the partition: of its rows, which may be many, only the number is kept. */
 static void
-record(StewardRun *run, const StewardPartitionCount *count, uint64 wal)
+add_leaf(const StewardRun *run, Oid relid, const StewardPartitionCount *count,
+		 StringInfo leaves)
 {
-	StewardBatchResult result = {.rows = count->rows, .bytes = count->bytes};
+	const char *rows = psprintf(INT64_FORMAT, count->rows);
 
-	steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
-	run->partitions->rows = count->rows;
+	steward_receipt_add_texts(leaves, run->receipts.salt,
+							  steward_action_name(run->policy->action),
+							  get_namespace_name(get_rel_namespace(relid)),
+							  get_rel_name(relid), 1, &rows);
 }
 
 /*
@@ -261,6 +265,7 @@ drop_or_attach(StewardRun *run)
 {
 	StewardPartitionRun *state = run->partitions;
 	StewardPartitionCount count = {0};
+	StewardBatchResult result = {.whole = true};
 	StewardIdentity identity;
 	uint64		wal = pgWalUsage.wal_bytes;
 	List	   *names = NIL;
@@ -275,7 +280,10 @@ drop_or_attach(StewardRun *run)
 		goes = !must_stay(&count);
 		names = steward_partman_names(state->one.relation);
 		if (goes)
+		{
+			add_leaf(run, state->one.relation, &count, &result.leaves);
 			steward_partition_drop(&state->one);
+		}
 		else
 			steward_partition_attach(&state->one);
 	}
@@ -284,7 +292,9 @@ drop_or_attach(StewardRun *run)
 	if (goes)
 	{
 		steward_partman_forget(names);
-		record(run, &count, wal);
+		result.rows = state->rows = count.rows;
+		result.bytes = count.bytes;
+		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
 	}
 	else
 		note_kept(run, &count);
@@ -387,7 +397,7 @@ bring_to_end(StewardRun *run)
 static void
 prune(StewardRun *run)
 {
-	StewardBatchResult result = {0};
+	StewardBatchResult result = {.whole = true};
 	uint64		wal = pgWalUsage.wal_bytes;
 	ListCell   *cell;
 
@@ -396,6 +406,13 @@ prune(StewardRun *run)
 	{
 		const StewardPrunable *segment = lfirst(cell);
 
+		const char *texts[] = {
+			psprintf("%d", segment->number), psprintf(INT64_FORMAT, segment->records)
+		};
+
+		steward_receipt_add_texts(&result.leaves, run->receipts.salt,
+								  steward_action_name(run->policy->action), STEWARD_SCHEMA,
+								  "audit_log", lengthof(texts), texts);
 		result.rows += segment->records;
 		result.bytes += segment->bytes;
 	}

@@ -118,7 +118,7 @@ COMMENT ON COLUMN steward.policy_run_log.retries IS 'runs of the schedule that h
 COMMENT ON COLUMN steward.policy_run_log.started_at IS 'when the run began';
 COMMENT ON COLUMN steward.policy_run_log.batch_at IS 'when its last batch was done';
 COMMENT ON COLUMN steward.policy_run_log.finished_at IS 'when it ended';
-COMMENT ON COLUMN steward.policy_run_log.rows IS 'rows of the table that were deleted, overwritten or moved, and committed';
+COMMENT ON COLUMN steward.policy_run_log.rows IS 'rows of the table that were deleted, overwritten or moved, and committed; of action shred, here and in held and skipped, subjects';
 COMMENT ON COLUMN steward.policy_run_log.children IS 'rows of other tables, and of the table itself, that were deleted or changed because they refer to those';
 COMMENT ON COLUMN steward.policy_run_log.bytes IS 'size of all these rows, as they were stored';
 COMMENT ON COLUMN steward.policy_run_log.wal IS 'write-ahead log that the session of the run wrote for its batches, in bytes';
@@ -167,6 +167,13 @@ COMMENT ON COLUMN steward.policy_detached.bounds IS 'its bounds, as ATTACH PARTI
 COMMENT ON COLUMN steward.policy_detached.endless IS 'it has no lower bound, so that it may have rows of age -infinity';
 COMMENT ON COLUMN steward.policy_detached.remembered_at IS 'when the run came to it';
 COMMENT ON COLUMN steward.policy_detached.detached_at IS 'when a run detached it, in the same transaction; NULL: it has not';
+
+-- pg_restore --jobs loads tables of an extension in any order. So what goes with a policy, or with a run, goes with it by a foreign
+-- key, but that it is there is not checked for each new row.
+ALTER TABLE steward.policy_child DISABLE TRIGGER ALL;
+ALTER TABLE steward.policy_state DISABLE TRIGGER ALL;
+ALTER TABLE steward.policy_receipt DISABLE TRIGGER ALL;
+ALTER TABLE steward.policy_detached DISABLE TRIGGER ALL;
 
 -- A policy whose table is gone would be dumped as a bare number, which another
 -- table may have in the database it is restored into; so would its archive.

@@ -67,7 +67,7 @@ COMMENT ON COLUMN steward.policy_run.retries IS 'runs of the schedule that had f
 COMMENT ON COLUMN steward.policy_run.started_at IS 'when the run began';
 COMMENT ON COLUMN steward.policy_run.finished_at IS 'when it ended';
 COMMENT ON COLUMN steward.policy_run.duration IS 'how long it took';
-COMMENT ON COLUMN steward.policy_run.rows IS 'rows of the table that were deleted, overwritten or moved, and committed';
+COMMENT ON COLUMN steward.policy_run.rows IS 'rows of the table that were deleted, overwritten or moved, and committed; of action shred, here and in held and skipped, subjects';
 COMMENT ON COLUMN steward.policy_run.children IS 'rows of other tables, and of the table itself, that were deleted or changed because they refer to those';
 COMMENT ON COLUMN steward.policy_run.bytes IS 'size of all these rows, as they were stored';
 COMMENT ON COLUMN steward.policy_run.wal IS 'write-ahead log that the session of the run wrote for its batches, in bytes';

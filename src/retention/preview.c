@@ -23,6 +23,7 @@
 #include "retention/children.h"
 #include "retention/closure.h"
 #include "retention/partition.h"
+#include "retention/shred.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 
@@ -124,16 +125,6 @@ judge(Preview *preview, StewardBatch *batch, const ItemPointerData *rows, int co
 	MemoryContextReset(preview->scratch);
 }
 
-/* Ages as moments, whatever their type. */
-static char *
-age_as_moment(const StewardBatch *batch)
-{
-	if (batch->age.type == TIMESTAMPTZOID)
-		return psprintf("%s::pg_catalog.timestamptz", batch->age.sql);
-	return psprintf("pg_catalog.timezone(%s, %s::pg_catalog.timestamp)",
-					quote_literal_cstr(batch->policy->time_zone), batch->age.sql);
-}
-
 /* Takes one row of the result: its place, whether it is held, and its age. */
 static void
 take_row(Preview *preview, uint64 row, ItemPointerData *rows, int *count)
@@ -162,7 +153,7 @@ read_leaf(Preview *preview, StewardBatch *batch)
 	Portal		portal;
 
 	statement.sql = psprintf("SELECT t.ctid, %s, %s FROM %s WHERE %s", batch->held,
-							 age_as_moment(batch), batch->from, batch->expired);
+							 steward_age_moment(batch->policy, &batch->age), batch->from, batch->expired);
 	portal = steward_statement_open(&statement);
 	for (;;)
 	{
@@ -320,6 +311,44 @@ put_partitions(ReturnSetInfo *result, Preview *preview)
 	}
 }
 
+/* A table that is bound to the subjects of a policy with action shred. */
+static void
+put_bound(ReturnSetInfo *result, const StewardShredRows *rows)
+{
+	Datum		values[COLUMNS] = {0};
+	bool		nulls[COLUMNS] = {0};
+
+	values[COLUMN_RELATION] = ObjectIdGetDatum(rows->relation);
+	values[COLUMN_ACTION] = CStringGetTextDatum("unreadable");
+	values[COLUMN_ROWS] = Int64GetDatum(rows->rows);
+	nulls[COLUMN_CONSTRAINT] = nulls[COLUMN_REFERS_TO] = true;
+	nulls[COLUMN_HELD] = nulls[COLUMN_RESTRICTED] = true;
+	nulls[COLUMN_OLDEST] = nulls[COLUMN_NEWEST] = true;
+	nulls[COLUMN_PROBLEM] = rows->indexed;
+	if (!rows->indexed)
+		values[COLUMN_PROBLEM] =
+			CStringGetTextDatum("no index on the key of its subjects: each batch may read the whole table");
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static void
+put_shred(ReturnSetInfo *result, Preview *preview)
+{
+	StewardShredPreview shred;
+	ListCell   *cell;
+
+	steward_shred_preview(preview->policy, preview->owner, &shred);
+	preview->rows = shred.subjects;
+	preview->held = shred.held;
+	preview->oldest = shred.oldest;
+	preview->newest = shred.newest;
+	put_table(result, preview);
+	foreach(cell, shred.tables)
+	{
+		put_bound(result, lfirst(cell));
+	}
+}
+
 STEWARD_FUNCTION(steward_preview_policy)
 {
 	Preview		preview = {.indexed = true, .oldest = DT_NOEND, .newest = DT_NOBEGIN};
@@ -338,6 +367,8 @@ STEWARD_FUNCTION(steward_preview_policy)
 											ALLOCSET_DEFAULT_SIZES);
 	if (policy->action == STEWARD_DROP_PARTITION)
 		put_partitions(result, &preview);
+	else if (policy->action == STEWARD_SHRED)
+		put_shred(result, &preview);
 	else
 	{
 		look(&preview);

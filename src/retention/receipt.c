@@ -152,6 +152,25 @@ steward_receipt_add(StringInfo leaves, Datum bytes)
 	appendBinaryStringInfo(leaves, VARDATA_ANY(these), VARSIZE_ANY_EXHDR(these));
 }
 
+void
+steward_receipt_add_texts(StringInfo leaves, const unsigned char *salt, const char *action,
+						  const char *schema, const char *table, int count,
+						  const char *const *texts)
+{
+	StringInfoData leaf;
+	StewardHash hash;
+
+	initStringInfo(&leaf);
+	steward_receipt_add(&leaf, steward_receipt_head(salt, action, schema, table));
+	for (int i = 0; i < count; i++)
+		steward_receipt_put(&leaf, texts[i]);
+	steward_sha256(&hash, leaf.data, leaf.len);
+	pfree(leaf.data);
+	if (leaves->data == NULL)
+		initStringInfo(leaves);
+	appendBinaryStringInfo(leaves, (const char *) hash.bytes, STEWARD_HASH_BYTES);
+}
+
 /* ---- of a run ---- */
 
 static void
@@ -189,19 +208,19 @@ steward_receipts_read(int64 run, StewardReceipts *receipts)
 }
 
 void
-steward_receipts_batch(int64 run, StewardReceipts *receipts, StringInfo leaves,
-					   StewardHash *root)
+steward_receipts_batch(int64 run, StewardReceipts *receipts, int64 rows,
+					   StringInfo leaves, StewardHash *root)
 {
 	size_t		count = leaves->len / STEWARD_HASH_BYTES;
 	Oid			types[] = {INT8OID, INT8OID, INT8OID, BYTEAOID};
 	Datum		values[4];
 
 	steward_receipt_batch_root(root, (StewardHash *) leaves->data, count);
-	if (!steward_receipt_append(&receipts->batches, count, root))
+	if (!steward_receipt_append(&receipts->batches, rows, root))
 		elog(ERROR, "too many batches in one run");
 	values[0] = Int64GetDatum(run);
 	values[1] = Int64GetDatum((int64) receipts->batches.size);
-	values[2] = Int64GetDatum((int64) count);
+	values[2] = Int64GetDatum(rows);
 	values[3] = bytes_datum(root->bytes, STEWARD_HASH_BYTES);
 	steward_policy_sql("INSERT INTO steward.policy_receipt (run, batch, rows, root)"
 					   " VALUES ($1, $2, $3, $4)",

@@ -49,7 +49,7 @@ typedef struct StewardReceiptKey
  */
 extern void steward_receipt_key(Relation rel, int parameter, StewardReceiptKey *key);
 
-/* The head of a table for "delete", "archive", "anonymize" or "set null"; a bytea. */
+/* The head of a table for the action of a run, or "delete" or "set null" of rows that refer; a bytea. */
 extern Datum steward_receipt_head(const unsigned char *salt, const char *action,
 								  const char *schema, const char *table);
 extern Datum steward_receipt_head_of(const unsigned char *salt, const char *action,
@@ -57,6 +57,15 @@ extern Datum steward_receipt_head_of(const unsigned char *salt, const char *acti
 
 /* Appends a text to a leaf, as its part of it. */
 extern void steward_receipt_put(StringInfo leaf, const char *text);
+
+/*
+ * Adds the leaf of something that is no row to the leaves of a batch, which may be zeroed memory: a table that was
+ * dropped, or a subject, known by these texts.
+ */
+extern void steward_receipt_add_texts(StringInfo leaves, const unsigned char *salt,
+									  const char *action, const char *schema,
+									  const char *table, int count,
+									  const char *const *texts);
 
 /* Adds what an expression "leaves" gave, a bytea, to the leaves of a batch. */
 extern void steward_receipt_add(StringInfo leaves, Datum bytes);
@@ -68,11 +77,11 @@ extern void steward_receipt_add(StringInfo leaves, Datum bytes);
 extern void steward_receipts_read(int64 run, StewardReceipts *receipts);
 
 /*
- * Writes the receipt of the next batch of a run, in its transaction; the leaves are used up.
+ * Writes the receipt of the next batch of a run, of so many rows, in its transaction; the leaves are used up.
  * *root becomes its root. The caller writes what steward_receipts_root and _frontier give to the run.
  */
-extern void steward_receipts_batch(int64 run, StewardReceipts *receipts, StringInfo leaves,
-								   StewardHash *root);
+extern void steward_receipts_batch(int64 run, StewardReceipts *receipts, int64 rows,
+								   StringInfo leaves, StewardHash *root);
 
 /* The run's root over its batches, and what it takes to go on, as bytea. */
 extern Datum steward_receipts_root(const StewardReceipts *receipts);

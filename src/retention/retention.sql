@@ -44,7 +44,7 @@ CREATE FUNCTION steward.preview_policy(name text, OUT relation regclass, OUT "co
     OUT problem text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'steward_preview_policy';
-COMMENT ON FUNCTION steward.preview_policy IS 'what a run of a retention policy would do now, counted: first to its table, then to each table that refers to it';
+COMMENT ON FUNCTION steward.preview_policy IS 'what a run of a retention policy would do now, counted: first to its table, then to each table that refers to it, or, of action shred, whose rows would be unreadable';
 REVOKE EXECUTE ON FUNCTION steward.preview_policy FROM PUBLIC;
 
 CREATE PROCEDURE steward.run_policy(name text, INOUT deleted bigint DEFAULT NULL)

@@ -24,6 +24,7 @@
 #include "retention/load.h"
 #include "retention/partition_parts.h"
 #include "retention/run.h"
+#include "retention/shred.h"
 #include "retention/target.h"
 
 /* How long a run waits in all for rows and tables that others have locked. */
@@ -105,6 +106,8 @@ expand(StewardRun *run)
 		steward_partition_check(run->policy);
 		return;
 	}
+	if (run->policy->action == STEWARD_SHRED)
+		steward_shred_check(run->policy, run->owner);
 	leaves = steward_target_leaves(run->policy);
 	if (steward_target_command(run->policy) == CMD_DELETE)
 		steward_children_check(run->policy, run->owner);
@@ -199,6 +202,13 @@ steward_run_try_again(StewardRun *run, ErrorData *error)
 		steward_run_fail(run, error);
 	FreeErrorData(error);
 	run->patience -= (int) (microseconds_since(run->began) / 1000) + PAUSE_MILLISECONDS;
+	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
+}
+
+void
+steward_run_wait(StewardRun *run)
+{
+	run->patience -= PAUSE_MILLISECONDS;
 	steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
 }
 
@@ -325,8 +335,7 @@ clean_leaf(StewardRun *run, Oid relid)
 		}
 		else if (left > 0 && leaf->locked < leaf->found && run->patience > 0)
 		{
-			run->patience -= PAUSE_MILLISECONDS;
-			steward_turn_undone(&run->turn, PAUSE_MILLISECONDS * 1000);
+			steward_run_wait(run);
 			continue;
 		}
 		run->skipped += left;
@@ -338,10 +347,14 @@ clean_leaf(StewardRun *run, Oid relid)
 void
 steward_run_part(StewardRun *run, StewardRunPart part)
 {
+	StewardReceipts receipts = run->receipts;
 	ErrorData  *error;
 
 	while ((error = steward_run_attempt(run, part)) != NULL)
+	{
+		run->receipts = receipts;
 		steward_run_try_again(run, error);
+	}
 	steward_run_commit(run);
 }
 
@@ -415,7 +428,10 @@ run_batches(StewardRun *run)
 	else
 	{
 		run->leaf.pool = steward_candidates_make();
-		clean_leaves(run);
+		if (run->policy->action == STEWARD_SHRED)
+			steward_shred_run(run);
+		else
+			clean_leaves(run);
 	}
 	end(run);
 	steward_run_commit(run);

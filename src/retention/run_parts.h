@@ -38,6 +38,7 @@ typedef struct StewardRun
 	uint64		held;
 	uint64		restricted;
 	struct StewardPartitionRun *partitions; /* of STEWARD_DROP_PARTITION */
+	struct StewardShred *shred; /* of STEWARD_SHRED */
 } StewardRun;
 
 /* Something that a run does in one transaction. */
@@ -72,6 +73,9 @@ extern void steward_run_fail(StewardRun *run, ErrorData *error);
  * locked by a worker, which must not keep it from being dropped for longer.
  */
 extern void steward_run_pause(StewardRun *run);
+
+/* Others have what is wanted: a sleep before the next part, and less patience. */
+extern void steward_run_wait(StewardRun *run);
 
 /*
  * Makes the record of a run, and sets its number. due: what it is for; NULL when somebody called it.

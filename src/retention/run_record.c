@@ -91,10 +91,12 @@ steward_run_record_batch(StewardRun *run, StewardBatchResult *result, uint64 wal
 	};
 	StewardHash root;
 
-	if (result->leaves.len != (result->rows + result->children) * STEWARD_HASH_BYTES)
+	if (!result->whole &&
+		result->leaves.len != (result->rows + result->children) * STEWARD_HASH_BYTES)
 		elog(ERROR, "a batch has " UINT64_FORMAT " rows and %d bytes of leaves",
 			 result->rows + result->children, result->leaves.len);
-	steward_receipts_batch(run->id, &run->receipts, &result->leaves, &root);
+	steward_receipts_batch(run->id, &run->receipts, (int64) (result->rows + result->children),
+						   &result->leaves, &root);
 	values[6] = steward_receipts_root(&run->receipts);
 	values[7] = steward_receipts_frontier(&run->receipts);
 	steward_policy_sql("UPDATE steward.policy_run_log SET rows = rows + $2,"

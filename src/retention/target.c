@@ -116,6 +116,8 @@ steward_target_check_owner(Relation rel, Oid owner)
 CmdType
 steward_target_command(const StewardPolicy *policy)
 {
+	if (policy->action == STEWARD_SHRED)
+		return CMD_SELECT;
 	return policy->action == STEWARD_ANONYMIZE ? CMD_UPDATE : CMD_DELETE;
 }
 

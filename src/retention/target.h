@@ -15,7 +15,10 @@
 /* "schema"."table". */
 extern char *steward_qualified_name(Oid relid);
 
-/* What a run does to rows of the policy's table: CMD_DELETE or CMD_UPDATE. */
+/*
+ * What a run does to rows of the policy's table: CMD_DELETE, CMD_UPDATE, or nothing but
+ * reading them, CMD_SELECT.
+ */
 extern CmdType steward_target_command(const StewardPolicy *policy);
 
 /*

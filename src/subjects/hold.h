@@ -67,6 +67,9 @@ extern List *steward_holds_on(Oid relid);
  */
 extern List *steward_holds_on_tree(Oid relid, Oid also);
 
+/* Is any hold active in this database? Read likewise. */
+extern bool steward_holds_exist(void);
+
 /*
  * A condition in SQL that is true for rows of an open leaf that a hold of the list keeps,
  * and never null: for a statement over "ONLY leaf AS alias", run as the owner of

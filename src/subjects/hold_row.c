@@ -131,6 +131,12 @@ steward_hold_any(void)
 	return hold;
 }
 
+bool
+steward_holds_exist(void)
+{
+	return OidIsValid(steward_hold_table()) && steward_hold_any() != NULL;
+}
+
 /*
  * The active holds that were placed on a table itself. DROP EXTENSION drops the index
  * before other tables, of which the guard still asks.

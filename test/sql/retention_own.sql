@@ -38,7 +38,7 @@ INSERT INTO steward.policy_run_log (policy, relation, cutoff, started_at, finish
 VALUES ('old', 'pg_class', now(), '2001-01-01', '2001-01-02', 'complete'),
     ('new', 'pg_class', now(), now(), now(), 'complete'),
     ('old, not ended', 'pg_class', now(), '2001-01-01', NULL, 'running');
-INSERT INTO steward.policy_receipt (run, batch, rows, salt, root) SELECT id, 1, 1, '', '' FROM steward.policy_run_log;
+INSERT INTO steward.policy_receipt (run, batch, rows, root) SELECT id, 1, 1, '' FROM steward.policy_run_log;
 SELECT relation, "constraint", action, rows, problem FROM steward.preview_policy('run history');
 CALL steward.run_policy('run history');
 SELECT policy, rows, children, state FROM steward.policy_run ORDER BY id;

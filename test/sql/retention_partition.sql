@@ -49,6 +49,14 @@ SELECT relid FROM pg_partition_tree('visit') ORDER BY relid::text;
 SELECT to_regclass('visit_2001'), to_regclass('visit_2001_a'), count(*) FROM visit;
 SELECT action, rows, children, bytes > 0 AS bytes, batches, skipped, held, restricted, state, sqlstate FROM steward.policy_run ORDER BY id DESC LIMIT 1;
 SELECT count(*) FROM steward.policy_detached;
+-- Each partition has left a receipt, of its name and the number of its rows.
+SELECT max(id) AS run FROM steward.policy_run \gset
+SELECT p.name, p.rows, count(b.batch) AS receipts
+  FROM (VALUES ('public.visit_old', 10), ('public.visit_2001', 20), ('public.visit_2002', 5), ('public.visit_2002', 6)) AS p (name, rows)
+  LEFT JOIN steward.policy_run_batch AS b ON b.run = :run AND b.rows = p.rows
+        AND b.root = steward.receipt_root(ARRAY[steward.receipt_leaf(:run, p.name, ARRAY[p.rows::text])])
+ GROUP BY p.name, p.rows ORDER BY p.name, p.rows;
+SELECT * FROM steward.verify_receipt(:run);
 
 -- Nothing is left to do.
 CALL steward.run_policy('visits');

@@ -64,6 +64,16 @@ for my $kind ('plain', 'custom', 'directory')
 	is($node->safe_psql($kind, q{SELECT steward.place_hold('visit', NULL, 'later') > max(id) FROM (SELECT id FROM steward.hold) AS h}), 't', 'their numbers go on');
 }
 
+# pg_restore --jobs loads policies in any order, that of their tables reversed too.
+my @entries = grep { /TABLE DATA steward policy_/ } split /^/m, `pg_restore -l $directory/directory`;
+cmp_ok(scalar(@entries), '>', 3, 'policies have tables');
+append_to_file("$directory/list", join '', reverse @entries);
+$node->safe_psql('postgres', 'CREATE DATABASE reversed');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('reversed'), @$_, "$directory/directory" ], "restored in another order: @$_")
+  for ['--section=pre-data'], [ '-L', "$directory/list" ];
+is($node->safe_psql('reversed', q{SELECT (SELECT count(*) FROM steward.policy_definition) || ' ' || (SELECT count(*) FROM steward.policy_state)}), '1 1', 'with all that there was');
+is($node->safe_psql('reversed', q{SELECT steward.drop_policy('things'); SELECT count(*) FROM steward.policy_state}), "\n0", 'and what belongs to a policy goes with it');
+
 # ---- a crash, and a session that dies ----
 
 my $session = steward_session($node, 'shop');
