@@ -135,10 +135,17 @@ read_receipts(Verification *verification)
 	" AND e OPERATOR(pg_catalog.->) 'details' OPERATOR(pg_catalog.->>) 'run'" \
 	" OPERATOR(pg_catalog.=) $1::pg_catalog.text) "
 
-/* Batches of which receipt and event differ; both, or one of them. */
+/*
+ * What was said when the run began and ended; then batches of which receipt and event
+ * differ, or of which there is but one of them. The log is read once.
+ */
 #define DIFFERENCES \
 	EVENTS \
-	"SELECT COALESCE(e.batch, r.batch), e.batch IS NULL, r.batch IS NULL" \
+	"SELECT event, NULL::pg_catalog.int8 AS batch, false, false, d OPERATOR(pg_catalog.->>) 'root'," \
+	" (d OPERATOR(pg_catalog.->>) 'deleted')::pg_catalog.int8 OPERATOR(pg_catalog.+)" \
+	" (d OPERATOR(pg_catalog.->>) 'children')::pg_catalog.int8" \
+	" FROM event WHERE event OPERATOR(pg_catalog.<>) 'run_policy_batch'" \
+	" UNION ALL SELECT 'run_policy_batch', COALESCE(e.batch, r.batch), e.batch IS NULL, r.batch IS NULL, NULL, NULL" \
 	" FROM (SELECT (d OPERATOR(pg_catalog.->>) 'batch')::pg_catalog.int8 AS batch," \
 	"   (d OPERATOR(pg_catalog.->>) 'rows')::pg_catalog.int8" \
 	"   OPERATOR(pg_catalog.+) (d OPERATOR(pg_catalog.->>) 'children')::pg_catalog.int8 AS rows," \
@@ -148,18 +155,10 @@ read_receipts(Verification *verification)
 	"   WHERE p.run OPERATOR(pg_catalog.=) $1) AS r ON r.batch OPERATOR(pg_catalog.=) e.batch" \
 	" WHERE e.batch IS NULL OR r.batch IS NULL OR r.rows OPERATOR(pg_catalog.<>) e.rows" \
 	" OR pg_catalog.encode(r.root, 'hex') OPERATOR(pg_catalog.<>) e.root" \
-	" ORDER BY 1"
-
-/* What was said when the run began and ended. */
-#define ENDS \
-	EVENTS \
-	"SELECT event, d OPERATOR(pg_catalog.->>) 'root'," \
-	" (d OPERATOR(pg_catalog.->>) 'deleted')::pg_catalog.int8 OPERATOR(pg_catalog.+)" \
-	" (d OPERATOR(pg_catalog.->>) 'children')::pg_catalog.int8" \
-	" FROM event WHERE event OPERATOR(pg_catalog.<>) 'run_policy_batch'"
+	" ORDER BY batch NULLS FIRST"
 
 static void
-read_events(const Verification *verification, const char *sql)
+read_events(const Verification *verification)
 {
 	const StewardRecordedRun *run = &verification->run;
 	Oid			types[] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
@@ -169,14 +168,14 @@ read_events(const Verification *verification, const char *sql)
 		TimestampTzGetDatum(Max(run->started_at, run->batch_at) + SLACK)
 	};
 
-	steward_policy_look(sql, lengthof(types), types, values);
+	steward_policy_look(DIFFERENCES, lengthof(types), types, values);
 }
 
 static void
 verify_end(Verification *verification, uint64 row)
 {
 	const StewardRecordedRun *run = &verification->run;
-	char	   *root = text_of(row, 2);
+	char	   *root = text_of(row, 5);
 	char		hex[2 * STEWARD_HASH_BYTES + 1] = "";
 
 	if (run->rooted)
@@ -184,43 +183,44 @@ verify_end(Verification *verification, uint64 row)
 	if (strcmp(root != NULL ? root : "", hex) != 0)
 		found(verification, FOUND_ALTERED, 0,
 			  "The root of the run is not what the audit trail says of its end.");
-	if (DatumGetInt64(value_of(row, 3)) != run->rows + run->children)
+	if (DatumGetInt64(value_of(row, 6)) != run->rows + run->children)
 		found(verification, FOUND_ALTERED, 0,
 			  "The run counted other rows than the audit trail says of its end.");
 }
 
 static void
-verify_ends(Verification *verification)
+verify_batch(Verification *verification, uint64 row)
 {
-	read_events(verification, ENDS);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		if (strcmp(text_of(i, 1), "run_policy") == 0)
-			verification->begun = true;
-		else
-			verify_end(verification, i);
-	}
-	SPI_freetuptable(SPI_tuptable);
+	int64		batch = DatumGetInt64(value_of(row, 2));
+	bool		no_event = DatumGetBool(value_of(row, 3));
+	bool		no_receipt = DatumGetBool(value_of(row, 4));
+
+	if (no_receipt)
+		found(verification, FOUND_MISSING, batch,
+			  "The audit trail has the batch, which has no receipt.");
+	else if (!no_event)
+		found(verification, FOUND_ALTERED, batch,
+			  "The receipt is not what the audit trail says of the batch.");
+	/* The log may have begun, or been pruned, in mid-run. */
+	else if (verification->begun)
+		found(verification, FOUND_INSERTED, batch,
+			  "The audit trail has the beginning of the run, but not this batch.");
 }
 
 static void
 verify_events(Verification *verification)
 {
-	read_events(verification, DIFFERENCES);
+	read_events(verification);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		int64		batch = DatumGetInt64(value_of(i, 1));
+		const char *event = text_of(i, 1);
 
-		if (!DatumGetBool(value_of(i, 2)))
-			found(verification,
-				  DatumGetBool(value_of(i, 3)) ? FOUND_MISSING : FOUND_ALTERED, batch,
-				  DatumGetBool(value_of(i, 3)) ?
-				  "The audit trail has the batch, which has no receipt." :
-				  "The receipt is not what the audit trail says of the batch.");
-		/* The log may have begun, or been pruned, in mid-run. */
-		else if (verification->begun)
-			found(verification, FOUND_INSERTED, batch,
-				  "The audit trail has the beginning of the run, but not this batch.");
+		if (strcmp(event, "run_policy") == 0)
+			verification->begun = true;
+		else if (strcmp(event, "run_policy_ended") == 0)
+			verify_end(verification, i);
+		else
+			verify_batch(verification, i);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -236,10 +236,7 @@ STEWARD_FUNCTION(steward_verify_receipt)
 	steward_recorded_run(PG_GETARG_INT64(0), &verification.run);
 	read_receipts(&verification);
 	if (steward_audit_started())
-	{
-		verify_ends(&verification);
 		verify_events(&verification);
-	}
 	SPI_finish();
 	PG_RETURN_NULL();
 }

@@ -169,6 +169,16 @@ my $history = q{SELECT id, policy, relation, cutoff, started_at, finished_at, ro
 	FROM steward.policy_run ORDER BY id};
 is($node->safe_psql('restored', $policies), $node->safe_psql('postgres', $policies), 'policies are restored');
 is($node->safe_psql('restored', $history), $node->safe_psql('postgres', $history), 'so is the history');
+my $receipts = q{SELECT r.*, l.root, l.salt, l.frontier FROM steward.policy_receipt AS r JOIN steward.policy_run_log AS l ON l.id = r.run ORDER BY run, batch};
+my $kept = $node->safe_psql('postgres', $receipts);
+cmp_ok(scalar(split /\n/, $kept), '>', 1, 'there are receipts');
+is($node->safe_psql('restored', $receipts), $kept, 'which are restored');
+$node->safe_psql('restored', q{
+	UPDATE steward.policy_run_log SET state = 'waiting' WHERE id = (SELECT max(id) FROM steward.policy_run_log WHERE policy = 'visits');
+	INSERT INTO visit SELECT n, '2001-01-01' FROM generate_series(1, 10) AS n});
+is($node->safe_psql('restored', q{CALL steward.run_policy('visits'); SELECT count(*) FROM steward.policy_run}),
+	"10\n" . $node->safe_psql('postgres', 'SELECT count(*) FROM steward.policy_run'), 'a run that waits goes on');
+is($node->safe_psql('restored', 'SELECT v.* FROM steward.policy_run AS r, steward.verify_receipt(r.id) AS v'), '', 'with receipts that fit');
 is($node->safe_psql('restored', q{SELECT count(*), (SELECT count(*) FROM steward.policy_state) FROM steward.policy}), '5|5',
 	'without the policies whose table or archive is gone');
 is($node->safe_psql('restored', q{SELECT steward.resume_policy('family'); CALL steward.run_policy('family')}), "t\n1", 'a restored policy takes children along');
