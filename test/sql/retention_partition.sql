@@ -168,6 +168,24 @@ SELECT relid FROM pg_partition_tree('visit') ORDER BY relid::text;
 
 SELECT steward.drop_policy('visits');
 DROP TABLE visit;
+
+-- Of an audited table the trail has the command. A partition that came back is audited, as it was.
+CREATE TABLE visit (id int, at date) PARTITION BY RANGE (at);
+CREATE TABLE visit_a PARTITION OF visit FOR VALUES FROM ('2001-01-01') TO ('2001-02-01');
+CREATE TABLE visit_b PARTITION OF visit FOR VALUES FROM ('2001-02-01') TO ('2001-03-01');
+SELECT steward.enable_audit('visit');
+INSERT INTO visit VALUES (1, '2001-01-02'), (2, '2001-02-03');
+SELECT steward.create_policy('visits', 'visit', 'at', '1 year', 'drop_partition', time_zone => 'UTC');
+CREATE VIEW over_partition AS SELECT id FROM visit_b;
+CALL steward.run_policy('visits');
+UPDATE visit SET id = 3;
+SELECT event, command, identity, effective_role = current_user AS owner FROM steward.ddl_trail
+ WHERE identity IN ('public.visit_a', 'public.visit_b') AND object_type = 'table' AND event = 'drop';
+SELECT operation, relation, root, key, old, new FROM steward.audit_trail WHERE root = 'public.visit' ORDER BY changed_at, xid, seq;
+DROP VIEW over_partition;
+SELECT steward.disable_audit('visit');
+SELECT steward.drop_policy('visits');
+DROP TABLE visit;
 DROP ROLE retention_partition_owner;
 DELETE FROM steward.policy_run_log;
 DELETE FROM steward.hold;
