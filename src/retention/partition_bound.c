@@ -105,30 +105,35 @@ is_endless(const Cutoff *limit, List *lowerdatums)
 	return !first_value(limit, lowerdatums, &lower) || lower == limit->nobegin;
 }
 
-/* The bounds of a partition as a text; NULL when it is none any more. */
-static PartitionBoundSpec *
-bounds_of(Oid relid, char **written)
+/* As it is stored; false when it is no partition any more. Locked so that it stays one. */
+static bool
+stored_bounds(Oid relid, Datum *stored)
 {
-	PartitionBoundSpec *bounds = NULL;
 	HeapTuple	tuple;
-	Datum		stored;
 	bool		isnull = true;
 
 	LockRelationOid(relid, AccessShareLock);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	stored = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relpartbound, &isnull);
+		return false;
+	*stored = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relpartbound, &isnull);
 	if (!isnull)
-	{
-		int			level = steward_expression_settings("UTC");
-
-		bounds = castNode(PartitionBoundSpec, stringToNode(TextDatumGetCString(stored)));
-		*written = TextDatumGetCString(DirectFunctionCall2(pg_get_expr, stored,
-														   ObjectIdGetDatum(relid)));
-		AtEOXact_GUC(false, level);
-	}
+		*stored = PointerGetDatum(DatumGetTextPCopy(*stored));
 	ReleaseSysCache(tuple);
+	return !isnull;
+}
+
+char *
+steward_partition_bounds(Oid relid)
+{
+	int			level = steward_expression_settings("UTC");
+	char	   *bounds = NULL;
+	Datum		stored;
+
+	if (stored_bounds(relid, &stored))
+		bounds = text_to_cstring(DatumGetTextPP(DirectFunctionCall2(pg_get_expr, stored,
+																	ObjectIdGetDatum(relid))));
+	AtEOXact_GUC(false, level);
 	return bounds;
 }
 
@@ -142,7 +147,7 @@ older_first(const ListCell *a, const ListCell *b)
 }
 
 static Dated *
-look_at(const Cutoff *limit, Oid relid, Oid parent, PartitionBoundSpec *bounds, char *text)
+look_at(const Cutoff *limit, Oid relid, Oid parent, PartitionBoundSpec *bounds)
 {
 	Dated	   *dated;
 	int64		upper;
@@ -154,7 +159,6 @@ look_at(const Cutoff *limit, Oid relid, Oid parent, PartitionBoundSpec *bounds, 
 	dated->partition = palloc0(sizeof(StewardPartition));
 	dated->partition->relation = relid;
 	dated->partition->parent = parent;
-	dated->partition->bounds = text;
 	dated->partition->endless = is_endless(limit, bounds->lowerdatums);
 	return dated;
 }
@@ -172,14 +176,17 @@ steward_partitions_expired(const StewardPolicy *policy, Relation parent, bool ke
 	set_cutoff(&limit, policy, parent);
 	for (int i = 0; i < parts->nparts; i++)
 	{
-		char	   *text;
-		PartitionBoundSpec *bounds = bounds_of(parts->oids[i], &text);
+		PartitionBoundSpec *bounds;
+		Datum		stored;
 		Dated	   *one;
 
-		if (bounds == NULL || bounds->is_default)
+		if (!stored_bounds(parts->oids[i], &stored))
+			continue;
+		bounds = castNode(PartitionBoundSpec, stringToNode(TextDatumGetCString(stored)));
+		if (bounds->is_default)
 			continue;
 		all++;
-		one = look_at(&limit, parts->oids[i], RelationGetRelid(parent), bounds, text);
+		one = look_at(&limit, parts->oids[i], RelationGetRelid(parent), bounds);
 		if (one != NULL)
 			dated = lappend(dated, one);
 	}

@@ -18,6 +18,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
+#include "base/catalog.h"
 #include "base/expression.h"
 #include "retention/condition.h"
 #include "retention/own_record.h"
@@ -34,6 +35,19 @@ refuse(Relation rel, const char *why)
 			 errhint("Partition the table by range on a column of type date, timestamp or timestamptz that is the age, or use another action.")));
 }
 
+/* Reading the key may evaluate parts of it that are constant: as the owner. */
+static PartitionKey
+key_of(Relation rel)
+{
+	StewardIdentity identity;
+	PartitionKey key;
+
+	steward_become(rel->rd_rel->relowner, &identity);
+	key = RelationGetPartitionKey(rel);
+	steward_become_caller(&identity);
+	return key;
+}
+
 /* Is the first column of the key the age, in the order of its type? */
 static void
 check_key(const StewardPolicy *policy, Relation rel)
@@ -44,7 +58,7 @@ check_key(const StewardPolicy *policy, Relation rel)
 
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		refuse(rel, "It is not partitioned.");
-	key = RelationGetPartitionKey(rel);
+	key = key_of(rel);
 	if (get_partition_strategy(key) != PARTITION_STRATEGY_RANGE)
 		refuse(rel, "It is not partitioned by range.");
 	level = steward_expression_settings(policy->time_zone);

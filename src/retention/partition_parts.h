@@ -28,7 +28,7 @@ typedef struct StewardPartition
 {
 	Oid			relation;
 	Oid			parent;
-	char	   *bounds;			/* FOR VALUES ..., to attach it again */
+	char	   *bounds;			/* FOR VALUES ..., to attach it again; or NULL */
 	bool		endless;		/* may have rows of age -infinity, which never
 								 * expire */
 	bool		detached;		/* by us: committed, or in our transaction */
@@ -63,11 +63,14 @@ typedef struct StewardPartitionRun
 
 /*
  * The expired partitions of an open table, the oldest first: StewardPartition * in the
- * current context. Neither the default partition nor one that is being detached; and, if keep_last, not
- * all there are. With an active snapshot.
+ * current context, without their bounds. Neither the default partition nor one that is being detached;
+ * and, if keep_last, not all there are. With an active snapshot; leaves AccessShareLock on all partitions.
  */
 extern List *steward_partitions_expired(const StewardPolicy *policy, Relation parent,
 										bool keep_last);
+
+/* FOR VALUES ..., palloc'd; NULL when it is no partition. Leaves AccessShareLock on it. */
+extern char *steward_partition_bounds(Oid relid);
 
 /*
  * Was it detached by us, and is still nobody else's: no partition of another table, and of the

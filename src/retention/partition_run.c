@@ -70,7 +70,7 @@ copy_partition(StewardRun *run, const StewardPartition *one)
 	MemoryContext caller = MemoryContextSwitchTo(run->context);
 
 	run->partitions->one = *one;
-	run->partitions->one.bounds = pstrdup(one->bounds);
+	run->partitions->one.bounds = steward_partition_bounds(one->relation);
 	MemoryContextSwitchTo(caller);
 }
 

@@ -176,6 +176,68 @@ SELECT relid FROM pg_partition_tree('visit') ORDER BY relid::text;
 
 SELECT steward.drop_policy('visits');
 DROP TABLE visit;
+
+-- What an owner has put into the key runs as him, whoever calls, and cannot become anybody else.
+CREATE TABLE who (role name, session name, became boolean);
+GRANT ALL ON who TO PUBLIC;
+CREATE FUNCTION compare(a text, b text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    became boolean := true;
+BEGIN
+    BEGIN
+        EXECUTE 'SET SESSION AUTHORIZATION DEFAULT';
+        EXECUTE 'RESET ROLE';
+    EXCEPTION WHEN OTHERS THEN
+        became := false;
+    END;
+    EXECUTE 'INSERT INTO public.who VALUES (current_user, session_user, $1)' USING became AND current_user <> session_user;
+    RETURN pg_catalog.bttextcmp(a, b);
+END
+$$;
+CREATE OPERATOR CLASS owners FOR TYPE text USING btree AS
+    OPERATOR 1 pg_catalog.<, OPERATOR 2 pg_catalog.<=, OPERATOR 3 pg_catalog.=, OPERATOR 4 pg_catalog.>=, OPERATOR 5 pg_catalog.>, FUNCTION 1 compare(text, text);
+CREATE TABLE visit (id int, at date, who text) PARTITION BY RANGE (at, who owners);
+CREATE TABLE visit_a PARTITION OF visit FOR VALUES FROM ('2001-01-01', 'a') TO ('2001-02-01', 'b');
+CREATE TABLE visit_b PARTITION OF visit FOR VALUES FROM ('2001-02-01', 'b') TO ('2001-02-01', 'd');
+CREATE TABLE visit_c PARTITION OF visit FOR VALUES FROM ('2001-02-01', 'd') TO ('2001-03-01', 'b');
+INSERT INTO visit VALUES (1, '2001-01-02', 'a'), (2, '2001-02-01', 'c');
+ALTER TABLE visit OWNER TO retention_partition_owner;
+ALTER TABLE visit_a OWNER TO retention_partition_owner;
+ALTER TABLE visit_b OWNER TO retention_partition_owner;
+ALTER TABLE visit_c OWNER TO retention_partition_owner;
+CREATE VIEW over_partition AS SELECT id FROM visit_c;
+\c -
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+TRUNCATE who;
+SELECT steward.create_policy('visits', 'visit', 'at', '1 year', 'drop_partition', time_zone => 'UTC');
+SELECT relation, rows FROM steward.preview_policy('visits');
+CALL steward.run_policy('visits');
+ALTER ROLE retention_partition_owner LOGIN;
+CALL steward.run_policy('visits');
+SELECT role, became, count(*) > 0 AS called FROM who GROUP BY 1, 2;
+DROP VIEW over_partition;
+SELECT steward.drop_policy('visits');
+DROP TABLE visit, who;
+DROP FUNCTION compare CASCADE;
+
+-- Of an audited table the trail has the command. A partition that came back is audited, as it was.
+CREATE TABLE visit (id int, at date) PARTITION BY RANGE (at);
+CREATE TABLE visit_a PARTITION OF visit FOR VALUES FROM ('2001-01-01') TO ('2001-02-01');
+CREATE TABLE visit_b PARTITION OF visit FOR VALUES FROM ('2001-02-01') TO ('2001-03-01');
+SELECT steward.enable_audit('visit');
+INSERT INTO visit VALUES (1, '2001-01-02'), (2, '2001-02-03');
+SELECT steward.create_policy('visits', 'visit', 'at', '1 year', 'drop_partition', time_zone => 'UTC');
+CREATE VIEW over_partition AS SELECT id FROM visit_b;
+CALL steward.run_policy('visits');
+UPDATE visit SET id = 3;
+SELECT event, command, identity, effective_role = current_user AS owner FROM steward.ddl_trail
+ WHERE identity IN ('public.visit_a', 'public.visit_b') AND object_type = 'table' AND event = 'drop';
+SELECT operation, relation, root, key, old, new FROM steward.audit_trail WHERE root = 'public.visit' ORDER BY changed_at, xid, seq;
+DROP VIEW over_partition;
+SELECT steward.disable_audit('visit');
+SELECT steward.drop_policy('visits');
+DROP TABLE visit;
 DROP ROLE retention_partition_owner;
 DELETE FROM steward.policy_run_log;
 DELETE FROM steward.hold;
