@@ -240,6 +240,7 @@ Datum
 steward_receipts_frontier(const StewardReceipts *receipts)
 {
 	unsigned char frontier[STEWARD_FRONTIER_MAX_BYTES];
+	size_t		length = steward_frontier_pack(frontier, &receipts->batches);
 
-	return bytes_datum(frontier, steward_frontier_pack(frontier, &receipts->batches));
+	return bytes_datum(frontier, length);
 }

@@ -295,27 +295,27 @@ collect(StewardRun *run)
 void
 steward_shred_run(StewardRun *run)
 {
-	StewardShred shred = {0};
+	StewardShred *shred = MemoryContextAllocZero(run->context, sizeof(StewardShred));
 
-	shred.context = AllocSetContextCreate(run->context, "subjects to be erased",
-										  ALLOCSET_DEFAULT_SIZES);
-	run->shred = &shred;
+	shred->context = AllocSetContextCreate(run->context, "subjects to be erased",
+										   ALLOCSET_DEFAULT_SIZES);
+	run->shred = shred;
 	for (int sweeps = 1;; sweeps++)
 	{
 		collect(run);
 		take_subjects(run);
 		if (run->turn.gives_way)
 			break;
-		run->held = shred.held;
-		run->skipped = shred.busy;
-		if (shred.erased == 0)
+		run->held = shred->held;
+		run->skipped = shred->busy;
+		if (shred->erased == 0)
 			break;
 		if (sweeps == MOST_SWEEPS)
 		{
-			run->skipped += shred.erased;
+			run->skipped += shred->erased;
 			break;
 		}
 	}
-	MemoryContextDelete(shred.context);
+	MemoryContextDelete(shred->context);
 	run->shred = NULL;
 }
