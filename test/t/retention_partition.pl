@@ -17,7 +17,8 @@ max_worker_processes = 16
 steward.retention_retry_delay = 100ms
 CONF
 my $run = q{CALL steward.run_policy('visits')};
-my $detaching = q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_steward owner session' AND wait_event_type = 'Lock'};
+my $detaching = q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pg_steward owner session' AND wait_event_type = 'Lock'
+	AND query ~ 'CONCURRENTLY'};
 my $no_session = q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_steward owner session'};
 my $pending = q{SELECT count(*) FROM pg_inherits WHERE inhdetachpending};
 my $old = q{SELECT count(*) FROM visit WHERE at < '2002-01-01'};
