@@ -13,11 +13,13 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/catalog.h"
 #include "base/expression.h"
+#include "base/procedure.h"
 #include "retention/archive.h"
 #include "retention/closure.h"
 #include "retention/edge.h"
@@ -27,6 +29,10 @@
 
 /* A closure may have this many times the rows that a batch aims at. */
 #define CLOSURE_TIMES 2
+
+/* How long deleting waits for somebody who has a row, and how many batches lock rows first after that. */
+#define AT_ONCE_TIMEOUT "10ms"
+#define WARY_BATCHES 16
 
 void
 steward_leaf_begin(StewardLeaf *leaf, StewardSweep sweep)
@@ -232,6 +238,68 @@ slice_size(const StewardLeaf *leaf, int size)
 	return Min(size, left);
 }
 
+/*
+ * Whether rows can go without being locked before, which costs as much of the log as deleting them. The
+ * last sweep locks them: it must tell rows that others have from those that a trigger keeps.
+ */
+static bool
+may_be_at_once(const StewardBatch *batch)
+{
+	return batch->edges == NIL && batch->leaf->sweep == SWEEP_TABLE &&
+		(batch->policy->action == STEWARD_DELETE ||
+		 batch->policy->action == STEWARD_ARCHIVE);
+}
+
+/* What is done at once, as steward_attempt calls it. */
+typedef struct AtOnce
+{
+	StewardBatch *batch;
+	const ItemPointerData *rows;
+	int			count;
+	StewardBatchResult *result;
+} AtOnce;
+
+static void
+destroy_at_once(void *arg)
+{
+	AtOnce	   *all = arg;
+
+	steward_batch_option("lock_timeout", AT_ONCE_TIMEOUT);
+	steward_batch_destroy(all->batch, all->rows, all->count, NIL, all->result);
+}
+
+/*
+ * Destroys rows that nobody else has. A row that somebody takes in just this moment is waited for
+ * shortly; if he keeps it nothing is done, and this batch, and some more, lock rows first.
+ */
+static void
+at_once(StewardBatch *batch, const ItemPointerData *rows, int count,
+		StewardBatchResult *result)
+{
+	AtOnce		all = {batch, rows, count, result};
+	MemoryContext scratch;
+	ErrorData  *error;
+
+	if (!may_be_at_once(batch) || batch->leaf->wary-- > 0)
+		return;
+	batch->leaf->wary = 0;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "rows at once",
+									ALLOCSET_DEFAULT_SIZES);
+	batch->at_once = true;
+	error = steward_attempt(destroy_at_once, &all, scratch);
+	batch->at_once = false;
+	MemoryContextDelete(scratch);
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	FreeErrorData(error);
+	result->rows = result->bytes = 0;
+	resetStringInfo(&result->leaves);
+	batch->leaf->wary = WARY_BATCHES;
+}
+
 static void
 work(StewardBatch *batch, int size, StewardBatchResult *result)
 {
@@ -251,6 +319,14 @@ work(StewardBatch *batch, int size, StewardBatchResult *result)
 
 	/* By ctid, though a sequential scan may look cheaper for many of them. */
 	steward_batch_option("enable_seqscan", "off");
+	at_once(batch, slice, count, result);
+	if (result->rows == count)
+	{
+		leaf->next += count;
+		leaf->locked += count;
+		leaf->deleted += count;
+		return;
+	}
 	done = locked = lock_slice(batch, slice, count);
 	if (batch->edges == NIL)
 	{

@@ -59,6 +59,7 @@ typedef struct StewardLeaf
 	int			count;
 	int			next;			/* candidates before this one are done */
 	double		fanout;			/* rows that went with one, of late */
+	int			wary;			/* batches that lock rows first */
 
 	uint64		found;			/* candidates of this sweep */
 	uint64		locked;			/* of these, still expired under our lock */

@@ -37,6 +37,8 @@ typedef struct StewardBatch
 	List	   *edges;			/* StewardEdge * that lead to the leaf */
 	const char *held;			/* condition: a legal hold keeps it */
 	const char *restricted;		/* condition: rows of another table keep it */
+	bool		at_once;		/* rows are destroyed without being locked
+								 * before */
 } StewardBatch;
 
 /* What stands in the place of values that the server does not compute. */

@@ -50,11 +50,15 @@ static void
 add_delete(StewardBatch *batch, StringInfo sql, const StewardReceiptKey *key,
 		   const char *more_names, const char *more_values)
 {
+	/* Nobody has, or had, a row without xmax. */
+	char	   *free = batch->at_once ?
+		psprintf(" AND NOT %s AND t.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid", batch->held) : "";
+
 	appendStringInfo(sql,
 					 "WITH gone (bytes%s%s) AS (DELETE FROM %s"
-					 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s"
+					 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s%s"
 					 " RETURNING %s%s%s)",
-					 key->names, more_names, batch->from, batch->still_expired,
+					 key->names, more_names, batch->from, batch->still_expired, free,
 					 steward_row_size(batch->rel, "t"), key->values, more_values);
 }
 
@@ -201,11 +205,12 @@ raise_kept(Oid table)
 static void
 take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *result)
 {
+	int64		rows = DatumGetInt64(steward_result(0, 1));
 	ListCell   *cell;
 
-	result->rows = DatumGetInt64(steward_result(0, 1));
+	result->rows += rows;
 	result->bytes += DatumGetInt64(steward_result(0, 2));
-	if (DatumGetInt64(steward_result(0, 3)) != result->rows)
+	if (DatumGetInt64(steward_result(0, 3)) != rows)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("a trigger kept rows out of the archive \"%s\"",
