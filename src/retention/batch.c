@@ -274,7 +274,7 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 	StewardIdentity identity;
 
 	memset(result, 0, sizeof(*result));
-	steward_become(owner, &identity);
+	steward_become_guarded(owner, &identity);
 	steward_batch_settings(policy);
 	/* Before the snapshot: what it shows is all that may be held. */
 	steward_holds_lock();
@@ -305,7 +305,7 @@ steward_leaf_has_expired(Oid leaf, const StewardPolicy *policy, Oid owner)
 	StewardIdentity identity;
 	bool		found;
 
-	steward_become(owner, &identity);
+	steward_become_guarded(owner, &identity);
 	steward_batch_settings(policy);
 	batch.rel = relation_open(leaf, NoLock);
 	steward_batch_describe(&batch);
