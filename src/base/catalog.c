@@ -8,7 +8,9 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "base/relation_change.h"
+#include "base/temporary.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
@@ -259,11 +261,36 @@ steward_become(Oid role, StewardIdentity *saved)
 	SetUserIdAndSecContext(role, saved->security_context |
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
+	saved->guarded = InvalidOid;
 	saved->guc_nest_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+steward_become_guarded(Oid role, StewardIdentity *saved)
+{
+	CommandId	now = GetCurrentCommandId(false);
+
+	steward_become(role, saved);
+	if (role == saved->user || superuser_arg(role))
+		return;
+	saved->guarded = role;
+	saved->since = now;
+}
+
+static void
+check_temporary(const StewardIdentity *saved)
+{
+	if (!OidIsValid(saved->guarded) || !steward_temporary_made(saved->since))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("code of role \"%s\" made temporary objects in a session of another role",
+					GetUserNameFromId(saved->guarded, false)),
+			 errhint("What triggers, defaults and expressions of the table call must not create anything in pg_temp.")));
 }
 
 void
@@ -275,6 +302,7 @@ steward_become_owner(StewardIdentity *saved)
 void
 steward_become_caller(StewardIdentity *saved)
 {
+	check_temporary(saved);
 	AtEOXact_GUC(false, saved->guc_nest_level);
 	SetUserIdAndSecContext(saved->user, saved->security_context);
 }

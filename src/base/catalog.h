@@ -87,6 +87,8 @@ typedef struct StewardIdentity
 	Oid			user;
 	int			security_context;
 	int			guc_nest_level;
+	Oid			guarded;		/* the role whose code is run, or InvalidOid */
+	CommandId	since;
 } StewardIdentity;
 
 /*
@@ -95,6 +97,13 @@ typedef struct StewardIdentity
  * security off. An error undoes it by the (sub)transaction's abort.
  */
 extern void steward_become(Oid role, StewardIdentity *saved);
+
+/*
+ * The same where code of that role may run, as of triggers. If that made objects in the session's temporary schema, which
+ * the session would find later (see temporary.h), steward_become_caller raises ERRCODE_INSUFFICIENT_PRIVILEGE.
+ * Not so for a superuser's code, or the current user's own.
+ */
+extern void steward_become_guarded(Oid role, StewardIdentity *saved);
 extern void steward_become_owner(StewardIdentity *saved);
 extern void steward_become_caller(StewardIdentity *saved);
 

@@ -280,7 +280,7 @@ check_planned(Relation rel, Node *expression, const StewardExpressionUse *use)
 	StewardIdentity identity;
 	Expr	   *planned;
 
-	steward_become(rel->rd_rel->relowner, &identity);
+	steward_become_guarded(rel->rd_rel->relowner, &identity);
 	planned = expression_planner(copyObject((Expr *) expression));
 	check_volatile((Node *) planned, use);
 	(void) ExecInitExpr(planned, NULL);

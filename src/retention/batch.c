@@ -351,7 +351,7 @@ steward_leaf_batch(StewardLeaf *leaf, const StewardPolicy *policy, Oid owner,
 
 	memset(result, 0, sizeof(*result));
 	initStringInfo(&result->leaves);
-	steward_become(owner, &identity);
+	steward_become_guarded(owner, &identity);
 	steward_batch_settings(policy);
 	/* Before the snapshot: what it shows is all that may be held. */
 	steward_holds_lock();
@@ -382,7 +382,7 @@ steward_leaf_has_expired(Oid leaf, const StewardPolicy *policy, Oid owner)
 	StewardIdentity identity;
 	bool		found;
 
-	steward_become(owner, &identity);
+	steward_become_guarded(owner, &identity);
 	steward_batch_settings(policy);
 	batch.rel = relation_open(leaf, NoLock);
 	steward_batch_describe(&batch);

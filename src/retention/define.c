@@ -193,7 +193,7 @@ check_columns(Call *call, StewardPolicy *policy, Relation rel)
 
 	if (policy->action != STEWARD_ANONYMIZE)
 		return;
-	steward_become(rel->rd_rel->relowner, &identity);
+	steward_become_guarded(rel->rd_rel->relowner, &identity);
 	(void) steward_expression_settings(policy->time_zone);
 	if (given(call, ARG_COLUMNS))
 		policy->columns = steward_anonymize_typed(policy, rel);

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -91,6 +92,8 @@ run_policy(StewardRunWatch *watch)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	/* Advisory locks of the session, which code of the owner may have taken. */
+	LockReleaseSession(USER_LOCKMETHOD);
 	if (error != NULL)
 	{
 		note_failure(watch, error);

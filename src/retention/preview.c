@@ -206,7 +206,7 @@ look(Preview *preview)
 	if (steward_target_command(preview->policy) == CMD_DELETE)
 		steward_edges_walk(preview->policy->relation, preview->policy->children,
 						   note_edge, preview);
-	steward_become(preview->owner, &identity);
+	steward_become_guarded(preview->owner, &identity);
 	steward_batch_settings(preview->policy);
 	foreach(cell, leaves)
 	{

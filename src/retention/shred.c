@@ -89,7 +89,7 @@ collect_part(StewardRun *run)
 	shred->subjects = NULL;
 	shred->room = shred->count = shred->next = shred->busy = 0;
 	shred->erased = shred->held = 0;
-	steward_become(run->owner, &identity);
+	steward_become_guarded(run->owner, &identity);
 	steward_batch_settings(run->policy);
 	rel = steward_shred_open(run->policy, run->owner, AccessShareLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -148,7 +148,7 @@ judge(StewardRun *run, Batch *batch, const StewardShredSubject *slice, int size)
 	StewardIdentity identity;
 	Relation	rel;
 
-	steward_become(run->owner, &identity);
+	steward_become_guarded(run->owner, &identity);
 	steward_batch_settings(run->policy);
 	steward_holds_lock();
 	rel = steward_shred_open(run->policy, run->owner, RowExclusiveLock);

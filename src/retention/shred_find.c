@@ -182,7 +182,7 @@ steward_shred_rows(const StewardPolicy *policy, Relation rel,
 	statement.sql = psprintf("SELECT %s FROM unnest($1, $2) AS k (v, n) JOIN ONLY %s AS t"
 							 " ON %s OPERATOR(pg_catalog.=) k.v WHERE %s",
 							 what, steward_table_name(rel), key, where);
-	steward_become(rel->rd_rel->relowner, &identity);
+	steward_become_guarded(rel->rd_rel->relowner, &identity);
 	steward_batch_settings(policy);
 	rows = steward_statement_execute(&statement, SPI_OK_SELECT);
 	steward_become_caller(&identity);

@@ -171,7 +171,7 @@ steward_shred_preview(const StewardPolicy *policy, Oid owner, StewardShredPrevie
 	memset(result, 0, sizeof(*result));
 	result->oldest = DT_NOEND;
 	result->newest = DT_NOBEGIN;
-	steward_become(owner, &identity);
+	steward_become_guarded(owner, &identity);
 	steward_batch_settings(policy);
 	rel = steward_shred_open(policy, owner, AccessShareLock);
 	steward_shred_describe(&table, policy, rel);

@@ -95,7 +95,7 @@ steward_holds_any_row(List *holds, Relation leaf)
 	ListCell   *cell;
 
 	SPI_connect();
-	steward_become(leaf->rd_rel->relowner, &identity);
+	steward_become_guarded(leaf->rd_rel->relowner, &identity);
 	foreach(cell, holds)
 	{
 		char	   *condition = steward_hold_condition(lfirst(cell), leaf, "t");

@@ -61,7 +61,7 @@ prepare(void *arg)
 	Expr	   *planned;
 	int			level;
 
-	steward_become(keeper->owner, &identity);
+	steward_become_guarded(keeper->owner, &identity);
 	level = steward_expression_settings(keeper->hold->time_zone);
 	predicate = steward_expression_parse(keeper->rel, keeper->hold->predicate, false,
 										 &steward_hold_use);
@@ -167,7 +167,7 @@ evaluate(void *arg)
 	Datum		value;
 
 	if (become)
-		steward_become(keeper->owner, &identity);
+		steward_become_guarded(keeper->owner, &identity);
 	level = steward_expression_settings(keeper->hold->time_zone);
 	value = ExecEvalExprSwitchContext(keeper->predicate, keeper->econtext, &isnull);
 	keeper->keeps = !isnull && DatumGetBool(value);

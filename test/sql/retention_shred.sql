@@ -247,6 +247,7 @@ SELECT (SELECT count(body::text) FROM every) AS every, (SELECT count(body::text)
 SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'steward.subject_key'::regclass;
 SELECT steward.drop_policy(name) FROM steward.policy ORDER BY name;
 DROP SCHEMA rs CASCADE;
+DELETE FROM steward.hold;
 DELETE FROM steward.policy_run_log;
 DELETE FROM steward.subject_key;
 REVOKE ALL ON FUNCTION steward.create_policy, steward.alter_policy, steward.drop_policy, steward.preview_policy, steward.shred_subject FROM regress_rs_owner;
