@@ -59,6 +59,6 @@ my %symbol = map { $_ => 1 } @symbols;
 cmp_ok(scalar(@symbols), '>', 10, 'there are some');
 # A function that SQL calls has its pg_finfo_; a worker is looked up by name.
 is_deeply([ grep { !/^pg_finfo_/ && !$symbol{"pg_finfo_$_"} } @symbols ],
-	[ 'Pg_magic_func', '_PG_init', '_PG_output_plugin_init', 'steward_blind_build_worker', 'steward_launcher_main', 'steward_revocation_main', 'steward_revocation_visit_main', 'steward_root_command_main', 'steward_worker_main' ], 'nothing else is exported');
+	[ 'Pg_magic_func', '_PG_init', '_PG_output_plugin_init', 'steward_blind_build_worker', 'steward_launcher_main', 'steward_owner_session_main', 'steward_revocation_main', 'steward_revocation_visit_main', 'steward_root_command_main', 'steward_worker_main' ], 'nothing else is exported');
 
 done_testing();
