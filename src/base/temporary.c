@@ -50,8 +50,7 @@ steward_temporary_made(CommandId since)
 	Oid			schema;
 	Oid			toast;
 
-	if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) == 0)
-		return false;
+	/* The transaction's flag for it is not set by the schema's real name. */
 	GetTempNamespaceState(&schema, &toast);
 	return OidIsValid(schema) && any_made(schema, since);
 }

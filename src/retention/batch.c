@@ -34,6 +34,14 @@
 #define AT_ONCE_TIMEOUT "10ms"
 #define WARY_BATCHES 16
 
+bool
+steward_batch_is_busy(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
 void
 steward_leaf_begin(StewardLeaf *leaf, StewardSweep sweep)
 {
@@ -291,8 +299,7 @@ at_once(StewardBatch *batch, const ItemPointerData *rows, int count,
 	MemoryContextDelete(scratch);
 	if (error == NULL)
 		return;
-	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
-		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+	if (!steward_batch_is_busy(error))
 		ReThrowError(error);
 	FreeErrorData(error);
 	result->rows = result->bytes = 0;

@@ -83,6 +83,12 @@ typedef struct StewardBatchResult
 /* Room for candidates, in the current memory context. */
 extern StewardCandidates *steward_candidates_make(void);
 
+/*
+ * Whether an error says that others have what a batch wants: a lock, or a row that they have just moved to another
+ * partition.
+ */
+extern bool steward_batch_is_busy(const ErrorData *error);
+
 /* Begins a sweep. */
 extern void steward_leaf_begin(StewardLeaf *leaf, StewardSweep sweep);
 

@@ -42,7 +42,7 @@ key_of(Relation rel)
 	StewardIdentity identity;
 	PartitionKey key;
 
-	steward_become(rel->rd_rel->relowner, &identity);
+	steward_become_guarded(rel->rd_rel->relowner, &identity);
 	key = RelationGetPartitionKey(rel);
 	steward_become_caller(&identity);
 	return key;

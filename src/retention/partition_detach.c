@@ -114,7 +114,7 @@ steward_partition_restore(const StewardPolicy *policy)
 
 	if (all == NIL || get_rel_name(policy->relation) == NULL)
 		return;
-	steward_become(steward_target_owner(policy->relation), &identity);
+	steward_become_guarded(steward_target_owner(policy->relation), &identity);
 	foreach(cell, all)
 	{
 		StewardPartition *one = lfirst(cell);

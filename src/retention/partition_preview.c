@@ -70,7 +70,7 @@ steward_partition_preview(const StewardPolicy *policy)
 	steward_partition_check(policy);
 	if (steward_own_record(policy->relation) == STEWARD_OWN_TRAIL)
 		return preview_segments(policy);
-	steward_become(steward_target_owner(policy->relation), &identity);
+	steward_become_guarded(steward_target_owner(policy->relation), &identity);
 	steward_batch_settings(policy);
 	parent = relation_open(policy->relation, AccessShareLock);
 	foreach(cell, steward_partitions_expired(policy, parent,

@@ -37,7 +37,7 @@ begin_part(StewardRun *run, StewardIdentity *identity)
 {
 	steward_run_pause(run);
 	CHECK_FOR_INTERRUPTS();
-	steward_become(run->owner, identity);
+	steward_become_guarded(run->owner, identity);
 	steward_batch_settings(run->policy);
 }
 
@@ -310,8 +310,7 @@ give_back(StewardRun *run, const ErrorData *error)
 	ErrorData  *another;
 
 	if (run->atomic || error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
+		steward_batch_is_busy(error))
 		return;
 	another = steward_run_attempt(run, attach_again);
 	/* It is remembered; the first error is the one to tell. */

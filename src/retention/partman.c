@@ -87,7 +87,7 @@ execute(Oid table, const char *format, const List *names, int expected)
 							   format, steward_qualified_name(table));
 	int			answer;
 
-	steward_become(steward_target_owner(table), &identity);
+	steward_become_guarded(steward_target_owner(table), &identity);
 	answer = SPI_execute_with_args(sql, 1, types, values, NULL, false, 0);
 	steward_become_caller(&identity);
 	if (answer != expected)

@@ -169,10 +169,12 @@ batch_part(StewardRun *run)
 
 	/*
 	 * Now, since who waits for us lets go for a moment when the
-	 * subtransaction ends.
+	 * subtransaction ends. Whom rows that went at once keep waiting, waits
+	 * for the transaction.
 	 */
 	run->waited_for = !run->atomic &&
-		steward_load_waited_for(GetCurrentTransactionIdIfAny());
+		(steward_load_waited_for(GetCurrentTransactionIdIfAny()) ||
+		 steward_load_waited_for(GetTopTransactionIdIfAny()));
 	run->deleted += result.rows;
 	run->children += result.children;
 }
@@ -181,8 +183,7 @@ static bool
 worth_another_try(StewardRun *run, ErrorData *error)
 {
 	return run->patience > 0 &&
-		(error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
+		steward_batch_is_busy(error);
 }
 
 static int64

@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -219,11 +220,20 @@ batch_part(StewardRun *run)
 	uint64		wal = pgWalUsage.wal_bytes;
 	int			size = (int) Min(run->turn.pace.rows, shred->count - shred->next);
 	int			held;
+	int			level;
 
 	steward_run_pause(run);
 	CHECK_FOR_INTERRUPTS();
 	judge(run, &batch, shred->subjects + shred->next, size);
+
+	/*
+	 * Whoever waits for the lanes or the holds must not wait for whom we wait
+	 * for.
+	 */
+	level = NewGUCNestLevel();
+	steward_batch_option("lock_timeout", "100ms");
 	held = erase(run, &batch, &result);
+	AtEOXact_GUC(false, level);
 	if (result.rows > 0)
 		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
 	run->waited_for = !run->atomic && is_waited_for(&batch);

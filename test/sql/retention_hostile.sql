@@ -165,6 +165,23 @@ ALTER TABLE rt_evil.item DISABLE RULE rt_nothing;
 CALL steward.run_policy('evil');
 SELECT id FROM rt_evil.item;
 
+-- Nor does it leave a function in the temporary schema of whoever calls, by its real name.
+CREATE TEMP TABLE mine (a int);
+SET ROLE regress_rt_evil;
+CREATE FUNCTION rt_evil.leave_something() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE FUNCTION %s.f(pg_catalog.text) RETURNS pg_catalog.text LANGUAGE sql AS ''SELECT 1::pg_catalog.text''',
+        pg_catalog.pg_my_temp_schema()::pg_catalog.regnamespace);
+    RETURN OLD;
+END
+$$;
+CREATE TRIGGER leave_something BEFORE DELETE ON rt_evil.item FOR EACH ROW EXECUTE FUNCTION rt_evil.leave_something();
+RESET ROLE;
+INSERT INTO rt_evil.item (id, at) VALUES (77, '2001-01-01');
+CALL steward.run_policy('evil');
+SELECT count(*) FROM pg_proc WHERE pronamespace = pg_my_temp_schema();
+DROP TABLE mine;
+
 SELECT steward.drop_policy('evil');
 REVOKE EXECUTE ON PROCEDURE steward.run_policy FROM regress_rt_evil;
 DROP TABLE item, policy;
