@@ -94,10 +94,10 @@ $standby->start;
 
 # ---- packed, in the tail, out of line, HOT, ended ----
 my $long = 'long' x 5000;
-like(tags($node, 'by_name', 'name 7', 'name 3007', $long, 'name 0'), qr/^1 0 0, 1 0 [01], 1 0 0, 0 0 0$/,
+like(tags($node, 'by_name', 'name 7', 'name 3007', $long, 'name 0'), qr/^1 0 [01], 1 0 [01], 1 0 [01], 0 0 0$/,
 	'tags are found: packed, and where there was room in a tail as bytes');
-like(tags($node, 'by_city', [ 'city 7', 'name 7' ], [ 'city 7', 'name 3007' ], [ 'city 1', $long ]), qr/^1 0 0, 1 0 [01], 1 0 0$/, 'of two columns too');
-is(tags($node, 'by_part', 'name 8', 'name 7'), '1 0 0, 0 0 0', 'and of a part of the rows');
+like(tags($node, 'by_city', [ 'city 7', 'name 7' ], [ 'city 7', 'name 3007' ], [ 'city 1', $long ]), qr/^1 0 [01], 1 0 [01], 1 0 [01]$/, 'of two columns too');
+like(tags($node, 'by_part', 'name 8', 'name 7'), qr/^1 0 [01], 0 0 0$/, 'and of a part of the rows');
 sql('UPDATE person SET id = id WHERE who IN (7, 8)') for 1 .. 3;
 sql(q{UPDATE person SET name = 'former 9' WHERE who = 9});
 sql(q{UPDATE person SET name = 'name 9b' WHERE who = 9});
@@ -106,14 +106,14 @@ sql('SELECT count(name) FROM person WHERE id = 11');
 like(tags($node, 'by_name', 'name 9', 'former 9', 'name 9b', 'name 10'), qr/^1 0 0, 1 0 [01], 1 0 [01], 1 0 0$/, 'versions that have ended have their tags, too');
 my $armour = sql('SELECT name FROM person WHERE who = 7');
 shred($_) for 7, 8, 9, 10, 3007, 2001;
-is(tags($node, 'by_name', 'name 7'), '1 0 0', 'erasing alone removes no tag');
+like(tags($node, 'by_name', 'name 7'), qr/^1 0 [01]$/, 'erasing alone removes no tag');
 is(finish(), '6', 'the erasures are final');
 is(tags($node, 'by_name', 'name 7', 'name 8', 'name 3007', 'name 9', 'former 9', 'name 9b', 'name 10', $long), join(', ', ('0 0 0') x 8), 'then none of the tags is there');
 is(tags($node, 'by_city', [ 'city 7', 'name 7' ], [ 'city 8', 'name 8' ], [ 'city 7', 'name 3007' ], [ 'city 9', 'former 9' ], [ 'city 1', $long ]), join(', ', ('0 0 0') x 5), 'of two columns neither');
 is(tags($node, 'by_part', 'name 8', 'former 9'), '0 0 0, 0 0 0', 'nor in the partial one');
-is(tags($node, 'by_name', 'name 12', 'name 3008'), '1 0 0, 1 0 0', 'others are there');
+like(tags($node, 'by_name', 'name 12', 'name 3008'), qr/^1 0 [01], 1 0 [01]$/, 'others are there');
 $node->wait_for_catchup($standby);
-is(tags($standby, 'by_name', 'name 7', 'name 8', 'name 3007', 'name 9', 'former 9', 'name 10', $long, 'name 12'), join(', ', ('0 0 0') x 7, '1 0 0'), 'and so it is on the standby');
+like(tags($standby, 'by_name', 'name 7', 'name 8', 'name 3007', 'name 9', 'former 9', 'name 10', $long, 'name 12'), qr/^(?:0 0 0, ){7}1 0 [01]$/, 'and so it is on the standby');
 
 # ---- what searches find ----
 is(rows("SELECT id FROM person WHERE name = '$armour'::steward.encrypted_text"), '7', 'an erased value is found by its ciphertext');
@@ -244,7 +244,7 @@ SELECT steward.unbind_subject('unlogged');
 CREATE INDEX by_failed ON parted_1 USING blind (name);
 UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 'by_failed'::regclass});
 like(tags($node, 'parted_2_name_idx', 'parted 15'), qr/^1 0 [01]$/, 'a partition has the tag');
-is(tags($node, 'by_unlogged', 'unlogged 5'), '1 0 0', 'so has an unlogged index');
+like(tags($node, 'by_unlogged', 'unlogged 5'), qr/^1 0 [01]$/, 'so has an unlogged index');
 like(tags($node, 'by_copied', 'parted 15'), qr/^1 0 [01]$/, 'and a table that is not bound, which values were copied to');
 shred(5010);
 finish();
