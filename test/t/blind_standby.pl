@@ -66,11 +66,11 @@ sub give_up
 
 sub writers
 {
-	my ($node, $series, %how) = @_;
+	my ($node, $series, %maintenance) = @_;
 
 	return blind_start($node,
-		(map { blind_script(number => $_, statements => 5000, batch => 200, spread => 200, checks => 0.05, rows => 500, series => $series, %how) } 0 .. $blind_writers - 1),
-		blind_maintenance(statements => 5000, rare => 0.1, pause => 0.1));
+		(map { blind_script(number => $_, statements => 5000, batch => 200, spread => 200, checks => 0.05, rows => 500, series => $series) } 0 .. $blind_writers - 1),
+		blind_maintenance(statements => 5000, rare => 0.1, pause => 0.1, %maintenance));
 }
 
 # The sessions end before their scripts do.
@@ -101,16 +101,25 @@ sub caught_up
 		}) && inconsistent() eq '';
 }
 
+# An index built CONCURRENTLY has no entries of rows that were deleted before, and waits only
+# for the snapshots of its own server: whichever access method it has, an old snapshot of a
+# standby lacks those rows by it. So there are such builds in the first half of the points,
+# and snapshots that replay goes on under in the second.
+my $concurrently = 1;
 my $series = 1;
 my @sessions = writers($primary, $series);
 my %lsns;
 for my $point (1 .. $points)
 {
+	my $second_half = $point > $points / 2;
+
 	# Where points take long, writers come to the end of their scripts.
-	if ($point > 1 && $primary->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'campaign writer'}) == 0)
+	if ($second_half == $concurrently || $point > 1 && $primary->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'campaign writer'}) == 0)
 	{
 		clean(end_writers($primary, @sessions), "point $point: nothing was wrong so far");
-		@sessions = writers($primary, ++$series);
+		ok(caught_up(), 'the standby has replayed what they did');
+		$concurrently = !$second_half;
+		@sessions = writers($primary, ++$series, concurrently => $concurrently);
 	}
 	my $fresh = ask('SELECT pg_last_wal_replay_lsn()');
 
@@ -127,6 +136,7 @@ for my $point (1 .. $points)
 		isnt(blind_quiet($standby, "point $point: at $lsn all is found and in order"), '', 'checked') or last;
 	}
 	ask('SELECT pg_wal_replay_resume()');
+	next if $concurrently;
 	# Readers beside replay, with snapshots that are older than what comes.
 	my ($out, $err) = ('', '');
 	$standby->psql('postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ;' . join(';', map { "SELECT driver.check_$_()" } qw(single ranged multi single words single ranged multi words)) . ';COMMIT',

@@ -266,7 +266,7 @@ sub blind_script
 # is left. rare: share of what throws everybody out; parts: as in blind_tables.
 sub blind_maintenance
 {
-	my (%how) = @_;
+	my (%how) = (concurrently => 1, @_);
 	my @sql = ("SET application_name = 'campaign maintenance';\nSET deadlock_timeout = 2000;\nSELECT setseed(0.5);\n",
 		# until the first of them is there
 		q{DO $$ BEGIN FOR n IN 1 .. 500 LOOP EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'campaign writer'); PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP; END $$;} . "\n");
@@ -280,9 +280,9 @@ sub blind_maintenance
 		# An exclusion constraint's index is not made anew beside writers.
 		my $beside = one_of(grep { $_ ne 'sole_v' } @indexes);
 		my $common = one_of("VACUUM $table", "VACUUM $table", "VACUUM (FREEZE) $table", "VACUUM (INDEX_CLEANUP on) $table", 'ANALYZE', 'CHECKPOINT',
-			"REINDEX INDEX CONCURRENTLY $beside", "REINDEX INDEX CONCURRENTLY $beside",
 			q{SELECT 'looked at ' || driver.check_indexes(false)}, q{SELECT 'looked at ' || driver.check_indexes(true)},
-			"DROP INDEX IF EXISTS extra;\nCREATE INDEX CONCURRENTLY extra ON multi USING blind (e_b);\nSELECT pg_sleep(0.1);\nDROP INDEX CONCURRENTLY extra",
+			($how{concurrently} ? ("REINDEX INDEX CONCURRENTLY $beside", "REINDEX INDEX CONCURRENTLY $beside",
+				"DROP INDEX IF EXISTS extra;\nCREATE INDEX CONCURRENTLY extra ON multi USING blind (e_b);\nSELECT pg_sleep(0.1);\nDROP INDEX CONCURRENTLY extra") : ()),
 			"DROP INDEX IF EXISTS extra;\nCREATE INDEX extra ON single USING blind (e_mid) WHERE filler = 0;\nSELECT pg_sleep(0.1);\nDROP INDEX extra");
 		my $rare = one_of("VACUUM FULL $table", "VACUUM FULL $table", "REINDEX INDEX $index", "REINDEX INDEX $index", "REINDEX TABLE $table", "TRUNCATE $table");
 
