@@ -31,7 +31,9 @@ REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=pg_steward
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pg_steward
-PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+# The longest first: of those that run side by side none is left over at the end.
+PROVE_LONGEST := $(patsubst %,test/t/%.pl,blind_check blind_erase worker history retention_worker)
+PROVE_TESTS := $(PROVE_LONGEST) $(sort $(filter-out $(PROVE_LONGEST),$(wildcard test/t/*.pl)))
 ifneq ($(PROVE_TESTS),)
 TAP_TESTS = 1
 endif

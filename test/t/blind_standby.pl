@@ -82,6 +82,15 @@ sub end_writers
 	return blind_finish(\@sessions, crash => 1);
 }
 
+# What they had prepared and not ended would keep whoever comes after them waiting.
+sub end_prepared
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', "ROLLBACK PREPARED '$_'") for split /\n/, $node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts');
+	return;
+}
+
 sub clean
 {
 	my ($count, $name) = @_;
@@ -117,6 +126,7 @@ for my $point (1 .. $points)
 	if ($second_half == $concurrently || $point > 1 && $primary->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'campaign writer'}) == 0)
 	{
 		clean(end_writers($primary, @sessions), "point $point: nothing was wrong so far");
+		end_prepared($primary);
 		ok(caught_up(), 'the standby has replayed what they did');
 		$concurrently = !$second_half;
 		@sessions = writers($primary, ++$series, concurrently => $concurrently);
@@ -124,7 +134,7 @@ for my $point (1 .. $points)
 	my $fresh = ask('SELECT pg_last_wal_replay_lsn()');
 
 	select(undef, undef, undef, rand(0.6));
-	steward_poll(sub { return inconsistent() ne '' || ask("SELECT pg_last_wal_replay_lsn() > '$fresh'") eq 't' }) or die 'nothing is replayed';
+	steward_poll(sub { return inconsistent() ne '' || ask("SELECT pg_last_wal_replay_lsn() > '$fresh'") eq 't' }) or die "nothing is replayed:\n" . $primary->safe_psql('postgres', 'SELECT pid, state, wait_event, pg_blocking_pids(pid), query FROM pg_stat_activity');
 	ask('SELECT pg_wal_replay_pause()');
 	steward_poll(sub { return inconsistent() ne '' || ask(q{SELECT pg_get_wal_replay_pause_state() = 'paused'}) eq 't' }) or die 'replay does not pause';
 	give_up(@sessions) if inconsistent() ne '';
@@ -150,7 +160,7 @@ clean($count, "$count->{changes} rows were changed, $count->{queries} questions 
 
 # When nobody writes both have the same rows by the same answers.
 give_up() unless ok(caught_up(), 'the standby has replayed all');
-$primary->safe_psql('postgres', "ROLLBACK PREPARED '$_'") for split /\n/, $primary->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts');
+end_prepared($primary);
 ok(caught_up(), 'and what was left prepared');
 my $found = blind_quiet($primary, 'on the primary all is found and in order');
 isnt($found, '', 'checked');
@@ -215,7 +225,7 @@ for my $place ([ $primary, @sessions ], [ $standby, @others ])
 
 	$count = end_writers($node, @of_node);
 	clean($count, "$name: $count->{changes} rows were changed around the promotion");
-	$node->safe_psql('postgres', "ROLLBACK PREPARED '$_'") for split /\n/, $node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts');
+	end_prepared($node);
 	$node->safe_psql('postgres', "DROP INDEX IF EXISTS $_") for split /\n/, $node->safe_psql('postgres', q{SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid});
 	isnt(blind_quiet($node, "$name: after the promotion all is found and in order"), '', 'checked');
 	$node->safe_psql('postgres', "VACUUM $_") for qw(single multi sole ranged words);
