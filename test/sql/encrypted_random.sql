@@ -88,7 +88,7 @@ BEGIN
     what := 'operators';
     SELECT bool_and((a.e = b.e) = (a.p = b.p) AND (a.e <> b.e) = (a.p <> b.p) AND (a.e < b.e) = (a.p < b.p) AND (a.e <= b.e) = (a.p <= b.p) AND (a.e > b.e) = (a.p > b.p) AND (a.e >= b.e) = (a.p >= b.p)
                     AND (a.e = b.p) = (a.p = b.p) AND (a.p = b.e) = (a.p = b.p) AND (a.e <> b.p) = (a.p <> b.p) AND (a.p <> b.e) = (a.p <> b.p)), count(*)
-      INTO agrees, "of" FROM v AS a, v AS b WHERE a.id <= 150 AND b.id <= 150;
+      INTO agrees, "of" FROM v AS a, v AS b WHERE a.id <= 100 AND b.id <= 100;
     RETURN NEXT;
     what := 'hash joins';
     SELECT count(*) INTO n FROM v AS a JOIN v AS b ON a.p = b.p;
