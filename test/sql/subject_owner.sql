@@ -136,3 +136,4 @@ DROP SCHEMA landlord CASCADE;
 REVOKE ALL ON SCHEMA steward FROM subject_landlord;
 REVOKE ALL ON steward.subject_binding FROM subject_landlord;
 REVOKE ALL ON FUNCTION steward.verify_column FROM subject_landlord;
+DROP ROLE subject_landlord;
