@@ -56,4 +56,11 @@ extern void steward_due_succeeded(const char *policy);
  */
 extern void steward_due_failed(const char *policy, bool begun, const ErrorData *error);
 
+/*
+ * The run before this one was cut off in its first batch: the server or its process died, perhaps of what that batch
+ * does. It counts as a failure. After the first a run may go on at once, since most such ends have another cause; false: it
+ * is tried again later, or quarantined. The caller has the policy's lock.
+ */
+extern bool steward_due_cut_off(const char *policy);
+
 #endif							/* STEWARD_RETENTION_DUE_H */

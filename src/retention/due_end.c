@@ -138,3 +138,18 @@ steward_due_failed(const char *policy, bool begun, const ErrorData *error)
 					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
 	tell_failure(policy, failures, quarantined, sqlstate);
 }
+
+bool
+steward_due_cut_off(const char *policy)
+{
+	ErrorData	error = {.sqlerrcode = ERRCODE_CRASH_SHUTDOWN};
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(policy)};
+
+	steward_due_failed(policy, true, &error);
+	steward_policy_sql("UPDATE steward.policy_state SET retry_at = NULL"
+					   " WHERE policy OPERATOR(pg_catalog.=) $1"
+					   " AND failures OPERATOR(pg_catalog.=) 1 AND quarantined_at IS NULL",
+					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
+	return SPI_processed > 0;
+}

@@ -135,12 +135,17 @@ steward_resume_find(StewardPolicy *policy, StewardResume *resume)
 
 	/* We have the policy's lock: whoever began these runs is gone. */
 	values[1] = Int64GetDatum(resume->run);
-	steward_policy_sql("UPDATE steward.policy_run_log SET state = 'interrupted', cursor = NULL,"
+	steward_policy_sql("WITH ended AS (UPDATE steward.policy_run_log"
+					   " SET state = 'interrupted', cursor = NULL,"
 					   " finished_at = COALESCE(batch_at, started_at)"
 					   " WHERE policy OPERATOR(pg_catalog.=) $1"
 					   " AND state OPERATOR(pg_catalog.=) ANY ('{running,waiting}'::pg_catalog.text[])"
-					   " AND id OPERATOR(pg_catalog.<>) $2",
-					   SPI_OK_UPDATE, lengthof(types), types, values, NULL);
+					   " AND id OPERATOR(pg_catalog.<>) $2 RETURNING planned, batches)"
+					   " SELECT FROM ended WHERE planned IS NOT NULL"
+					   " AND batches OPERATOR(pg_catalog.=) 0",
+					   SPI_OK_SELECT, lengthof(types), types, values, NULL);
+	resume->cut_off = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
 }
 
 void

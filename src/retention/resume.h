@@ -31,6 +31,8 @@ typedef struct StewardResume
 	StewardSweep sweep;
 	int64		rows;			/* that its next batch may have; 0: not known */
 	List	   *kept;			/* StewardLeafKept *, of its turns before */
+	bool		cut_off;		/* the last scheduled run ended before its
+								 * first batch, with its process */
 } StewardResume;
 
 /*

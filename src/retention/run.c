@@ -485,6 +485,12 @@ begin(StewardRun *run, const char *name)
 				 errhint("Resume it with steward.resume_policy.")));
 	run->owner = steward_target_owner(run->policy->relation);
 	steward_resume_find(run->policy, &run->resume);
+	if (scheduled && run->resume.cut_off && run->resume.run == 0)
+	{
+		if (!steward_due_cut_off(name))
+			return false;
+		due.retries++;
+	}
 	run->id = run->resume.run;
 	run->kept = run->resume.kept;
 	steward_turn_go_on(&run->turn, run->resume.rows);

@@ -193,19 +193,9 @@ ask('CREATE TRIGGER slow BEFORE DELETE ON visit FOR EACH ROW EXECUTE FUNCTION sl
 ask(q{INSERT INTO visit SELECT n, '2001-01-01' FROM generate_series(1, 20000) AS n});
 in_the_middle();
 my $pausing = q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~ 'policy "visits", pausing for %s'};
-my $writer = steward_session($node);
-$writer->query_until(qr/begun/, q{\echo begun
-	DO $$ BEGIN LOOP
-		UPDATE visit SET id = id WHERE ctid = (SELECT ctid FROM visit WHERE at < '2002-01-01' LIMIT 1);
-		COMMIT;
-	END LOOP; END $$;
-});
-becomes(sprintf($pausing, 'others that waited'), 'it sleeps longer when somebody waits for its batches');
-ask(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'LOOP' AND pid <> pg_backend_pid()});
-eval { $writer->quit };
 ask(q{SELECT pg_create_physical_replication_slot('forgotten', true)});
 ask(q{SELECT pg_logical_emit_message(false, 'x', 'x'); SELECT pg_switch_wal()}) for 1 .. 6;
-becomes(sprintf($pausing, 'standbys or slots'), 'and when a replication slot lags');
+becomes(sprintf($pausing, 'standbys or slots'), 'it sleeps longer when a replication slot lags');
 under_a_second('pausing a policy that sleeps', sub { return steward_error($node, q{SELECT steward.pause_policy('visits')}); });
 ask(q{SELECT pg_drop_replication_slot('forgotten'); TRUNCATE visit; DELETE FROM steward.policy_run_log; SELECT steward.resume_policy('visits')});
 
@@ -263,6 +253,26 @@ ask(q{SELECT steward.resume_policy('broken')});
 becomes('SELECT count(*) = 0 FROM broken', 'until it is resumed');
 comes_true(q{SELECT failures = 0 AND sqlstate IS NULL FROM steward.policy WHERE name = 'broken'});
 ask(q{SELECT steward.drop_policy(name) FROM steward.policy});
+
+# ---- runs that kill their server ----
+
+ask(q{
+	CREATE TABLE poison (at timestamptz); INSERT INTO poison VALUES ('2001-01-01');
+	CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(600); RETURN OLD; END $$;
+	CREATE TRIGGER sleep BEFORE DELETE ON poison FOR EACH ROW EXECUTE FUNCTION sleep();
+	SELECT steward.create_policy('poison', 'poison', 'at', '1 year', schedule => '1 second')});
+for my $time (1 .. 10)
+{
+	my $in_batch = q{SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_steward: retention' AND wait_event = 'PgSleep'};
+
+	comes_true("SELECT count(*) > 0 FROM ($in_batch) AS s");
+	if ($time <= 2) { steward_kill($node, ask($in_batch)); }
+	else { ask("SELECT pg_terminate_backend(pid, 10000) FROM ($in_batch) AS s"); }
+}
+becomes(q{SELECT quarantined_at IS NOT NULL FROM steward.policy_state WHERE policy = 'poison'}, 'a policy whose runs end with their process is quarantined, too');
+is(ask(q{SELECT count(*), string_agg(DISTINCT state, ' '), min(retries), max(retries) FROM steward.policy_run WHERE policy = 'poison'}), '10|interrupted|0|9', 'after ten runs');
+is(ask(q{SELECT failures, sqlstate FROM steward.policy WHERE name = 'poison'}), '10|57P02', 'which were failures');
+ask(q{SELECT steward.drop_policy('poison')});
 
 # ---- several policies, and databases, each of which has more to do than its turn allows ----
 
