@@ -127,6 +127,14 @@ steward_target_held(Relation rel, const char *alias)
 	return steward_holds_condition(steward_holds_on(RelationGetRelid(rel)), rel, alias);
 }
 
+/* The table of the policy, or below it still. */
+static bool
+is_in_tree(Relation rel, Oid root)
+{
+	return RelationGetRelid(rel) == root ||
+		typeInheritsFrom(rel->rd_rel->reltype, get_rel_type_id(root));
+}
+
 /* Raises unless it can be said of rows of the table whether they have expired. */
 static void
 check_conditions(const StewardPolicy *policy, Relation rel)
@@ -145,19 +153,23 @@ steward_target_leaves(const StewardPolicy *policy)
 	Oid			relid = policy->relation;
 	List	   *tree;
 	List	   *leaves = NIL;
-	Oid			owner = InvalidOid;
+	Oid			owner;
 	ListCell   *cell;
 
 	/* PostgreSQL's function locks those below alone. */
 	LockRelationOid(relid, AccessShareLock);
+	owner = steward_target_owner(relid);
 	tree = find_all_inheritors(relid, AccessShareLock, NULL);
 	foreach(cell, tree)
 	{
 		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
 
-		/* The first one is the relation itself. */
-		if (!OidIsValid(owner))
-			owner = rel->rd_rel->relowner;
+		/* It may have left the tree while we waited for its lock. */
+		if (!is_in_tree(rel, relid))
+		{
+			relation_close(rel, NoLock);
+			continue;
+		}
 		steward_target_check(rel, steward_target_command(policy));
 		steward_target_check_owner(rel, owner);
 		check_conditions(policy, rel);
@@ -172,13 +184,11 @@ steward_target_leaves(const StewardPolicy *policy)
 Relation
 steward_target_open_leaf(Oid leaf, const StewardPolicy *policy, Oid owner)
 {
-	Oid			relid = policy->relation;
 	Relation	rel = try_relation_open(leaf, RowExclusiveLock);
 
 	if (rel == NULL)
 		return NULL;
-	if (leaf != relid &&
-		!typeInheritsFrom(rel->rd_rel->reltype, get_rel_type_id(relid)))
+	if (!is_in_tree(rel, policy->relation))
 	{
 		relation_close(rel, NoLock);
 		return NULL;
