@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 
 #include "base/catalog.h"
+#include "retention/batch_parts.h"
 #include "retention/target.h"
 
 /* The schema that an extension was put into; InvalidOid when it is not there. */
@@ -88,6 +89,8 @@ execute(Oid table, const char *format, const List *names, int expected)
 	int			answer;
 
 	steward_become_guarded(steward_target_owner(table), &identity);
+	/* Who places a hold waits for us, and must not wait for others with us. */
+	steward_batch_option("lock_timeout", "100ms");
 	answer = SPI_execute_with_args(sql, 1, types, values, NULL, false, 0);
 	steward_become_caller(&identity);
 	if (answer != expected)
