@@ -23,6 +23,7 @@
 #include "retention/archive.h"
 #include "retention/closure.h"
 #include "retention/edge.h"
+#include "retention/pace.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 #include "subjects/hold.h"
@@ -239,11 +240,7 @@ destroy_closure(StewardBatch *batch, ItemPointerData *rows, int count, int size,
 static int
 slice_size(const StewardLeaf *leaf, int size)
 {
-	int			left = leaf->count - leaf->next;
-
-	if (leaf->fanout > 1)
-		size = Max(1, (int) (size / leaf->fanout));
-	return Min(size, left);
+	return Min((int) steward_pace_fit(size, leaf->fanout), leaf->count - leaf->next);
 }
 
 /*
