@@ -23,16 +23,10 @@
 #include "retention/archive.h"
 #include "retention/closure.h"
 #include "retention/edge.h"
+#include "retention/pace.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 #include "subjects/hold.h"
-
-/* A closure may have this many times the rows that a batch aims at. */
-#define CLOSURE_TIMES 2
-
-/* How long deleting waits for somebody who has a row, and how many batches lock rows first after that. */
-#define AT_ONCE_TIMEOUT "10ms"
-#define WARY_BATCHES 16
 
 bool
 steward_batch_is_busy(const ErrorData *error)
@@ -94,12 +88,8 @@ steward_batch_execute(StewardBatch *batch, const char *sql, int expected, int co
 	return steward_statement_execute(&statement, expected);
 }
 
-/*
- * Locks the rows of a slice that nobody else has locked and that are still
- * expired, and not held, now that we have them; they replace the slice in the array.
- */
-static int
-lock_slice(StewardBatch *batch, ItemPointerData *slice, int size)
+int
+steward_batch_lock(StewardBatch *batch, ItemPointerData *slice, int size)
 {
 	Oid			types[] = {batch->age.type, TIDARRAYOID};
 	Datum		values[] = {batch->cutoff, steward_tid_array(slice, size)};
@@ -219,7 +209,7 @@ destroy_closure(StewardBatch *batch, ItemPointerData *rows, int count, int size,
 	ItemPointerData *going;
 
 	while ((closure = steward_closure_find(batch->policy, batch->owner, batch->rel, rows,
-										   count, size * CLOSURE_TIMES)) == NULL)
+										   count, size * STEWARD_CLOSURE_TIMES)) == NULL)
 		count /= 2;
 	going = palloc(count * sizeof(ItemPointerData));
 	memcpy(going, rows, count * sizeof(ItemPointerData));
@@ -227,7 +217,6 @@ destroy_closure(StewardBatch *batch, ItemPointerData *rows, int count, int size,
 	batch->leaf->fanout = (double) steward_closure_size(closure) / count;
 
 	result->children = steward_closure_clear(closure, batch->leaf->salt, &result->leaves);
-	result->bytes = steward_closure_bytes(closure);
 	steward_batch_destroy(batch, going,
 						  keep_those_that_go(batch->leaf, closure, going, count),
 						  steward_closure_deletes(closure), result);
@@ -239,72 +228,7 @@ destroy_closure(StewardBatch *batch, ItemPointerData *rows, int count, int size,
 static int
 slice_size(const StewardLeaf *leaf, int size)
 {
-	int			left = leaf->count - leaf->next;
-
-	if (leaf->fanout > 1)
-		size = Max(1, (int) (size / leaf->fanout));
-	return Min(size, left);
-}
-
-/*
- * Whether rows can go without being locked before, which costs as much of the log as deleting them. The
- * last sweep locks them: it must tell rows that others have from those that a trigger keeps.
- */
-static bool
-may_be_at_once(const StewardBatch *batch)
-{
-	return batch->edges == NIL && batch->leaf->sweep == SWEEP_TABLE &&
-		(batch->policy->action == STEWARD_DELETE ||
-		 batch->policy->action == STEWARD_ARCHIVE);
-}
-
-/* What is done at once, as steward_attempt calls it. */
-typedef struct AtOnce
-{
-	StewardBatch *batch;
-	const ItemPointerData *rows;
-	int			count;
-	StewardBatchResult *result;
-} AtOnce;
-
-static void
-destroy_at_once(void *arg)
-{
-	AtOnce	   *all = arg;
-
-	steward_batch_option("lock_timeout", AT_ONCE_TIMEOUT);
-	steward_batch_destroy(all->batch, all->rows, all->count, NIL, all->result);
-}
-
-/*
- * Destroys rows that nobody else has. A row that somebody takes in just this moment is waited for
- * shortly; if he keeps it nothing is done, and this batch, and some more, lock rows first.
- */
-static void
-at_once(StewardBatch *batch, const ItemPointerData *rows, int count,
-		StewardBatchResult *result)
-{
-	AtOnce		all = {batch, rows, count, result};
-	MemoryContext scratch;
-	ErrorData  *error;
-
-	if (!may_be_at_once(batch) || batch->leaf->wary-- > 0)
-		return;
-	batch->leaf->wary = 0;
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "rows at once",
-									ALLOCSET_DEFAULT_SIZES);
-	batch->at_once = true;
-	error = steward_attempt(destroy_at_once, &all, scratch);
-	batch->at_once = false;
-	MemoryContextDelete(scratch);
-	if (error == NULL)
-		return;
-	if (!steward_batch_is_busy(error))
-		ReThrowError(error);
-	FreeErrorData(error);
-	result->rows = result->bytes = 0;
-	resetStringInfo(&result->leaves);
-	batch->leaf->wary = WARY_BATCHES;
+	return Min((int) steward_pace_fit(size, leaf->fanout), leaf->count - leaf->next);
 }
 
 static void
@@ -326,15 +250,19 @@ work(StewardBatch *batch, int size, StewardBatchResult *result)
 
 	/* By ctid, though a sequential scan may look cheaper for many of them. */
 	steward_batch_option("enable_seqscan", "off");
-	at_once(batch, slice, count, result);
-	if (result->rows == count)
+
+	/*
+	 * To look for its cost reads the ends of indexes, which are full of what
+	 * we deleted.
+	 */
+	steward_batch_option("enable_mergejoin", "off");
+	if (steward_batch_at_once(batch, slice, count, size, result))
 	{
 		leaf->next += count;
-		leaf->locked += count;
-		leaf->deleted += count;
+		leaf->deleted += result->rows;
 		return;
 	}
-	done = locked = lock_slice(batch, slice, count);
+	done = locked = steward_batch_lock(batch, slice, count);
 	if (batch->edges == NIL)
 	{
 		leaf->locked += locked;

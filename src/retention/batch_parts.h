@@ -37,8 +37,8 @@ typedef struct StewardBatch
 	List	   *edges;			/* StewardEdge * that lead to the leaf */
 	const char *held;			/* condition: a legal hold keeps it */
 	const char *restricted;		/* condition: rows of another table keep it */
-	bool		at_once;		/* rows are destroyed without being locked
-								 * before */
+	const char *recheck;		/* what else must be true of rows that are
+								 * destroyed at once; else NULL */
 } StewardBatch;
 
 /* What stands in the place of values that the server does not compute. */
@@ -61,10 +61,30 @@ extern uint64 steward_batch_execute(StewardBatch *batch, const char *sql,
 									int expected, int count, Oid *types,
 									Datum *values);
 
-/* Does what the policy says to rows that are locked, and counts them. */
+/*
+ * Locks the rows of a slice that nobody else has locked and that are still
+ * expired, and not held, now that we have them; they replace the slice in the array. Returns
+ * how many.
+ */
+extern int	steward_batch_lock(StewardBatch *batch, ItemPointerData *slice, int size);
+
+/*
+ * Does what the policy says to rows that are locked, or go at once, and counts them; deletes are of
+ * type StewardChildDelete.
+ */
 extern void steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows,
 								  int count, List *deletes,
 								  StewardBatchResult *result);
+
+/*
+ * Destroys rows of a slice, for a batch of that size, without finding out first what stands against it. False when
+ * that cannot be, or did not work out: then nothing was done.
+ */
+extern bool steward_batch_at_once(StewardBatch *batch, const ItemPointerData *slice,
+								  int count, int size, StewardBatchResult *result);
+
+/* A closure may have this many times the rows that a batch aims at. */
+#define STEWARD_CLOSURE_TIMES 2
 
 /* Whether an index gives rows in the order of this column, of that type. */
 extern bool steward_index_orders_age(Relation rel, AttrNumber column, Oid type);

@@ -299,14 +299,3 @@ steward_closure_deletes(const StewardClosure *closure)
 	}
 	return deletes;
 }
-
-uint64
-steward_closure_bytes(const StewardClosure *closure)
-{
-	uint64		bytes = 0;
-
-	for (int i = 0; i < closure->row_count; i++)
-		if (goes_as_child(&closure->rows[i]))
-			bytes += closure->rows[i].bytes;
-	return bytes;
-}

@@ -80,13 +80,15 @@ typedef struct StewardChildDelete
 	int			count;			/* of rows */
 	ItemPointerData *rows;
 	char	   *from;			/* "ONLY schema.table AS t" */
+	const char *referring;		/* instead of rows, all that refer to a root p
+								 * by this condition; then count is what came
+								 * of it */
+	const char *held;			/* with that, a condition */
+	bool		took_held;		/* one of these was held */
 } StewardChildDelete;
 
 /* A list of these, a leaf each, for the roots that go. */
 extern List *steward_closure_deletes(const StewardClosure *closure);
-
-/* Size in bytes of the rows that are deleted beside the roots. */
-extern uint64 steward_closure_bytes(const StewardClosure *closure);
 
 /* Closes its tables, whose locks stay. */
 extern void steward_closure_close(StewardClosure *closure);

@@ -19,6 +19,7 @@
 #include "utils/rel.h"
 
 #include "base/catalog.h"
+#include "retention/batch_parts.h"
 #include "retention/edge.h"
 #include "retention/statement.h"
 #include "retention/target.h"
@@ -174,6 +175,8 @@ follow_edge(StewardClosure *closure, StewardClosureLeaf *leaf, int number, Datum
 							 " WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($1) AND %s",
 							 steward_table_name(leaf->rel), steward_edge_child(edge),
 							 edge->join);
+	/* Where it can, it shall not read all of the child for each batch. */
+	steward_batch_option("enable_hashjoin", steward_edge_is_indexed(edge) ? "off" : "on");
 	(void) steward_statement_execute(&statement, SPI_OK_SELECT);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -224,10 +227,9 @@ lock_rows(StewardClosure *closure, StewardClosureLeaf *leaf, int *numbers, int c
 		.count = 1, .types = &type, .values = &places
 	};
 
-	statement.sql = psprintf("SELECT t.ctid, %s, %s FROM ONLY %s AS t"
+	statement.sql = psprintf("SELECT t.ctid, %s FROM ONLY %s AS t"
 							 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)%s",
 							 steward_target_held(leaf->rel, "t"),
-							 steward_row_size(leaf->rel, "t"),
 							 steward_table_name(leaf->rel),
 							 closure->preview ? "" : " FOR UPDATE OF t SKIP LOCKED");
 	(void) steward_statement_execute(&statement, SPI_OK_SELECT);
@@ -246,7 +248,6 @@ lock_rows(StewardClosure *closure, StewardClosureLeaf *leaf, int *numbers, int c
 		row->flags |= ROW_LOCKED;
 		if (DatumGetBool(steward_result(i, 2)))
 			row->reasons |= STEWARD_HELD;
-		row->bytes = (int32) Min(DatumGetInt64(steward_result(i, 3)), PG_INT32_MAX);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }

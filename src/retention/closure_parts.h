@@ -39,7 +39,6 @@ typedef struct StewardClosureRow
 	StewardRowKey key;
 	int			flags;
 	int			reasons;
-	int32		bytes;
 } StewardClosureRow;
 
 /* Row to refers to row from. */

@@ -50,15 +50,12 @@ static void
 add_delete(StewardBatch *batch, StringInfo sql, const StewardReceiptKey *key,
 		   const char *more_names, const char *more_values)
 {
-	/* Nobody has, or had, a row without xmax. */
-	char	   *free = batch->at_once ?
-		psprintf(" AND NOT %s AND t.xmax OPERATOR(pg_catalog.=) '0'::pg_catalog.xid", batch->held) : "";
-
 	appendStringInfo(sql,
 					 "WITH gone (bytes%s%s) AS (DELETE FROM %s"
 					 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s%s"
 					 " RETURNING %s%s%s)",
-					 key->names, more_names, batch->from, batch->still_expired, free,
+					 key->names, more_names, batch->from, batch->still_expired,
+					 batch->recheck != NULL ? batch->recheck : "",
 					 steward_row_size(batch->rel, "t"), key->values, more_values);
 }
 
@@ -145,6 +142,27 @@ add_update(StewardBatch *batch, StringInfo sql, Parameters *parameters,
 					 steward_row_size(batch->rel, "t"), key->values);
 }
 
+/* The rows of one table that refer to them: those that were found, or all there are. */
+static void
+add_child(StewardBatch *batch, StringInfo sql, int number, const StewardChildDelete *one,
+		  Parameters *parameters, const StewardReceiptKey *key)
+{
+	appendStringInfo(sql, ", child%d (bytes, held%s) AS (DELETE FROM %s", number, key->names,
+					 one->from);
+	if (one->referring != NULL)
+		appendStringInfo(sql,
+						 " USING ONLY %s AS p WHERE p.ctid OPERATOR(pg_catalog.=) ANY ($2) AND %s",
+						 steward_table_name(batch->rel), one->referring);
+	else
+	{
+		add_parameter(parameters, TIDARRAYOID, steward_tid_array(one->rows, one->count));
+		appendStringInfo(sql, " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($%d)",
+						 parameters->count);
+	}
+	appendStringInfo(sql, " RETURNING %s, %s%s)", steward_row_size(one->rel, "t"),
+					 one->held != NULL ? one->held : "false", key->values);
+}
+
 /* Those that refer to them, as "child1" and so on; their leaves are listed. */
 static List *
 add_children(StewardBatch *batch, StringInfo sql, List *deletes, Parameters *parameters)
@@ -159,13 +177,8 @@ add_children(StewardBatch *batch, StringInfo sql, List *deletes, Parameters *par
 
 		add_receipt(batch, "delete", one->rel, parameters, &key);
 		leaves = lappend(leaves, key.leaves);
-		add_parameter(parameters, TIDARRAYOID, steward_tid_array(one->rows, one->count));
 		parameters->relations = lappend_oid(parameters->relations, one->table);
-		appendStringInfo(sql,
-						 ", child%d (one%s) AS (DELETE FROM %s"
-						 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($%d) RETURNING 1%s)",
-						 foreach_current_index(cell) + 1, key.names, one->from,
-						 parameters->count, key.values);
+		add_child(batch, sql, foreach_current_index(cell) + 1, one, parameters, &key);
 	}
 	return leaves;
 }
@@ -185,8 +198,12 @@ add_counts(StringInfo sql, bool moved, const char *leaves, List *child_leaves)
 	{
 		int			number = foreach_current_index(cell) + 1;
 
-		appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM child%d), (SELECT %s FROM child%d AS g)",
-						 number, (char *) lfirst(cell), number);
+		appendStringInfo(sql,
+						 ", (SELECT pg_catalog.count(*) FROM child%d)"
+						 ", (SELECT COALESCE(pg_catalog.sum(g.bytes), 0)::pg_catalog.int8 FROM child%d AS g)"
+						 ", (SELECT COALESCE(pg_catalog.bool_or(g.held), false) FROM child%d AS g)"
+						 ", (SELECT %s FROM child%d AS g)",
+						 number, number, number, (char *) lfirst(cell), number);
 	}
 }
 
@@ -201,7 +218,22 @@ raise_kept(Oid table)
 			 errhint("Let the trigger pass, or declare the foreign key \"restrict\".")));
 }
 
-/* With children nothing may have been kept. */
+/* What came of a table's rows that refer, from a column on. Those that were found must all be gone. */
+static void
+take_child(StewardChildDelete *one, int column, StewardBatchResult *result)
+{
+	int64		rows = DatumGetInt64(steward_result(0, column));
+
+	if (one->referring == NULL && rows != one->count)
+		raise_kept(one->table);
+	one->count = (int) rows;
+	one->took_held = DatumGetBool(steward_result(0, column + 2));
+	result->children += rows;
+	result->bytes += DatumGetInt64(steward_result(0, column + 1));
+	steward_receipt_add(&result->leaves, steward_result(0, column + 3));
+}
+
+/* With children nothing may have been kept; who destroys rows at once looks himself. */
 static void
 take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *result)
 {
@@ -219,15 +251,9 @@ take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *r
 	steward_receipt_add(&result->leaves, steward_result(0, 4));
 	foreach(cell, deletes)
 	{
-		StewardChildDelete *one = lfirst(cell);
-		int			column = 2 * foreach_current_index(cell) + 5;
-
-		if (DatumGetInt64(steward_result(0, column)) != one->count)
-			raise_kept(one->table);
-		steward_receipt_add(&result->leaves, steward_result(0, column + 1));
-		result->children += one->count;
+		take_child(lfirst(cell), 4 * foreach_current_index(cell) + 5, result);
 	}
-	if (result->children > 0 && result->rows != count)
+	if (batch->recheck == NULL && result->children > 0 && result->rows != count)
 		raise_kept(RelationGetRelid(batch->rel));
 }
 

@@ -93,9 +93,10 @@ collation_name(Oid collation)
 	return name;
 }
 
-/* As the server itself compares them; the parent has this alias, the child c. */
+/* As the server itself compares them; parent and child have these aliases. */
 static char *
-join_condition(const StewardEdge *edge, const Columns *columns, const char *alias)
+join_condition(const StewardEdge *edge, const Columns *columns, const char *parent,
+			   const char *child)
 {
 	StringInfoData sql;
 
@@ -114,9 +115,9 @@ join_condition(const StewardEdge *edge, const Columns *columns, const char *alia
 							  &child_collation);
 		if (i > 0)
 			appendStringInfoString(&sql, " AND ");
-		generate_operator_clause(&sql, column(alias, edge->parent, columns->parent[i]),
+		generate_operator_clause(&sql, column(parent, edge->parent, columns->parent[i]),
 								 parent_type, columns->operators[i],
-								 column("c", edge->child, columns->child[i]), child_type);
+								 column(child, edge->child, columns->child[i]), child_type);
 		if (parent_collation != child_collation && OidIsValid(parent_collation))
 			appendStringInfo(&sql, " COLLATE %s", collation_name(parent_collation));
 	}
@@ -176,8 +177,9 @@ describe(StewardEdge *edge, HeapTuple tuple)
 	edge->columns = column_names(edge->child, columns.child, columns.count);
 	edge->cleared = columns.cleared_count == 0 ? edge->columns :
 		column_names(edge->child, columns.cleared, columns.cleared_count);
-	edge->join = join_condition(edge, &columns, "p");
-	edge->refers = join_condition(edge, &columns, "t");
+	edge->join = join_condition(edge, &columns, "p", "c");
+	edge->refers = join_condition(edge, &columns, "t", "c");
+	edge->referring = join_condition(edge, &columns, "p", "t");
 }
 
 List *

@@ -31,6 +31,8 @@ typedef struct StewardEdge
 	char	   *join;			/* condition on rows p of the parent and c of
 								 * the child */
 	char	   *refers;			/* the same where the parent is t */
+	char	   *referring;		/* the same where the parent is p and the
+								 * child t */
 	StewardChildAction action;
 	bool		declared;
 } StewardEdge;

@@ -32,8 +32,16 @@ steward_pace_begin(StewardPace *pace, const StewardPaceLimits *limits)
 	set_rows(pace, limits->rows_first);
 }
 
+int64_t
+steward_pace_fit(int64_t rows, double fanout)
+{
+	int64_t		fit = fanout > 1 ? (int64_t) ((double) rows / fanout) : rows;
+
+	return fit > 1 ? fit : 1;
+}
+
 void
-steward_pace_done(StewardPace *pace, int64_t rows, int64_t took_us)
+steward_pace_done(StewardPace *pace, int64_t taken, double fanout, int64_t took_us)
 {
 	int64_t		target = pace->limits.target_us;
 
@@ -46,7 +54,8 @@ steward_pace_done(StewardPace *pace, int64_t rows, int64_t took_us)
 		set_rows(pace, fitting < (double) (pace->rows / 2) ? (int64_t) fitting : pace->rows / 2);
 	}
 	/* One that was not full does not say how long a full one takes. */
-	else if (pace->took_us < target - target / 4 && rows >= pace->rows)
+	else if (pace->took_us < target - target / 4 &&
+			 taken >= steward_pace_fit(pace->rows, fanout))
 		set_rows(pace, pace->rows + 1 + pace->rows / 8);
 }
 

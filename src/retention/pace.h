@@ -57,8 +57,18 @@ typedef struct StewardPace
 
 extern void steward_pace_begin(StewardPace *pace, const StewardPaceLimits *limits);
 
-/* A batch did so many rows in so long; pace->rows becomes what the next may have. */
-extern void steward_pace_done(StewardPace *pace, int64_t rows, int64_t took_us);
+/*
+ * How many rows are taken for a batch of that many, when with each of them fanout rows go, itself
+ * one of these. 1 at least.
+ */
+extern int64_t steward_pace_fit(int64_t rows, double fanout);
+
+/*
+ * A batch that expected so many rows to go with each took so many, in so long; pace->rows becomes
+ * what the next may have.
+ */
+extern void steward_pace_done(StewardPace *pace, int64_t taken, double fanout,
+							  int64_t took_us);
 
 /* A batch was undone: it did not get a lock, or a deadlock ended it. The next has half. */
 extern void steward_pace_undone(StewardPace *pace);

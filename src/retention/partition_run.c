@@ -335,7 +335,7 @@ finish(StewardRun *run)
 	steward_run_commit(run);
 	run->deleted += state->rows;
 	if (!run->atomic)
-		steward_turn_done(&run->turn, run->policy->relation, state->rows,
+		steward_turn_done(&run->turn, run->policy->relation, state->rows, 1,
 						  GetCurrentTimestamp() - begin, false, false);
 }
 

@@ -68,12 +68,19 @@ typedef struct Attempt
 	StewardRunPart part;
 } Attempt;
 
+/*
+ * With an SPI connection of its own: SPI leaves behind its memory context as the current
+ * one, and the outer connection's lives as long as the run.
+ */
 static void
 do_attempt(void *arg)
 {
 	Attempt    *one = arg;
 
+	SPI_connect();
+	MemoryContextSwitchTo(one->run->scratch);
 	one->part(one->run);
+	SPI_finish();
 }
 
 ErrorData *
@@ -223,8 +230,7 @@ batch_done(StewardRun *run, const StewardLeaf *before)
 	if (run->atomic)
 		return;
 	/* Reading candidates takes its time whatever the size of a batch. */
-	steward_turn_done(&run->turn, leaf->relation,
-					  (int64) ((leaf->next - before->next) * Max(leaf->fanout, 1)),
+	steward_turn_done(&run->turn, leaf->relation, leaf->next - before->next, before->fanout,
 					  microseconds_since(run->began), run->waited_for,
 					  before->next < before->count);
 }

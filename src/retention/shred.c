@@ -258,7 +258,7 @@ batch(StewardRun *run)
 		return;
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, run->began);
-	steward_turn_done(&run->turn, run->policy->relation, shred->next - before,
+	steward_turn_done(&run->turn, run->policy->relation, shred->next - before, 1,
 					  (int64) INSTR_TIME_GET_MICROSEC(took), run->waited_for, true);
 }
 

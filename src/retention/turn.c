@@ -108,12 +108,12 @@ look(StewardTurn *turn, Oid leaf, bool waited)
 }
 
 void
-steward_turn_done(StewardTurn *turn, Oid leaf, int64 rows, int64 took_us, bool waited,
-				  bool sized)
+steward_turn_done(StewardTurn *turn, Oid leaf, int64 taken, double fanout, int64 took_us,
+				  bool waited, bool sized)
 {
 	turn->worked = true;
 	if (sized)
-		steward_pace_done(&turn->pace, rows, took_us);
+		steward_pace_done(&turn->pace, taken, fanout, took_us);
 	else
 		turn->pace.took_us = Max(took_us, 0);
 	look(turn, leaf, waited);

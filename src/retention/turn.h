@@ -43,11 +43,11 @@ extern void steward_turn_pause(StewardTurn *turn);
 extern bool steward_turn_gives_way(StewardTurn *turn);
 
 /*
- * A batch, of one leaf, was committed: how many rows it looked at, and how long it took. waited: somebody waited
- * for its end. sized: these say how large a batch may be.
+ * A batch, of one leaf, was committed: how many rows it took, how many were expected to go with each,
+ * and how long it took. waited: somebody waited for its end. sized: these say how large a batch may be.
  */
-extern void steward_turn_done(StewardTurn *turn, Oid leaf, int64 rows, int64 took_us,
-							  bool waited, bool sized);
+extern void steward_turn_done(StewardTurn *turn, Oid leaf, int64 taken, double fanout,
+							  int64 took_us, bool waited, bool sized);
 
 /* A batch was undone and is to be tried again after so long. */
 extern void steward_turn_undone(StewardTurn *turn, int64 pause_us);

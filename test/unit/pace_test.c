@@ -28,7 +28,7 @@ work(StewardPace *pace, int batches, int64_t row_ns, int64_t commit_us)
 		int64_t		took = commit_us + pace->rows * row_ns / 1000;
 
 		over += took > 62500;
-		steward_pace_done(pace, pace->rows, took);
+		steward_pace_done(pace, pace->rows, 1, took);
 	}
 	return over;
 }
@@ -67,31 +67,65 @@ test_steps(void)
 
 	(void) work(&pace, 60, 10000, 0);
 	before = pace.rows;
-	steward_pace_done(&pace, before, 63000);
+	steward_pace_done(&pace, before, 1, 63000);
 	tap_ok(pace.rows == before / 2, "a batch that was somewhat too long halves the next");
 	pace.rows = before;
-	steward_pace_done(&pace, before, 500000);
+	steward_pace_done(&pace, before, 1, 500000);
 	tap_ok(pace.rows == before / 10, "one that took ten times as long leaves a tenth");
 	pace.rows = before;
-	steward_pace_done(&pace, before, 20000);
+	steward_pace_done(&pace, before, 1, 20000);
 	tap_ok(pace.rows > before && pace.rows <= before + before / 8 + 1, "one that was short adds an eighth");
 	pace.rows = before;
-	steward_pace_done(&pace, before - 1, 20000);
+	steward_pace_done(&pace, before - 1, 1, 20000);
 	tap_ok(pace.rows == before, "one that was not full adds nothing");
-	steward_pace_done(&pace, before, 50000);
+	steward_pace_done(&pace, before, 1, 50000);
 	tap_ok(pace.rows == before, "one that was right changes nothing");
 	steward_pace_undone(&pace);
 	tap_ok(pace.rows == before / 2, "one that was undone halves the next");
 	for (int i = 0; i < 40; i++)
 		steward_pace_undone(&pace);
 	tap_ok(pace.rows == 1, "but there is one row at least");
-	steward_pace_done(&pace, 1, INT64_MAX);
+	steward_pace_done(&pace, 1, 1, INT64_MAX);
 	tap_ok(pace.rows == 1, "however long it took");
-	steward_pace_done(&pace, 1, -5);
+	steward_pace_done(&pace, 1, 1, -5);
 	tap_ok(pace.rows == 2 && pace.took_us == 0, "a clock that was put back is no trouble");
 	for (int i = 0; i < 200; i++)
-		steward_pace_done(&pace, pace.rows, 0);
+		steward_pace_done(&pace, pace.rows, 1, 0);
 	tap_ok(pace.rows == pace.limits.rows_most, "it ends at the most rows");
+}
+
+/* Batches of rows with which others go, in a world where each row costs so much. */
+static void
+check_fanout(double fanout)
+{
+	StewardPace pace = begin();
+
+	for (int i = 0; i < 60; i++)
+	{
+		int64_t		taken = steward_pace_fit(pace.rows, fanout);
+
+		steward_pace_done(&pace, taken, fanout, (int64_t) ((double) taken * fanout * 10));
+	}
+	tap_ok(pace.rows > 3500 && pace.rows < 6500, "with %.2f rows for each: batches of %lld rows",
+		   fanout, (long long) pace.rows);
+}
+
+static void
+test_fanout(void)
+{
+	StewardPace pace = begin();
+
+	tap_ok(steward_pace_fit(145, 2) == 72 && steward_pace_fit(3, 8) == 1 && steward_pace_fit(7, 0.5) == 7,
+		   "as many rows as fit with those that go with them");
+	check_fanout(2);
+	check_fanout(1.5);
+	check_fanout(17.3);
+	pace.rows = 145;
+	steward_pace_done(&pace, 72, 2, 1000);
+	tap_ok(pace.rows > 145, "a batch in which no other row fits is full");
+	pace.rows = 145;
+	steward_pace_done(&pace, 71, 2, 1000);
+	tap_ok(pace.rows == 145, "one in which another does is not");
 }
 
 /* The sleep after many batches of 50 ms with a load, and after one. */
@@ -103,7 +137,7 @@ check_pause(const char *name, StewardPaceLoad load, int reason, int64_t most)
 	int64_t		first;
 	int64_t		pause = 0;
 
-	steward_pace_done(&pace, pace.rows, 50000);
+	steward_pace_done(&pace, pace.rows, 1, 50000);
 	first = steward_pace_pause(&pace, &load, &reasons);
 	tap_ok(first == 25000 && reasons == reason, "%s: the sleep is doubled at once", name);
 	for (int i = 0; i < 30; i++)
@@ -132,10 +166,10 @@ test_pauses(void)
 	check_pause("two", (StewardPaceLoad) {.waiters = 3, .xmin_age = INT64_MAX}, STEWARD_PACE_WAITERS | STEWARD_PACE_XMIN, 200000);
 	limits.lag_bytes = limits.lag_us = limits.xmin_age = 0;
 	steward_pace_begin(&pace, &limits);
-	steward_pace_done(&pace, 1, 50000);
+	steward_pace_done(&pace, 1, 1, 50000);
 	(void) steward_pace_pause(&pace, &(StewardPaceLoad) {0, false, INT64_MAX, INT64_MAX, INT64_MAX}, &reasons);
 	tap_ok(reasons == 0, "a limit of 0 is none");
-	steward_pace_done(&pace, 1, INT64_MAX);
+	steward_pace_done(&pace, 1, 1, INT64_MAX);
 	tap_ok(steward_pace_pause(&pace, &calm, &reasons) == limits.pause_most_us, "no sleep is longer than the longest");
 }
 
@@ -170,7 +204,7 @@ test_standby(void)
 
 		rows += pace.rows;
 		lag += pace.rows * 500;
-		steward_pace_done(&pace, pace.rows, took);
+		steward_pace_done(&pace, pace.rows, 1, took);
 		pause = steward_pace_pause(&pace, &(StewardPaceLoad) {.lag_bytes = lag}, &reasons);
 		clock += took + pause;
 		/* 10 MB a second; the run alone would write 40. */
@@ -188,6 +222,7 @@ main(void)
 	tap_begin();
 	test_settling();
 	test_steps();
+	test_fanout();
 	test_pauses();
 	test_waiters();
 	test_standby();
