@@ -222,7 +222,7 @@ clear_rows(StewardClosure *closure, const Clear *clear, Oid table, const Bitmaps
 	};
 	StewardReceiptKey key;
 
-	steward_receipt_key(rel, 2, &key);
+	steward_receipt_key(rel, values[1], 2, &key);
 	statement.sql = psprintf("WITH cleared (one%s) AS (UPDATE ONLY %s AS t SET %s"
 							 " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1) RETURNING 1%s)"
 							 " SELECT pg_catalog.count(*), %s FROM cleared AS g",
@@ -231,7 +231,7 @@ clear_rows(StewardClosure *closure, const Clear *clear, Oid table, const Bitmaps
 	(void) steward_statement_execute(&statement, SPI_OK_SELECT);
 	if (DatumGetInt64(steward_result(0, 1)) != count)
 		raise_kept(RelationGetRelationName(rel));
-	steward_receipt_add(clear->leaves, steward_result(0, 2));
+	steward_receipt_add(clear->leaves, &key, steward_result(0, 2));
 	SPI_freetuptable(SPI_tuptable);
 }
 

@@ -40,9 +40,10 @@ static void
 add_receipt(StewardBatch *batch, const char *action, Relation rel, Parameters *parameters,
 			StewardReceiptKey *key)
 {
-	add_parameter(parameters, BYTEAOID,
-				  steward_receipt_head_of(batch->leaf->salt, action, rel));
-	steward_receipt_key(rel, parameters->count, key);
+	Datum		head = steward_receipt_head_of(batch->leaf->salt, action, rel);
+
+	add_parameter(parameters, BYTEAOID, head);
+	steward_receipt_key(rel, head, parameters->count, key);
 }
 
 /* DELETE of the rows of the policy's table, $2, as "gone", with the bytes and the key of each. */
@@ -163,47 +164,45 @@ add_child(StewardBatch *batch, StringInfo sql, int number, const StewardChildDel
 					 one->held != NULL ? one->held : "false", key->values);
 }
 
-/* Those that refer to them, as "child1" and so on; their leaves are listed. */
+/* Those that refer to them, as "child1" and so on; the keys of each are listed. */
 static List *
 add_children(StewardBatch *batch, StringInfo sql, List *deletes, Parameters *parameters)
 {
-	List	   *leaves = NIL;
+	List	   *keys = NIL;
 	ListCell   *cell;
 
 	foreach(cell, deletes)
 	{
 		StewardChildDelete *one = lfirst(cell);
-		StewardReceiptKey key;
+		StewardReceiptKey *key = palloc(sizeof(StewardReceiptKey));
 
-		add_receipt(batch, "delete", one->rel, parameters, &key);
-		leaves = lappend(leaves, key.leaves);
+		add_receipt(batch, "delete", one->rel, parameters, key);
+		keys = lappend(keys, key);
 		parameters->relations = lappend_oid(parameters->relations, one->table);
-		add_child(batch, sql, foreach_current_index(cell) + 1, one, parameters, &key);
+		add_child(batch, sql, foreach_current_index(cell) + 1, one, parameters, key);
 	}
-	return leaves;
+	return keys;
 }
 
-/* What take_counts reads. */
+/* What take_counts reads: a row of each table, gone and its children. */
 static void
-add_counts(StringInfo sql, bool moved, const char *leaves, List *child_leaves)
+add_counts(StringInfo sql, bool moved, const List *keys)
 {
 	ListCell   *cell;
 
-	appendStringInfoString(sql,
-						   " SELECT (SELECT pg_catalog.count(*) FROM gone),"
-						   " (SELECT COALESCE(pg_catalog.sum(g.bytes), 0)::pg_catalog.int8 FROM gone AS g)");
-	appendStringInfo(sql, ", (SELECT pg_catalog.count(*) FROM %s), (SELECT %s FROM gone AS g)",
-					 moved ? "moved" : "gone", leaves);
-	foreach(cell, child_leaves)
+	appendStringInfo(sql, " SELECT %s", moved ? "(SELECT pg_catalog.count(*) FROM moved)" : "NULL");
+	for (int i = 0; i < list_length(keys); i++)
+		appendStringInfo(sql, ", c%d.*", i);
+	foreach(cell, keys)
 	{
-		int			number = foreach_current_index(cell) + 1;
+		int			number = foreach_current_index(cell);
 
 		appendStringInfo(sql,
-						 ", (SELECT pg_catalog.count(*) FROM child%d)"
-						 ", (SELECT COALESCE(pg_catalog.sum(g.bytes), 0)::pg_catalog.int8 FROM child%d AS g)"
-						 ", (SELECT COALESCE(pg_catalog.bool_or(g.held), false) FROM child%d AS g)"
-						 ", (SELECT %s FROM child%d AS g)",
-						 number, number, number, (char *) lfirst(cell), number);
+						 "%s (SELECT pg_catalog.count(*), COALESCE(pg_catalog.sum(g.bytes), 0)::pg_catalog.int8,"
+						 " %s, %s FROM %s AS g) AS c%d", number == 0 ? " FROM" : ",",
+						 ((StewardReceiptKey *) lfirst(cell))->leaves,
+						 number == 0 ? "false" : "COALESCE(pg_catalog.bool_or(g.held), false)",
+						 number == 0 ? "gone" : psprintf("child%d", number), number);
 	}
 }
 
@@ -218,40 +217,51 @@ raise_kept(Oid table)
 			 errhint("Let the trigger pass, or declare the foreign key \"restrict\".")));
 }
 
-/* What came of a table's rows that refer, from a column on. Those that were found must all be gone. */
-static void
-take_child(StewardChildDelete *one, int column, StewardBatchResult *result)
+/* What came of a table, by its number: 0 is the policy's. Returns how many rows. */
+static int64
+take_table(int number, const StewardReceiptKey *key, StewardBatchResult *result)
 {
-	int64		rows = DatumGetInt64(steward_result(0, column));
+	int			column = 2 + 4 * number;
+
+	result->bytes += DatumGetInt64(steward_result(0, column + 1));
+	steward_receipt_add(&result->leaves, key, steward_result(0, column + 2));
+	return DatumGetInt64(steward_result(0, column));
+}
+
+/* What came of rows that refer. Those that were found must all be gone. */
+static void
+take_child(StewardChildDelete *one, int number, const StewardReceiptKey *key,
+		   StewardBatchResult *result)
+{
+	int64		rows = take_table(number, key, result);
 
 	if (one->referring == NULL && rows != one->count)
 		raise_kept(one->table);
 	one->count = (int) rows;
-	one->took_held = DatumGetBool(steward_result(0, column + 2));
+	one->took_held = DatumGetBool(steward_result(0, 5 + 4 * number));
 	result->children += rows;
-	result->bytes += DatumGetInt64(steward_result(0, column + 1));
-	steward_receipt_add(&result->leaves, steward_result(0, column + 3));
 }
 
 /* With children nothing may have been kept; who destroys rows at once looks himself. */
 static void
-take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *result)
+take_counts(StewardBatch *batch, int count, List *deletes, const List *keys,
+			StewardBatchResult *result)
 {
-	int64		rows = DatumGetInt64(steward_result(0, 1));
+	int64		rows = take_table(0, linitial(keys), result);
 	ListCell   *cell;
 
 	result->rows += rows;
-	result->bytes += DatumGetInt64(steward_result(0, 2));
-	if (DatumGetInt64(steward_result(0, 3)) != rows)
+	if (batch->archive != NULL && DatumGetInt64(steward_result(0, 1)) != rows)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("a trigger kept rows out of the archive \"%s\"",
 						RelationGetRelationName(batch->archive)),
 				 errhint("Let the trigger pass: rows that do not arrive must not leave.")));
-	steward_receipt_add(&result->leaves, steward_result(0, 4));
 	foreach(cell, deletes)
 	{
-		take_child(lfirst(cell), 4 * foreach_current_index(cell) + 5, result);
+		int			number = foreach_current_index(cell) + 1;
+
+		take_child(lfirst(cell), number, list_nth(keys, number), result);
 	}
 	if (batch->recheck == NULL && result->children > 0 && result->rows != count)
 		raise_kept(RelationGetRelid(batch->rel));
@@ -259,14 +269,14 @@ take_counts(StewardBatch *batch, int count, List *deletes, StewardBatchResult *r
 
 /*
  * The statement's first part: what becomes of the rows of the policy's table. Returns
- * their leaves.
+ * their key.
  */
-static const char *
+static StewardReceiptKey *
 add_rows(StewardBatch *batch, StringInfo sql, Parameters *parameters,
 		 const ItemPointerData *rows, int count)
 {
 	StewardReplacements replacements = {0};
-	StewardReceiptKey key;
+	StewardReceiptKey *key = palloc(sizeof(StewardReceiptKey));
 
 	add_parameter(parameters, batch->age.type, batch->cutoff);
 	if (batch->policy->action == STEWARD_ANONYMIZE)
@@ -274,14 +284,14 @@ add_rows(StewardBatch *batch, StringInfo sql, Parameters *parameters,
 	add_parameter(parameters, TIDARRAYOID, replacements.count > 0 ? replacements.places :
 				  steward_tid_array(rows, count));
 	add_receipt(batch, steward_action_name(batch->policy->action), batch->rel, parameters,
-				&key);
+				key);
 	if (batch->policy->action == STEWARD_ANONYMIZE)
-		add_update(batch, sql, parameters, &key, &replacements);
+		add_update(batch, sql, parameters, key, &replacements);
 	else if (batch->archive != NULL)
-		add_move(batch, sql, parameters, &key);
+		add_move(batch, sql, parameters, key);
 	else
-		add_delete(batch, sql, &key, "", "");
-	return key.leaves;
+		add_delete(batch, sql, key, "", "");
+	return key;
 }
 
 void
@@ -296,20 +306,20 @@ steward_batch_destroy(StewardBatch *batch, const ItemPointerData *rows, int coun
 	};
 	StringInfoData sql;
 	StewardStatement statement = {0};
-	const char *leaves;
+	List	   *keys;
 
 	if (count == 0)
 		return;
 	initStringInfo(&sql);
-	leaves = add_rows(batch, &sql, &parameters, rows, count);
-	add_counts(&sql, batch->archive != NULL, leaves,
-			   add_children(batch, &sql, deletes, &parameters));
+	keys = list_make1(add_rows(batch, &sql, &parameters, rows, count));
+	keys = list_concat(keys, add_children(batch, &sql, deletes, &parameters));
+	add_counts(&sql, batch->archive != NULL, keys);
 	statement.sql = sql.data;
 	statement.relations = parameters.relations;
 	statement.count = parameters.count;
 	statement.types = parameters.types;
 	statement.values = parameters.values;
 	(void) steward_statement_execute(&statement, SPI_OK_SELECT);
-	take_counts(batch, count, deletes, result);
+	take_counts(batch, count, deletes, keys, result);
 	SPI_freetuptable(SPI_tuptable);
 }

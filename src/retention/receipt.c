@@ -9,11 +9,13 @@
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "nodes/bitmapset.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "crypto/bytes.h"
+#include "crypto/sha256.h"
 #include "retention/policy.h"
 #include "retention/receipt_tree.h"
 #include "retention/statement.h"
@@ -56,46 +58,113 @@ whole_row(Relation rel)
 	return psprintf("ROW(%s)", row.data);
 }
 
-/* A type's own output, not its cast to text, which somebody can define. */
+/*
+ * The columns of a key as texts, by each type's own output, not its cast to text, which somebody can define. Hashed
+ * here: to call a function of SQL for each takes longer than the hash.
+ */
 static void
-add_key_value(StringInfo names, StringInfo values, StringInfo leaf,
-			  int number, const char *value)
+describe_columns(Relation rel, const Bitmapset *columns, StewardReceiptKey *key)
+{
+	StringInfoData names;
+	StringInfoData values;
+	StringInfoData texts;
+	int			member = -1;
+
+	initStringInfo(&names);
+	initStringInfo(&values);
+	initStringInfo(&texts);
+	while ((member = bms_next_member(columns, member)) >= 0)
+	{
+		AttrNumber	number = member + FirstLowInvalidHeapAttributeNumber;
+
+		key->columns++;
+		appendStringInfo(&names, ", k%d", key->columns);
+		appendStringInfo(&values, ", pg_catalog.concat(%s)", column_value(rel, number));
+		appendStringInfo(&texts, "%sg.k%d", key->columns == 1 ? "" : ", ", key->columns);
+	}
+	key->names = names.data;
+	key->values = values.data;
+	key->leaves = psprintf(key->columns == 1 ?
+						   "COALESCE(pg_catalog.array_agg(%s), '{}'::pg_catalog.text[])" :
+						   "COALESCE(pg_catalog.array_agg(ARRAY[%s]), '{}'::pg_catalog.text[])",
+						   texts.data);
+}
+
+/* Hashed by the statement: all rows of a batch may be more than fits into one value. */
+static void
+describe_whole_row(Relation rel, int parameter, StewardReceiptKey *key)
 {
 	/* Bytes of SQL_ASCII can be in no other encoding. */
 	const char *encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? "SQL_ASCII" : "UTF8";
 
-	appendStringInfo(names, ", k%d", number);
-	appendStringInfo(values, ", pg_catalog.convert_to(pg_catalog.concat(%s), '%s')", value,
-					 encoding);
-	appendStringInfo(leaf,
-					 " OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.octet_length(g.k%d))"
-					 " OPERATOR(pg_catalog.||) g.k%d", number, number);
+	key->names = pstrdup(", k1");
+	key->values = psprintf(", pg_catalog.convert_to(pg_catalog.concat(%s), '%s')",
+						   whole_row(rel), encoding);
+	key->leaves = psprintf("COALESCE(pg_catalog.string_agg(pg_catalog.sha256($%d"
+						   " OPERATOR(pg_catalog.||) pg_catalog.int4send(pg_catalog.octet_length(g.k1))"
+						   " OPERATOR(pg_catalog.||) g.k1), ''::pg_catalog.bytea), ''::pg_catalog.bytea)",
+						   parameter);
 }
 
 void
-steward_receipt_key(Relation rel, int parameter, StewardReceiptKey *key)
+steward_receipt_key(Relation rel, Datum head, int parameter, StewardReceiptKey *key)
 {
-	StringInfoData names;
-	StringInfoData values;
-	StringInfoData leaf;
 	Oid			constraint;
 	Bitmapset  *columns = get_primary_key_attnos(RelationGetRelid(rel), true, &constraint);
-	int			member = -1;
-	int			number = 0;
 
-	initStringInfo(&names);
-	initStringInfo(&values);
-	initStringInfo(&leaf);
-	while ((member = bms_next_member(columns, member)) >= 0)
-		add_key_value(&names, &values, &leaf, ++number,
-					  column_value(rel, member + FirstLowInvalidHeapAttributeNumber));
-	if (number == 0)
-		add_key_value(&names, &values, &leaf, 1, whole_row(rel));
-	key->names = names.data;
-	key->values = values.data;
-	key->leaves = psprintf("COALESCE(pg_catalog.string_agg(pg_catalog.sha256($%d%s),"
-						   " ''::pg_catalog.bytea), ''::pg_catalog.bytea)",
-						   parameter, leaf.data);
+	key->columns = 0;
+	key->head = head;
+	if (columns != NULL)
+		describe_columns(rel, columns, key);
+	else
+		describe_whole_row(rel, parameter, key);
+}
+
+/* A text of the server as a part of a leaf. */
+static void
+hash_text(StewardSha256 *leaf, const char *text, int length)
+{
+	unsigned char size[4];
+	char	   *utf8 = unconstify(char *, text);
+
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		utf8 = pg_server_to_any(text, length, PG_UTF8);
+	if (utf8 != text)
+		length = strlen(utf8);
+	steward_store_be32(size, length);
+	steward_sha256_update(leaf, size, sizeof(size));
+	steward_sha256_update(leaf, utf8, length);
+	if (utf8 != text)
+		pfree(utf8);
+}
+
+/* The leaves of rows, from the texts of their keys one after the other. */
+static void
+add_texts(StringInfo leaves, const StewardReceiptKey *key, ArrayType *texts)
+{
+	bytea	   *head = DatumGetByteaPP(key->head);
+	StewardSha256 begun;
+	Datum	   *elements;
+	int			count;
+
+	steward_sha256_init(&begun);
+	steward_sha256_update(&begun, VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head));
+	deconstruct_array(texts, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	for (int i = 0; i < count; i += key->columns)
+	{
+		StewardSha256 leaf = begun;
+		StewardHash hash;
+
+		for (int j = i; j < i + key->columns; j++)
+		{
+			text	   *one = DatumGetTextPP(elements[j]);
+
+			hash_text(&leaf, VARDATA_ANY(one), VARSIZE_ANY_EXHDR(one));
+		}
+		steward_sha256_final(&leaf, &hash);
+		appendBinaryStringInfo(leaves, (const char *) hash.bytes, STEWARD_HASH_BYTES);
+	}
+	pfree(elements);
 }
 
 void
@@ -145,11 +214,20 @@ steward_receipt_head_of(const unsigned char *salt, const char *action, Relation 
 }
 
 void
-steward_receipt_add(StringInfo leaves, Datum bytes)
+steward_receipt_put_bytes(StringInfo bytes, Datum more)
 {
-	bytea	   *these = DatumGetByteaPP(bytes);
+	bytea	   *these = DatumGetByteaPP(more);
 
-	appendBinaryStringInfo(leaves, VARDATA_ANY(these), VARSIZE_ANY_EXHDR(these));
+	appendBinaryStringInfo(bytes, VARDATA_ANY(these), VARSIZE_ANY_EXHDR(these));
+}
+
+void
+steward_receipt_add(StringInfo leaves, const StewardReceiptKey *key, Datum value)
+{
+	if (key->columns > 0)
+		add_texts(leaves, key, DatumGetArrayTypeP(value));
+	else
+		steward_receipt_put_bytes(leaves, value);
 }
 
 void
@@ -161,7 +239,7 @@ steward_receipt_add_texts(StringInfo leaves, const unsigned char *salt, const ch
 	StewardHash hash;
 
 	initStringInfo(&leaf);
-	steward_receipt_add(&leaf, steward_receipt_head(salt, action, schema, table));
+	steward_receipt_put_bytes(&leaf, steward_receipt_head(salt, action, schema, table));
 	for (int i = 0; i < count; i++)
 		steward_receipt_put(&leaf, texts[i]);
 	steward_sha256(&hash, leaf.data, leaf.len);

@@ -39,21 +39,27 @@ typedef struct StewardReceiptKey
 	char	   *names;			/* ", k1, k2": columns of a common table
 								 * expression */
 	char	   *values;			/* ", …, …": what its RETURNING gives them */
-	char	   *leaves;			/* the leaves of all its rows as one bytea
-								 * that is not null; reads it as g */
+	char	   *leaves;			/* what makes the leaves of all its rows, one
+								 * value that is not null; reads it as g */
+	int			columns;		/* of the key; 0 when there is none */
+	Datum		head;
 } StewardReceiptKey;
 
 /*
- * These parts for an open table, with the head as the parameter of this number. Under
+ * These parts for an open table, with the head, which is also the parameter of this number. Under
  * steward_expression_settings.
  */
-extern void steward_receipt_key(Relation rel, int parameter, StewardReceiptKey *key);
+extern void steward_receipt_key(Relation rel, Datum head, int parameter,
+								StewardReceiptKey *key);
 
 /* The head of a table for the action of a run, or "delete" or "set null" of rows that refer; a bytea. */
 extern Datum steward_receipt_head(const unsigned char *salt, const char *action,
 								  const char *schema, const char *table);
 extern Datum steward_receipt_head_of(const unsigned char *salt, const char *action,
 									 Relation rel);
+
+/* Appends a bytea to a leaf: its head. */
+extern void steward_receipt_put_bytes(StringInfo leaf, Datum bytes);
 
 /* Appends a text to a leaf, as its part of it. */
 extern void steward_receipt_put(StringInfo leaf, const char *text);
@@ -67,8 +73,9 @@ extern void steward_receipt_add_texts(StringInfo leaves, const unsigned char *sa
 									  const char *table, int count,
 									  const char *const *texts);
 
-/* Adds what an expression "leaves" gave, a bytea, to the leaves of a batch. */
-extern void steward_receipt_add(StringInfo leaves, Datum bytes);
+/* Adds the leaves of rows to those of a batch: what the expression of that name gave. */
+extern void steward_receipt_add(StringInfo leaves, const StewardReceiptKey *key,
+								Datum value);
 
 /*
  * Reads the receipts of a run, of which the caller has the policy's lock. Raises

@@ -164,7 +164,7 @@ STEWARD_FUNCTION(steward_receipt_leaf)
 	action = PG_ARGISNULL(3) ? run->action : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	read_name(PG_GETARG_TEXT_PP(1), &schema, &table);
 	initStringInfo(&leaf);
-	steward_receipt_add(&leaf, steward_receipt_head(run->salt, action, schema, table));
+	steward_receipt_put_bytes(&leaf, steward_receipt_head(run->salt, action, schema, table));
 	put_key(&leaf, PG_GETARG_ARRAYTYPE_P(2));
 	steward_sha256(&hash, leaf.data, leaf.len);
 	PG_RETURN_DATUM(hash_datum(&hash));
