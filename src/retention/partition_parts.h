@@ -107,6 +107,18 @@ extern bool steward_partition_remember(const StewardPolicy *policy,
 extern void steward_partition_mark_detached(Oid partition);
 extern void steward_partition_forget(Oid partition);
 
+/*
+ * The table from which a policy has detached this one and neither dropped nor attached it since, or
+ * InvalidOid. For steward_holds_follow: needs no SPI connection and no rights.
+ */
+extern Oid	steward_partition_former_parent(Oid relid);
+
+/*
+ * Brings what is remembered of a partition that is not ours any more to an end: false, and it stays
+ * remembered, while the table has holds and the rows of it are somewhere.
+ */
+extern bool steward_partition_let_go(const StewardPartition *one);
+
 /* ---- partition_detach.c: as the owner of the table, in the caller's transaction ---- */
 
 /*

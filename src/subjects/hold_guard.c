@@ -47,19 +47,12 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-static bool detach_allowed = false;
 static bool everywhere = false;
 
 bool
 steward_hold_guard_is_everywhere(void)
 {
 	return everywhere;
-}
-
-void
-steward_holds_allow_detach(bool on)
-{
-	detach_allowed = on;
 }
 
 /* Refuses what is being done to a relation, or records that it was not. */
@@ -292,7 +285,8 @@ guard_detach(Oid child, Oid parent)
 {
 	List	   *holds;
 
-	if (detach_allowed || !is_table(child) || !is_being_cut(child, parent))
+	if (steward_hold_detach_is_allowed(parent, child) || !is_table(child) ||
+		!is_being_cut(child, parent))
 		return;
 	steward_holds_lock();
 	holds = steward_holds_on(parent);
@@ -312,7 +306,8 @@ guard_concurrent_detach(const RangeVar *parent_name, const RangeVar *child_name)
 	Oid			child = RangeVarGetRelid(child_name, NoLock, true);
 	List	   *holds;
 
-	if (!OidIsValid(parent) || !OidIsValid(child) || !is_table(child) ||
+	if (!OidIsValid(parent) || !OidIsValid(child) ||
+		steward_hold_detach_is_allowed(parent, child) || !is_table(child) ||
 		!STEWARD_OWNS_RELATION(parent, GetUserId()) ||
 		!STEWARD_OWNS_RELATION(child, GetUserId()))
 		return;
@@ -360,7 +355,7 @@ on_statement(Node *statement)
 	AlterTableStmt *alter = (AlterTableStmt *) statement;
 	ListCell   *cell;
 
-	if (!IsA(statement, AlterTableStmt) || detach_allowed || !guards())
+	if (!IsA(statement, AlterTableStmt) || !guards())
 		return;
 	foreach(cell, alter->cmds)
 	{
