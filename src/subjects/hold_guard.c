@@ -30,6 +30,7 @@
 #include "base/event.h"
 #include "base/guc.h"
 #include "base/hooks.h"
+#include "base/partition.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_attribute.h"
@@ -231,32 +232,6 @@ guard_column_change(Oid relid, AttrNumber number)
 	ReleaseSysCache(old);
 }
 
-/* Is the tie between child and parent being cut, or marked to be cut? */
-static bool
-is_being_cut(Oid child, Oid parent)
-{
-	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
-	bool		tied = false;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(child));
-	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, SnapshotSelf, 1,
-							  &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_inherits row = (Form_pg_inherits) GETSTRUCT(tuple);
-
-		if (row->inhparent == parent && !row->inhdetachpending)
-			tied = true;
-	}
-	systable_endscan(scan);
-	table_close(inherits, AccessShareLock);
-	return !tied;
-}
-
 /* Refuses when a leaf under the child has a row that one of the holds keeps. */
 static void
 guard_rows(Oid child, List *holds, LOCKMODE lock)
@@ -286,7 +261,8 @@ guard_detach(Oid child, Oid parent)
 	List	   *holds;
 
 	if (steward_hold_detach_is_allowed(parent, child) || !is_table(child) ||
-		!is_being_cut(child, parent))
+
+		steward_partition_tie_now(child, parent) == STEWARD_TIE_ATTACHED)
 		return;
 	steward_holds_lock();
 	holds = steward_holds_on(parent);
