@@ -85,23 +85,33 @@ steward_extension_oid(bool missing_ok)
 	return get_extension_oid("pg_steward", missing_ok);
 }
 
-/* The extension's row in the catalog; the version is palloc'd. */
+/* The row of an extension in the open catalog, a copy; or NULL. */
+static HeapTuple
+extension_row(Relation extensions, const char *name)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+/* What the catalog says of ours; the version is palloc'd. */
 static bool
 read_extension(Oid *oid, Oid *owner, char **version)
 {
 	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found;
+	HeapTuple	tuple = extension_row(rel, "pg_steward");
 	bool		isnull;
 
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum("pg_steward"));
-	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	found = HeapTupleIsValid(tuple);
-	if (found)
+	if (HeapTupleIsValid(tuple))
 	{
 		Form_pg_extension row = (Form_pg_extension) GETSTRUCT(tuple);
 
@@ -110,9 +120,18 @@ read_extension(Oid *oid, Oid *owner, char **version)
 		*version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
 													RelationGetDescr(rel), &isnull));
 	}
-	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return found;
+	return HeapTupleIsValid(tuple);
+}
+
+Oid
+steward_extension_schema(const char *name)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	HeapTuple	tuple = extension_row(rel, name);
+
+	table_close(rel, AccessShareLock);
+	return HeapTupleIsValid(tuple) ? ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace : InvalidOid;
 }
 
 char *

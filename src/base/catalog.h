@@ -46,6 +46,9 @@ extern Oid	steward_extension_oid(bool missing_ok);
  */
 extern char *steward_extension_version(Oid *oid);
 
+/* The schema that an extension, of whatever name, was put into; InvalidOid when it is not there. */
+extern Oid	steward_extension_schema(const char *name);
+
 /* Owner of the extension. Reads pg_extension; cached until invalidated. */
 extern Oid	steward_extension_owner(void);
 

@@ -18,8 +18,10 @@
 
 #include "base/duty.h"
 #include "retention/due.h"
+#include "retention/partition_parts.h"
 #include "retention/retention.h"
 #include "retention/run.h"
+#include "subjects/hold.h"
 
 /* A policy that somebody runs or changes is looked at again after so long. */
 #define BUSY_MILLISECONDS 2000
@@ -204,6 +206,7 @@ void
 steward_retention_init(void)
 {
 	steward_due_init();
+	steward_holds_follow(steward_partition_former_parent);
 	steward_duty_register(&retention_duty);
 	steward_duty_register(&look_duty);
 }

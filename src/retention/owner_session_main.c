@@ -167,7 +167,7 @@ steward_owner_session_main(Datum arg)
 	MessageContext = AllocSetContextCreate(TopMemoryContext, "MessageContext",
 										   ALLOCSET_DEFAULT_SIZES);
 	/* The run looks at holds again before the partition is dropped. */
-	steward_holds_allow_detach(true);
+	steward_holds_allow_detach(shared->order.parent, shared->order.partition);
 	PG_TRY();
 	{
 		detach(&shared->order);

@@ -8,13 +8,8 @@
  */
 #include "retention/partition_parts.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/partition.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
@@ -22,7 +17,6 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -198,30 +192,6 @@ steward_partitions_expired(const StewardPolicy *policy, Relation parent, bool ke
 		expired = lappend(expired, ((Dated *) lfirst(cell))->partition);
 	}
 	return expired;
-}
-
-StewardTie
-steward_partition_tie(Oid partition, Oid parent)
-{
-	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
-	StewardTie	tie = STEWARD_TIE_NONE;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(partition));
-	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_inherits row = (Form_pg_inherits) GETSTRUCT(tuple);
-
-		if (row->inhparent == parent)
-			tie = row->inhdetachpending ? STEWARD_TIE_PENDING : STEWARD_TIE_ATTACHED;
-	}
-	systable_endscan(scan);
-	table_close(inherits, AccessShareLock);
-	return tie;
 }
 
 bool

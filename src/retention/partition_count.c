@@ -38,7 +38,7 @@ has_hold(const List *holds, int64 id)
 static bool
 is_held_itself(Oid partition, const List *from_above)
 {
-	List	   *holds = steward_holds_on_tree(partition, InvalidOid);
+	List	   *holds = steward_holds_on_tree(partition);
 	ListCell   *cell;
 
 	foreach(cell, holds)
@@ -52,7 +52,7 @@ is_held_itself(Oid partition, const List *from_above)
 bool
 steward_partition_may_stay(const StewardPartition *one)
 {
-	return one->endless || steward_holds_on_tree(one->relation, one->parent) != NIL;
+	return one->endless || steward_holds_on_tree(one->relation) != NIL;
 }
 
 /* Ages as moments, whatever their type. */

@@ -51,20 +51,20 @@ lock_both(const StewardPartition *one, LOCKMODE parent_mode)
 
 /* The run looks at holds again before it drops, and attaches again what they keep. */
 static void
-execute_detach(const char *sql)
+execute_detach(const StewardPartition *one, const char *sql)
 {
-	steward_holds_allow_detach(true);
+	steward_holds_allow_detach(one->parent, one->relation);
 	PG_TRY();
 	{
 		execute(sql);
 	}
 	PG_CATCH();
 	{
-		steward_holds_allow_detach(false);
+		steward_holds_allow_detach(InvalidOid, InvalidOid);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	steward_holds_allow_detach(false);
+	steward_holds_allow_detach(InvalidOid, InvalidOid);
 }
 
 void
@@ -75,10 +75,10 @@ steward_partition_detach(const StewardPartition *one, bool pending)
 		(pending ? STEWARD_TIE_PENDING : STEWARD_TIE_ATTACHED))
 		raise_renamed();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	execute_detach(psprintf("ALTER TABLE %s DETACH PARTITION %s%s",
-							steward_qualified_name(one->parent),
-							steward_qualified_name(one->relation),
-							pending ? " FINALIZE" : ""));
+	execute_detach(one, psprintf("ALTER TABLE %s DETACH PARTITION %s%s",
+								 steward_qualified_name(one->parent),
+								 steward_qualified_name(one->relation),
+								 pending ? " FINALIZE" : ""));
 	PopActiveSnapshot();
 	if (steward_partition_tie(one->relation, one->parent) != STEWARD_TIE_NONE)
 		raise_renamed();
@@ -104,6 +104,35 @@ steward_partition_drop(const StewardPartition *one)
 		raise_renamed();
 }
 
+bool
+steward_partition_let_go(const StewardPartition *one)
+{
+	if (one->detached && get_rel_name(one->relation) != NULL &&
+		steward_partition_tie(one->relation, one->parent) == STEWARD_TIE_NONE &&
+		steward_holds_on(one->parent) != NIL)
+		return false;
+	steward_partition_forget(one->relation);
+	return true;
+}
+
+/* Attaches it, if it is ours; else it must not take rows out of a hold. */
+static void
+restore(const StewardPartition *one)
+{
+	if (steward_partition_is_ours(one))
+	{
+		steward_partition_attach(one);
+		steward_partition_forget(one->relation);
+	}
+	else if (!steward_partition_let_go(one))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\", which the policy has detached, has another owner or parent now",
+						get_rel_name(one->relation)),
+				 errdetail("Holds on table \"%s\" bind it.", get_rel_name(one->parent)),
+				 errhint("Give it the owner of that table, and detach it from others.")));
+}
+
 /* Settings of steward_expression_settings end with the identity. */
 void
 steward_partition_restore(const StewardPolicy *policy)
@@ -124,9 +153,7 @@ steward_partition_restore(const StewardPolicy *policy)
 			steward_partition_detach(one, true);
 			one->detached = true;
 		}
-		if (steward_partition_is_ours(one))
-			steward_partition_attach(one);
-		steward_partition_forget(one->relation);
+		restore(one);
 	}
 	steward_become_caller(&identity);
 }

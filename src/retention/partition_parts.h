@@ -12,17 +12,9 @@
 
 #include "utils/relcache.h"
 
+#include "base/partition.h"
 #include "retention/partition.h"
 #include "retention/run_parts.h"
-
-/* How a partition and its parent belong together. */
-typedef enum StewardTie
-{
-	STEWARD_TIE_NONE,			/* not at all; maybe it is gone */
-	STEWARD_TIE_PENDING,		/* DETACH CONCURRENTLY has begun, and not
-								 * ended */
-	STEWARD_TIE_ATTACHED
-} StewardTie;
 
 typedef struct StewardPartition
 {
@@ -74,10 +66,9 @@ extern char *steward_partition_bounds(Oid relid);
 
 /*
  * Was it detached by us, and is still nobody else's: no partition of another table, and of the
- * same owner as the table? Takes no lock that stays; nor does the other.
+ * same owner as the table? Takes no lock that stays.
  */
 extern bool steward_partition_is_ours(const StewardPartition *one);
-extern StewardTie steward_partition_tie(Oid partition, Oid parent);
 
 /* Has the table a default partition? Its caller has it locked. */
 extern bool steward_partition_has_default(Oid parent);
@@ -106,6 +97,18 @@ extern bool steward_partition_remember(const StewardPolicy *policy,
 /* In the transaction that detaches it. */
 extern void steward_partition_mark_detached(Oid partition);
 extern void steward_partition_forget(Oid partition);
+
+/*
+ * The table from which a policy has detached this one and neither dropped nor attached it since, or
+ * InvalidOid. For steward_holds_follow: needs no SPI connection and no rights.
+ */
+extern Oid	steward_partition_former_parent(Oid relid);
+
+/*
+ * Brings what is remembered of a partition that is not ours any more to an end: false, and it stays
+ * remembered, while the table has holds and the rows of it are somewhere.
+ */
+extern bool steward_partition_let_go(const StewardPartition *one);
 
 /* ---- partition_detach.c: as the owner of the table, in the caller's transaction ---- */
 

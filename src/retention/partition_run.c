@@ -232,6 +232,14 @@ attach_again(StewardRun *run)
 	steward_partition_forget(one->relation);
 }
 
+/* Somebody has taken it. What holds may be about stays remembered, and bound. */
+static void
+let_go(StewardRun *run, const StewardPartition *one)
+{
+	if (!steward_partition_let_go(one))
+		run->skipped++;
+}
+
 /* One leaf for the partition: of its rows, which may be many, only the number is kept. */
 static void
 add_leaf(const StewardRun *run, Oid relid, const StewardPartitionCount *count,
@@ -269,35 +277,42 @@ drop_or_attach(StewardRun *run)
 	StewardIdentity identity;
 	uint64		wal = pgWalUsage.wal_bytes;
 	List	   *names = NIL;
-	bool		goes = false;
+	bool		ours;
+	bool		goes;
 
 	begin_part(run, &identity);
-	if (lock_it(&state->one))
+	ours = lock_it(&state->one);
+	if (ours)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		steward_partition_count(run->policy, &state->one, &count);
 		PopActiveSnapshot();
-		goes = !must_stay(&count);
-		names = steward_partman_names(state->one.relation);
-		if (goes)
-		{
-			add_leaf(run, state->one.relation, &count, &result.leaves);
-			steward_partition_drop(&state->one);
-		}
-		else
-			steward_partition_attach(&state->one);
 	}
+	goes = ours && !must_stay(&count);
+	if (goes)
+	{
+		names = steward_partman_names(state->one.relation);
+		add_leaf(run, state->one.relation, &count, &result.leaves);
+		/* No hold keeps it; from here on the guard need not think so. */
+		steward_partition_forget(state->one.relation);
+		steward_partition_drop(&state->one);
+	}
+	else if (ours)
+		steward_partition_attach(&state->one);
 	steward_become_caller(&identity);
-	steward_partition_forget(state->one.relation);
 	if (goes)
 	{
 		steward_partman_forget(names);
 		result.rows = state->rows = count.rows;
 		result.bytes = count.bytes;
 		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
+		return;
 	}
+	note_kept(run, &count);
+	if (ours)
+		steward_partition_forget(state->one.relation);
 	else
-		note_kept(run, &count);
+		let_go(run, &state->one);
 }
 
 /*
@@ -367,7 +382,7 @@ look_at_remembered(StewardRun *run)
 	state->stays = state->tie == STEWARD_TIE_ATTACHED ||
 		(state->tie == STEWARD_TIE_NONE && !steward_partition_is_ours(one));
 	if (state->stays)
-		steward_partition_forget(one->relation);
+		let_go(run, one);
 }
 
 static void

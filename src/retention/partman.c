@@ -6,52 +6,25 @@
  */
 #include "retention/partman.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "base/catalog.h"
 #include "retention/batch_parts.h"
 #include "retention/target.h"
 
-/* The schema that an extension was put into; InvalidOid when it is not there. */
-static Oid
-schema_of_extension(const char *name)
-{
-	Relation	extensions = table_open(ExtensionRelationId, AccessShareLock);
-	Oid			schema = InvalidOid;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum(name));
-	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
-	systable_endscan(scan);
-	table_close(extensions, AccessShareLock);
-	return schema;
-}
-
 /* The table part_config of the extension, not one that somebody gave that name; or InvalidOid. */
 static Oid
 part_config(void)
 {
-	Oid			schema = schema_of_extension("pg_partman");
+	Oid			schema = steward_extension_schema("pg_partman");
 	Oid			table;
 
 	if (!OidIsValid(schema))

@@ -20,7 +20,8 @@ extern List *steward_partman_names(Oid relid);
 
 /*
  * Removes the configuration of tables of these names, which are gone, as the owner of
- * part_config. With an SPI connection.
+ * part_config. With an SPI connection. Called while new holds are kept waiting, so it waits 100 ms at most for
+ * a lock, then raises ERRCODE_LOCK_NOT_AVAILABLE.
  */
 extern void steward_partman_forget(const List *names);
 

@@ -53,19 +53,23 @@ extern void steward_holds_lock(void);
 
 /*
  * The active holds that bind a relation: its own and those of its ancestors, of which
- * a partition that is being detached still has all. A list of StewardHold in the order of
+ * a partition that is being detached still has all, and one that steward_holds_follow
+ * knows of, too. A list of StewardHold in the order of
  * their ids, in the current memory context. Reads what is committed now, whatever
  * the snapshot of the transaction; takes no lock on tables but AccessShareLock on
  * steward.hold and pg_inherits.
  */
 extern List *steward_holds_on(Oid relid);
 
+/* The same, and those of all descendants: for what destroys a tree. */
+extern List *steward_holds_on_tree(Oid relid);
+
 /*
- * The same, and those of all descendants: for what destroys a tree. With also, those
- * too that bind this relation: for a partition that was detached from it and is not
- * dropped yet; else InvalidOid.
+ * From now on relations are asked for here: the function gives the table that one was detached from
+ * and whose holds still bind it, or InvalidOid. It reads what is committed now, and runs as whoever
+ * is the current user. Called once by _PG_init.
  */
-extern List *steward_holds_on_tree(Oid relid, Oid also);
+extern void steward_holds_follow(Oid (*former_parent) (Oid relid));
 
 /* Is any hold active in this database? Read likewise. */
 extern bool steward_holds_exist(void);
@@ -92,10 +96,11 @@ extern char *steward_hold_condition(const StewardHold *hold, Relation leaf,
 extern const StewardHold *steward_holds_any_row(List *holds, Relation leaf);
 
 /*
- * While on, this process may detach partitions that have held rows: for a policy that
- * detaches a partition, looks at the holds again and drops it or attaches it again. The caller
- * turns it off, also after an error.
+ * Until it is called with InvalidOid for both, this process may detach this partition from this parent
+ * though it has held rows, and goes on to be bound by the parent's holds: for a policy that detaches a partition,
+ * looks at the holds again and drops it or attaches it again. The caller ends that, also
+ * after an error. No other partition may be detached so, whoever's code runs meanwhile.
  */
-extern void steward_holds_allow_detach(bool on);
+extern void steward_holds_allow_detach(Oid parent, Oid partition);
 
 #endif							/* STEWARD_SUBJECTS_HOLD_H */

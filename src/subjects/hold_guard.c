@@ -30,6 +30,7 @@
 #include "base/event.h"
 #include "base/guc.h"
 #include "base/hooks.h"
+#include "base/partition.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_attribute.h"
@@ -47,19 +48,12 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-static bool detach_allowed = false;
 static bool everywhere = false;
 
 bool
 steward_hold_guard_is_everywhere(void)
 {
 	return everywhere;
-}
-
-void
-steward_holds_allow_detach(bool on)
-{
-	detach_allowed = on;
 }
 
 /* Refuses what is being done to a relation, or records that it was not. */
@@ -238,32 +232,6 @@ guard_column_change(Oid relid, AttrNumber number)
 	ReleaseSysCache(old);
 }
 
-/* Is the tie between child and parent being cut, or marked to be cut? */
-static bool
-is_being_cut(Oid child, Oid parent)
-{
-	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
-	bool		tied = false;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(child));
-	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, SnapshotSelf, 1,
-							  &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_inherits row = (Form_pg_inherits) GETSTRUCT(tuple);
-
-		if (row->inhparent == parent && !row->inhdetachpending)
-			tied = true;
-	}
-	systable_endscan(scan);
-	table_close(inherits, AccessShareLock);
-	return !tied;
-}
-
 /* Refuses when a leaf under the child has a row that one of the holds keeps. */
 static void
 guard_rows(Oid child, List *holds, LOCKMODE lock)
@@ -292,7 +260,9 @@ guard_detach(Oid child, Oid parent)
 {
 	List	   *holds;
 
-	if (detach_allowed || !is_table(child) || !is_being_cut(child, parent))
+	if (steward_hold_detach_is_allowed(parent, child) || !is_table(child) ||
+
+		steward_partition_tie_now(child, parent) == STEWARD_TIE_ATTACHED)
 		return;
 	steward_holds_lock();
 	holds = steward_holds_on(parent);
@@ -312,7 +282,8 @@ guard_concurrent_detach(const RangeVar *parent_name, const RangeVar *child_name)
 	Oid			child = RangeVarGetRelid(child_name, NoLock, true);
 	List	   *holds;
 
-	if (!OidIsValid(parent) || !OidIsValid(child) || !is_table(child) ||
+	if (!OidIsValid(parent) || !OidIsValid(child) ||
+		steward_hold_detach_is_allowed(parent, child) || !is_table(child) ||
 		!STEWARD_OWNS_RELATION(parent, GetUserId()) ||
 		!STEWARD_OWNS_RELATION(child, GetUserId()))
 		return;
@@ -360,7 +331,7 @@ on_statement(Node *statement)
 	AlterTableStmt *alter = (AlterTableStmt *) statement;
 	ListCell   *cell;
 
-	if (!IsA(statement, AlterTableStmt) || detach_allowed || !guards())
+	if (!IsA(statement, AlterTableStmt) || !guards())
 		return;
 	foreach(cell, alter->cmds)
 	{

@@ -33,6 +33,12 @@ static StewardRelationRef hold_ref = {"hold"};
 static StewardRelationRef hold_pkey_ref = {"hold_pkey"};
 static StewardRelationRef hold_active_ref = {"hold_active"};
 
+/* What may be detached though it is held, and from what; see hold.h. */
+static Oid	detached_parent = InvalidOid;
+static Oid	detached_partition = InvalidOid;
+
+static Oid	(*former_parent) (Oid relid) = NULL;
+
 const StewardExpressionUse steward_hold_use = {
 	.what = "the predicate of a hold",
 	.example = "customer = 42",
@@ -162,6 +168,26 @@ holds_placed_on(Relation table, Oid relid, List *holds)
 	return holds;
 }
 
+void
+steward_holds_follow(Oid (*function) (Oid relid))
+{
+	former_parent = function;
+}
+
+void
+steward_holds_allow_detach(Oid parent, Oid partition)
+{
+	detached_parent = parent;
+	detached_partition = partition;
+}
+
+bool
+steward_hold_detach_is_allowed(Oid parent, Oid partition)
+{
+	return OidIsValid(partition) && partition == detached_partition &&
+		parent == detached_parent;
+}
+
 /* Adds the parents of a table, of which inheritance allows several, to a list. */
 static List *
 add_parents(Relation inherits, Oid relid, List *relids)
@@ -179,6 +205,22 @@ add_parents(Relation inherits, Oid relid, List *relids)
 	return relids;
 }
 
+/*
+ * Adds the table that this was detached from, if that still binds it. It can be attached again
+ * while we look, so a tie that was not there before is looked for once more.
+ */
+static List *
+add_former_parent(Relation inherits, Oid relid, List *relids)
+{
+	Oid			parent = former_parent != NULL ? former_parent(relid) : InvalidOid;
+
+	if (relid == detached_partition)
+		relids = list_append_unique_oid(relids, detached_parent);
+	if (OidIsValid(parent))
+		return list_append_unique_oid(relids, parent);
+	return add_parents(inherits, relid, relids);
+}
+
 /* The tables of a list and all their ancestors; the list grows while it is read. */
 static List *
 with_ancestors(List *relids)
@@ -186,7 +228,10 @@ with_ancestors(List *relids)
 	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
 
 	for (int i = 0; i < list_length(relids); i++)
+	{
 		relids = add_parents(inherits, list_nth_oid(relids, i), relids);
+		relids = add_former_parent(inherits, list_nth_oid(relids, i), relids);
+	}
 	table_close(inherits, AccessShareLock);
 	return relids;
 }
@@ -226,10 +271,9 @@ steward_holds_on(Oid relid)
 }
 
 List *
-steward_holds_on_tree(Oid relid, Oid also)
+steward_holds_on_tree(Oid relid)
 {
-	List	   *relids = with_ancestors(OidIsValid(also) ? list_make2_oid(relid, also)
-										: list_make1_oid(relid));
+	List	   *relids = with_ancestors(list_make1_oid(relid));
 	List	   *heirs = find_all_inheritors(relid, NoLock, NULL);
 
 	/* An heir may have other parents, whose holds bind it too. */

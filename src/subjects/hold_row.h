@@ -29,6 +29,9 @@ extern StewardHold *steward_hold_read(int64 id);
 /* The first active hold of the whole database, or NULL. */
 extern StewardHold *steward_hold_any(void);
 
+/* Is it the partition of steward_holds_allow_detach? */
+extern bool steward_hold_detach_is_allowed(Oid parent, Oid partition);
+
 /* Does the predicate of the hold use this column? */
 extern bool steward_hold_uses(const StewardHold *hold, const char *column);
 

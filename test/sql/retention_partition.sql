@@ -144,6 +144,44 @@ VALUES ('visit_2000', 'visits', $$FOR VALUES FROM ('2000-01-01') TO ('2001-01-01
 CALL steward.run_policy('visits');
 SELECT to_regclass('visit_2000'), rows, batches, state FROM steward.policy_run ORDER BY id DESC LIMIT 1;
 
+-- What is detached and not dropped yet is bound by the holds of the table that it was a partition of, whoever gets it.
+CREATE TABLE visit_2000 PARTITION OF visit FOR VALUES FROM ('2000-01-01') TO ('2001-01-01');
+INSERT INTO visit VALUES (1, '2000-06-01', 'o');
+BEGIN;
+INSERT INTO steward.policy_detached (relation, policy, bounds, endless, detached_at)
+VALUES ('visit_2000', 'visits', $$FOR VALUES FROM ('2000-01-01') TO ('2001-01-01')$$, false, now());
+ALTER TABLE visit DETACH PARTITION visit_2000;
+COMMIT;
+SELECT steward.place_hold('visit', 'id = 1', 'a case') AS hold \gset
+\set VERBOSITY sqlstate
+TRUNCATE visit_2000;
+DROP TABLE visit_2000;
+ALTER TABLE visit_2000 DROP COLUMN id;
+\set VERBOSITY default
+CREATE ROLE retention_partition_friend;
+ALTER TABLE visit_2000 OWNER TO retention_partition_friend;
+CALL steward.run_policy('visits');
+SELECT skipped, state FROM steward.policy_run ORDER BY id DESC LIMIT 1;
+SELECT steward.drop_policy('visits');
+\set VERBOSITY sqlstate
+DROP TABLE visit_2000;
+\set VERBOSITY default
+ALTER TABLE visit_2000 OWNER TO CURRENT_USER;
+DROP ROLE retention_partition_friend;
+CALL steward.run_policy('visits');
+SELECT rows, held, state FROM steward.policy_run ORDER BY id DESC LIMIT 1;
+SELECT count(*) AS attached FROM visit WHERE at < '2001-01-01';
+-- A hold that keeps no row of it keeps it not.
+UPDATE visit SET id = 2 WHERE id = 1;
+BEGIN;
+INSERT INTO steward.policy_detached (relation, policy, bounds, endless, detached_at)
+VALUES ('visit_2000', 'visits', $$FOR VALUES FROM ('2000-01-01') TO ('2001-01-01')$$, false, now());
+ALTER TABLE visit DETACH PARTITION visit_2000;
+COMMIT;
+CALL steward.run_policy('visits');
+SELECT to_regclass('visit_2000'), rows, held, state FROM steward.policy_run ORDER BY id DESC LIMIT 1;
+SELECT steward.release_hold(:hold, 'over');
+
 -- An owner who may not log in; of his table of dates, with a key of two columns, the bound itself counts.
 SELECT steward.drop_policy('visits');
 DROP TABLE visit;

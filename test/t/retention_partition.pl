@@ -137,8 +137,53 @@ else
 	ask('ALTER ROLE shop LOGIN');
 }
 
-# No worker is free.
+# In the session of the owner his own code may detach nothing that is held, but the partition itself.
 ask('DROP EVENT TRIGGER who');
+ask(q{
+	CREATE TABLE kept (at date) PARTITION BY RANGE (at);
+	CREATE TABLE kept_2000 PARTITION OF kept FOR VALUES FROM ('2000-01-01') TO ('2001-01-01');
+	INSERT INTO kept VALUES ('2000-03-01');
+	ALTER TABLE kept OWNER TO shop;
+	ALTER TABLE kept_2000 OWNER TO shop;
+	CREATE TABLE tried (what text, sqlstate text);
+	GRANT INSERT ON tried TO PUBLIC;
+	CREATE FUNCTION try() RETURNS event_trigger LANGUAGE plpgsql SECURITY INVOKER AS $$
+	BEGIN
+		IF current_query() !~ 'CONCURRENTLY$' OR pg_trigger_depth() > 0 THEN RETURN; END IF;
+		BEGIN
+			EXECUTE 'ALTER TABLE public.kept DETACH PARTITION public.kept_2000';
+			INSERT INTO public.tried VALUES ('detach', 'done');
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN INSERT INTO public.tried VALUES ('detach', SQLSTATE);
+		END;
+	END $$;
+	CREATE EVENT TRIGGER try ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION try()});
+my $kept = ask(q{SELECT steward.place_hold('kept', NULL, 'a case')});
+fill();
+is(ask($run), '20', 'with code of the owner in his session: both partitions go');
+is(ask('SELECT DISTINCT what, sqlstate FROM tried'), 'detach|55000', 'it cannot detach another one that is held');
+ask(qq{DROP EVENT TRIGGER try; SELECT steward.release_hold($kept, 'over'); DROP TABLE kept, tried});
+
+# While it is detached and not dropped, the owner cannot drop what a hold on the table keeps.
+fill();
+ask(q{
+	BEGIN;
+	INSERT INTO steward.policy_detached (relation, policy, bounds, endless, detached_at)
+		SELECT c.oid, 'visits', pg_get_expr(c.relpartbound, c.oid), false, now() FROM pg_class AS c WHERE c.relname = 'visit_2000';
+	ALTER TABLE visit DETACH PARTITION visit_2000;
+	COMMIT});
+my $hold = ask(q{SELECT steward.place_hold('visit', 'id = 3', 'a case')});
+for my $command ('TRUNCATE visit_2000', 'DROP TABLE visit_2000', 'DROP OWNED BY CURRENT_USER CASCADE')
+{
+	my ($result, $out, $error) = $node->psql('postgres', "SET ROLE shop; $command");
+
+	like($error, qr/hold $hold keeps its rows/, "$command of a detached partition is refused");
+}
+is(ask($run), '0', 'the run drops neither of them, as both have such a row');
+is(ask($old), '20', 'and attaches what was detached');
+ask("SELECT steward.release_hold($hold, 'over')");
+is(ask($run), '20', 'without the hold both go');
+
+# No worker is free.
 fill();
 $node->append_conf('postgresql.conf', "max_worker_processes = 0\n");
 $node->restart;
