@@ -109,12 +109,12 @@ SELECT * FROM rz_run;
 SELECT last_value AS fired FROM rz_fired;
 SELECT steward.drop_policy('kept');
 
--- What a batch allocates is gone with it. The outermost of SPI's contexts lives as long as the run.
+-- What a batch allocates is gone with it. The context of SPI in that of the portal lives as long as the run.
 CREATE TABLE rz_memory (id int GENERATED ALWAYS AS IDENTITY, bytes bigint);
 CREATE FUNCTION rz_look() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO public.rz_memory (bytes) SELECT total_bytes FROM pg_backend_memory_contexts
-     WHERE name = 'SPI Proc' ORDER BY level LIMIT 1;
+     WHERE name = 'SPI Proc' AND parent = 'PortalContext';
     RETURN NULL;
 END$$;
 INSERT INTO rz_parent SELECT i, '2001-01-01' FROM generate_series(1, 3000) AS i;
