@@ -11,7 +11,7 @@
  *	 salt	32 random bytes of the run. Who has it can confirm a guess of a key, so nobody
  *			is shown it; without it, nobody can
  *
- * Leaves are computed by the statement that destroys the rows, from what it returns: a row
+ * Leaves are made of what the statement that destroys the rows returns: a row
  * that a trigger kept has none.
  */
 #ifndef STEWARD_RETENTION_RECEIPT_H
