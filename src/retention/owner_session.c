@@ -22,7 +22,7 @@
 /* How often it is asked whether to stop. */
 #define LOOK_MILLISECONDS 200
 
-/* How long a session that was stopped is waited for. */
+/* How long a session is waited for after an error. */
 #define STOP_MILLISECONDS 5000
 
 bool
@@ -94,30 +94,31 @@ nap(void)
 }
 
 /*
- * Ends it, and waits until it is gone: what comes next may be a DROP DATABASE. Interrupts wait as
- * long; the session ends by a signal, wherever it waits.
+ * After an error here, or with the end of this process: ends it, too. It ends by a signal, wherever it
+ * waits. What it is in the middle of otherwise, such as code of the owner, is not waited for
+ * without end, since nobody could end this wait; what it has detached then is found by the next run.
  */
 static void
-stop_session(BackgroundWorkerHandle *handle)
+abandon(int code, Datum arg)
 {
+	BackgroundWorkerHandle *handle = (BackgroundWorkerHandle *) DatumGetPointer(arg);
 	TimestampTz begin = GetCurrentTimestamp();
+	bool		ended;
 
 	TerminateBackgroundWorker(handle);
 	HOLD_INTERRUPTS();
-	while (!has_ended(handle) &&
+	while (!(ended = has_ended(handle)) &&
 		   !TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), STOP_MILLISECONDS))
 		nap();
 	RESUME_INTERRUPTS();
+	if (!ended)
+		ereport(LOG,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("the session of the owner of a table goes on after the run that asked for it"),
+				 errdetail("It was told to end. It may still detach the partition; the next run of the policy goes on from there.")));
 }
 
-/* After an error here, or with the end of this process. */
-static void
-abandon(int code, Datum handle)
-{
-	stop_session((BackgroundWorkerHandle *) DatumGetPointer(handle));
-}
-
-/* False when it was stopped. */
+/* False when it was stopped. Interrupts end the wait for one that was stopped, too. */
 static bool
 wait_for_end(BackgroundWorkerHandle *handle, bool (*stop) (void *arg), void *arg)
 {
@@ -129,11 +130,10 @@ wait_for_end(BackgroundWorkerHandle *handle, bool (*stop) (void *arg), void *arg
 		{
 			nap();
 			CHECK_FOR_INTERRUPTS();
-			if (!stop(arg))
+			if (stopped || !stop(arg))
 				continue;
-			stop_session(handle);
+			TerminateBackgroundWorker(handle);
 			stopped = true;
-			break;
 		}
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(abandon, PointerGetDatum(handle));

@@ -32,8 +32,9 @@ extern bool steward_owner_session_possible(Oid owner);
 
 /*
  * Detaches the partition in a session of the owner, and marks it in the same transaction. Waits for that, however long
- * others read the table, until stop says so, or an interrupt; the session is ended then, and
- * is gone when this returns. Raises the error of the session. The caller is in a
+ * others read the table, until stop says so; the session is ended then, and is gone
+ * when this returns. An interrupt ends it too, and is raised when the session is gone, or after 5 s: it may go on for
+ * a while then, which is logged, and the policy remembers the partition. Raises the error of the session. The caller is in a
  * transaction that has neither a lock on a table nor a snapshot, or the session would wait for
  * it.
  */

@@ -217,6 +217,23 @@ is(ask($pending), '1', 'a partition is half detached');
 $session->quit;
 $reader->query_safe('COMMIT');
 is(ask($run), '20', 'the next run takes it and the rest');
+
+# One that does not answer keeps a cancel waiting for seconds, not for ever.
+fill();
+$reader->query_safe('BEGIN; SELECT count(*) FROM visit');
+$session = start_run();
+my $stuck = ask(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward owner session'});
+my $log = -s $node->logfile;
+kill 'STOP', $stuck;
+ask(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^CALL'});
+ok($node->poll_query_until('postgres', q{SELECT state = 'interrupted' FROM steward.policy_run ORDER BY id DESC LIMIT 1}),
+	'a cancel ends the run of a session that is stuck');
+like(slurp_file($node->logfile, $log), qr/LOG: .*the session of the owner of a table goes on after the run/, 'and the log says so');
+kill 'CONT', $stuck;
+ok($node->poll_query_until('postgres', $no_session), 'the session ends when it can');
+$session->quit;
+$reader->query_safe('COMMIT');
+is(ask($run), '20', 'the next run does it all');
 is(ask($pending), '0', 'and nothing is left half detached');
 
 # So does the end of the run's session; and dropping the policy attaches what can be.
@@ -280,7 +297,15 @@ prepare('shop');
 $reader = reader('shop');
 ask(q{SELECT steward.create_policy('visits', 'visit', 'at', '20 years', 'drop_partition', schedule => '1 second', time_zone => 'UTC')}, 'shop');
 ok($node->poll_query_until('postgres', $detaching), 'a scheduled run waits for the reader in a session of the owner');
-ask(q{SELECT steward.pause_policy('visits')}, 'shop');
+$stuck = ask(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_steward owner session'});
+kill 'STOP', $stuck;
+my $pause = steward_session($node, 'shop');
+$pause->query_until(qr//, "SELECT steward.pause_policy('visits');\n");
+sleep 7;
+is(ask(q{SELECT wait_event_type FROM pg_stat_activity WHERE query ~ 'pause_policy' AND pid <> pg_backend_pid()}), 'Lock', 'a pause waits for a session that is stuck');
+kill 'CONT', $stuck;
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE query ~ 'pause_policy' AND state = 'active' AND pid <> pg_backend_pid()}), 'until it can end');
+$pause->quit;
 is(ask($no_session), 't', 'a pause ends the session');
 is(ask(q{SELECT state FROM steward.policy_run ORDER BY id DESC LIMIT 1}, 'shop'), 'waiting', 'the run waits');
 is(ask($pending, 'shop'), '1', 'a partition is half detached');
