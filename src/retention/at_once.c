@@ -14,6 +14,7 @@
 #include "retention/batch_parts.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "utils/lsyscache.h"
@@ -23,6 +24,7 @@
 #include "base/procedure.h"
 #include "retention/closure.h"
 #include "retention/edge.h"
+#include "retention/load.h"
 #include "retention/statement.h"
 #include "retention/target.h"
 
@@ -211,6 +213,12 @@ destroy_at_once(void *arg)
 		destroy_with_children(all, deletes);
 		close_children(deletes);
 	}
+
+	/*
+	 * Who waits lets go for a moment when the subtransaction ends, and is not
+	 * seen then.
+	 */
+	all->result->waited_for = steward_load_waited_for(GetCurrentTransactionIdIfAny());
 }
 
 /* As if nothing had been done. */

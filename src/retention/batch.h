@@ -78,6 +78,7 @@ typedef struct StewardBatchResult
 	uint64		bytes;
 	StringInfoData leaves;		/* of all these; see receipt.h */
 	bool		whole;			/* leaves are of tables, not of rows */
+	bool		waited_for;		/* somebody waited for rows that went at once */
 } StewardBatchResult;
 
 /* Room for candidates, in the current memory context. */

@@ -176,11 +176,12 @@ batch_part(StewardRun *run)
 
 	/*
 	 * Now, since who waits for us lets go for a moment when the
-	 * subtransaction ends. Whom rows that went at once keep waiting, waits
-	 * for the transaction.
+	 * subtransaction ends. Whom rows that went at once keep waiting, was seen
+	 * then, or waits for the transaction by now.
 	 */
 	run->waited_for = !run->atomic &&
-		(steward_load_waited_for(GetCurrentTransactionIdIfAny()) ||
+		(result.waited_for ||
+		 steward_load_waited_for(GetCurrentTransactionIdIfAny()) ||
 		 steward_load_waited_for(GetTopTransactionIdIfAny()));
 	run->deleted += result.rows;
 	run->children += result.children;
