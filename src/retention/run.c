@@ -175,9 +175,8 @@ batch_part(StewardRun *run)
 		steward_run_record_batch(run, &result, pgWalUsage.wal_bytes - wal);
 
 	/*
-	 * Now, since who waits for us lets go for a moment when the
-	 * subtransaction ends. Whom rows that went at once keep waiting, was seen
-	 * then, or waits for the transaction by now.
+	 * Now, since who waits for us lets go for a moment when a subtransaction
+	 * ends. Who waited for what went at once was seen before that.
 	 */
 	run->waited_for = !run->atomic &&
 		(result.waited_for ||
