@@ -214,11 +214,11 @@ steward_receipt_head_of(const unsigned char *salt, const char *action, Relation 
 }
 
 void
-steward_receipt_put_bytes(StringInfo bytes, Datum more)
+steward_receipt_put_bytes(StringInfo leaf, Datum bytes)
 {
-	bytea	   *these = DatumGetByteaPP(more);
+	bytea	   *these = DatumGetByteaPP(bytes);
 
-	appendBinaryStringInfo(bytes, VARDATA_ANY(these), VARSIZE_ANY_EXHDR(these));
+	appendBinaryStringInfo(leaf, VARDATA_ANY(these), VARSIZE_ANY_EXHDR(these));
 }
 
 void
