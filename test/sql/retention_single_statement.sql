@@ -114,7 +114,7 @@ CREATE TABLE rz_memory (id int GENERATED ALWAYS AS IDENTITY, bytes bigint);
 CREATE FUNCTION rz_look() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO public.rz_memory (bytes) SELECT total_bytes FROM pg_backend_memory_contexts
-     WHERE name = 'SPI Proc' AND parent = 'PortalContext';
+     WHERE name = 'SPI Proc' ORDER BY level DESC LIMIT 1;
     RETURN NULL;
 END$$;
 INSERT INTO rz_parent SELECT i, '2001-01-01' FROM generate_series(1, 3000) AS i;
